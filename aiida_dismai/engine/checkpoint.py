@@ -1,0 +1,103 @@
+"""Checkpoints and weights: safetensors only, written atomically, loadable without executing code.
+
+A checkpoint is a nested structure of dicts, lists, numbers, strings and tensors (a module's or an
+optimiser's ``state_dict``, the state of a random generator). The tensors go into one safetensors
+file; the rest becomes JSON in the header of the same file, so one rename publishes all of it.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from .errors import BadWeights
+from .files import write_atomically
+
+TENSOR = "__tensor__"
+INT_KEYS = "__int_keys__"
+
+
+def _take_apart(value: Any, tensors: dict[str, torch.Tensor]) -> Any:
+    if isinstance(value, torch.Tensor):
+        name = f"t{len(tensors)}"
+        tensors[name] = value.detach().cpu().contiguous().clone()
+        return {TENSOR: name}
+    if isinstance(value, dict):
+        if value and all(isinstance(key, int) for key in value):
+            return {INT_KEYS: [[key, _take_apart(item, tensors)] for key, item in value.items()]}
+        return {str(key): _take_apart(item, tensors) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_take_apart(item, tensors) for item in value]
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise TypeError(f"a checkpoint cannot hold a {type(value).__name__}")
+
+
+def _put_together(value: Any, tensors: dict[str, torch.Tensor]) -> Any:
+    if isinstance(value, dict):
+        if TENSOR in value:
+            return tensors[value[TENSOR]]
+        if INT_KEYS in value:
+            return {key: _put_together(item, tensors) for key, item in value[INT_KEYS]}
+        return {key: _put_together(item, tensors) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_put_together(item, tensors) for item in value]
+    return value
+
+
+def save_checkpoint(path: Path | str, state: dict[str, Any]) -> None:
+    """Write ``state`` (nested dicts and lists of tensors and plain values) atomically to ``path``."""
+    tensors: dict[str, torch.Tensor] = {}
+    tree = _take_apart(state, tensors)
+    content = save(tensors, metadata={"state": json.dumps(tree)})
+    write_atomically(path, lambda handle: handle.write(content) and None)
+
+
+def load_checkpoint(path: Path | str, device: str | torch.device = "cpu") -> dict[str, Any]:
+    """Read what :func:`save_checkpoint` wrote.
+
+    Raises:
+        BadWeights: the file is missing, truncated or not a safetensors file of ours.
+    """
+    tensors, header = _read(path, device)
+    if "state" not in header:
+        raise BadWeights(f"{path}: not a checkpoint of this project (no state in its header)")
+    return dict(_put_together(json.loads(header["state"]), tensors))
+
+
+def save_weights(path: Path | str, tensors: dict[str, torch.Tensor]) -> None:
+    """Write a module's ``state_dict`` as safetensors, atomically."""
+    content = save({name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()})
+    write_atomically(path, lambda handle: handle.write(content) and None)
+
+
+def load_weights(path: Path | str, device: str | torch.device = "cpu") -> dict[str, torch.Tensor]:
+    """Read a ``state_dict``.
+
+    Raises:
+        BadWeights: missing, truncated, or a pickle (never loaded: it could execute code).
+    """
+    return _read(path, device)[0]
+
+
+def _read(path: Path | str, device: str | torch.device) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    path = Path(path)
+    if not path.is_file():
+        raise BadWeights(f"{path}: no such weights file; give the folder that the training task wrote")
+    with path.open("rb") as handle:
+        start = handle.read(4)
+    if start[:2] == b"PK" or start[:1] == b"\x80":
+        raise BadWeights(
+            f"{path}: this is a pickle (torch.save), which can execute code and is never loaded; "
+            "convert it to safetensors where you trust it"
+        )
+    try:
+        with safe_open(str(path), framework="pt", device=str(device)) as handle:
+            return {name: handle.get_tensor(name) for name in handle.keys()}, handle.metadata() or {}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise BadWeights(f"{path}: truncated or not a safetensors file ({error}); train or copy it again") from error

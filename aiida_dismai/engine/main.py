@@ -1,0 +1,76 @@
+"""The console script ``dismai``: run one task, list the tasks, print their schemas, describe the models."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .. import __version__
+from .errors import DismaiError
+from .task import all_tasks, find_task, run_task
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="dismai")
+def cli() -> None:
+    """The engine of aiida-dismai: one task in one working directory, with or without AiiDA."""
+
+
+@cli.command()
+@click.argument("task_file", type=click.Path(path_type=Path), default="task.json")
+def run(task_file: Path) -> None:
+    """Run the task in TASK_FILE (default task.json); everything is written beside it."""
+    sys.exit(run_task(task_file, report=lambda line: click.echo(line, err=True)))
+
+
+@cli.command("list")
+def list_tasks() -> None:
+    """Print the tasks, one a line."""
+    for task in all_tasks().values():
+        click.echo(f"{task.name:20s} {task.summary}")
+
+
+@cli.command()
+@click.argument("task")
+def schema(task: str) -> None:
+    """Print the JSON schema of TASK's parameters."""
+    click.echo(json.dumps(find_task(task).model().model_json_schema(), indent=2))
+
+
+@cli.group(invoke_without_command=True)
+@click.pass_context
+def generators(context: click.Context) -> None:
+    """List the generative models that are registered, or describe one."""
+    if context.invoked_subcommand is None:
+        from .generators.registry import registered
+
+        for name, spec in sorted(registered().items()):
+            click.echo(f"{name:20s} {spec.summary}")
+
+
+@generators.command()
+@click.argument("name")
+@click.option("--template", type=click.Path(path_type=Path), help="A structure the model is to generate (extxyz, npz, cif).")
+def describe(name: str, template: Path | None) -> None:
+    """Print NAME's parameters with defaults and its trainable parameters, part by part, as JSON."""
+    from .generators.registry import describe as describe_model
+
+    description: dict[str, Any] = describe_model(name, template)
+    click.echo(json.dumps(description, indent=2))
+
+
+def main() -> None:
+    """Run the command line; an error of ours is one line on stderr and exit status 1."""
+    try:
+        cli()
+    except DismaiError as error:
+        click.echo(f"dismai: {error}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""The base of all parameter models, and one readable error for what does not fit them.
+
+A task has one model of its parameters. The AiiDA side validates with it before a submission,
+the engine validates again before it computes, and ``dismai schema`` prints it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from .errors import BadInput, nearest
+
+Model = TypeVar("Model", bound="Parameters")
+
+
+class Parameters(BaseModel):
+    """Base of the parameter models: unknown names are refused, values are finite."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, validate_default=True)
+
+
+def _known_names(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    """Return the field names of the (sub-)model in which the error at ``location`` lies."""
+    current: Any = model
+    for part in location[:-1]:
+        field = getattr(current, "model_fields", {}).get(part)
+        if field is None:
+            return []
+        current = field.annotation
+    return list(getattr(current, "model_fields", {}))
+
+
+def validate(model: type[Model], values: Mapping[str, Any], where: str) -> Model:
+    """Build the parameter model from plain values.
+
+    Args:
+        model: the task's parameter model.
+        values: what the user gave.
+        where: named in the error, for instance the task.
+
+    Raises:
+        BadInput: one line for everything that is wrong; a misspelt name gets the nearest right one.
+    """
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as error:
+        lines = []
+        for item in error.errors():
+            name = ".".join(str(part) for part in item["loc"])
+            if item["type"] == "extra_forbidden":
+                hint = nearest(str(item["loc"][-1]), _known_names(model, item["loc"]))
+                lines.append(f"unknown parameter '{name}'{hint}")
+            else:
+                given = "" if item["type"] == "missing" else f" (given: {item['input']!r})"
+                lines.append(f"{name or 'parameters'}: {item['msg']}{given}")
+        raise BadInput(f"{where}: " + "; ".join(lines)) from error

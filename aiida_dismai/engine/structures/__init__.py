@@ -1,0 +1,24 @@
+"""Many periodic structures of any size in flat arrays, with properties, and their files.
+
+``container`` holds :class:`StructureSet`; ``convert`` goes to and from ASE and pymatgen;
+``files`` reads and writes ``.npz`` and extxyz. Only numpy is imported at package level.
+"""
+
+from .container import KNOWN_PROPERTIES, Property, StructureSet
+from .convert import from_ase, from_pymatgen, to_ase, to_pymatgen
+from .files import load_structures, read_extxyz, read_npz, write_extxyz, write_npz
+
+__all__ = [
+    "KNOWN_PROPERTIES",
+    "Property",
+    "StructureSet",
+    "from_ase",
+    "from_pymatgen",
+    "load_structures",
+    "read_extxyz",
+    "read_npz",
+    "to_ase",
+    "to_pymatgen",
+    "write_extxyz",
+    "write_npz",
+]

@@ -1,0 +1,94 @@
+"""The tasks of the engine, in the order in which a benchmark uses them."""
+
+from __future__ import annotations
+
+from .task import Task
+
+E_ = "aiida_dismai.engine."
+
+TASKS = (
+    Task(
+        "interfaces.build",
+        "random interfaces between two bulk crystals",
+        parameters=E_ + "interfaces.parameters:InterfaceParameters",
+        function=E_ + "interfaces.run:run",
+        inputs={
+            "slab_a": ("bulk crystal of the lower slab: npz, extxyz, cif, POSCAR", True),
+            "slab_b": ("bulk crystal of the upper slab", True),
+        },
+        outputs=("structures.npz",),
+        seeded=True,
+    ),
+    Task(
+        "potential.train",
+        "train an M3GNet potential on labelled structures",
+        parameters=E_ + "potentials.parameters:TrainParameters",
+        function=E_ + "potentials.train:run",
+        inputs={"structures": ("labelled structures: energy, forces, stress, trajectory", True)},
+        outputs=("potential", "potential_last", "curves.npz", "parity.npz"),
+        seeded=True,
+    ),
+    Task(
+        "potential.evaluate",
+        "errors of a potential on labelled structures, or against DFT relaxations",
+        parameters=E_ + "potentials.parameters:EvaluateParameters",
+        function=E_ + "potentials.evaluate:run",
+        inputs={
+            "potential": ("folder of a trained potential", True),
+            "structures": ("labelled structures", True),
+            "relaxed": ("the structures as this potential relaxed them, for the check against DFT", False),
+        },
+        outputs=("parity.npz",),
+    ),
+    Task(
+        "relax",
+        "relax structures with a potential",
+        parameters=E_ + "potentials.parameters:RelaxParameters",
+        function=E_ + "potentials.relax:run",
+        inputs={
+            "structures": ("structures to relax", True),
+            "potential": ("folder of a trained potential, for calculator 'm3gnet'", False),
+        },
+        outputs=("structures.npz",),
+    ),
+    Task(
+        "generator.train",
+        "train a generative model",
+        parameters=E_ + "generators.parameters:TrainParameters",
+        function=E_ + "generators.run:train",
+        inputs={
+            "structures": ("training structures", True),
+            "validation": ("validation structures", False),
+        },
+        outputs=("generator", "curves.npz"),
+        seeded=True,
+    ),
+    Task(
+        "generator.sample",
+        "generate structures with a trained model",
+        parameters=E_ + "generators.parameters:SampleParameters",
+        function=E_ + "generators.run:sample",
+        inputs={"generator": ("folder of a trained model", True)},
+        outputs=("structures.npz",),
+        seeded=True,
+    ),
+    Task(
+        "postprocess",
+        "push atoms apart that are too close",
+        parameters=E_ + "metrics.parameters:PostprocessParameters",
+        function=E_ + "metrics.postprocess:run",
+        inputs={"structures": ("generated structures", True)},
+        outputs=("structures.npz",),
+    ),
+    Task(
+        "metrics",
+        "compare generated structures with training structures",
+        parameters=E_ + "metrics.parameters:MetricsParameters",
+        function=E_ + "metrics.run:run",
+        inputs={
+            "structures": ("generated structures, post-processed and relaxed", True),
+            "reference": ("training structures, or a reference written before (npz)", True),
+        },
+        outputs=("per_structure.npz", "reference.npz"),
+    ),
+)
