@@ -1,0 +1,250 @@
+"""`StructureSetData`: a whole data set in one node."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from aiida.common.exceptions import ValidationError
+from aiida.orm import Data, StructureData, TrajectoryData
+
+from ..engine.errors import BadInput
+from ..engine.structures import Property, StructureSet, from_ase, load_structures, read_npz, to_ase, write_extxyz, write_npz
+
+FILE_NAME = "structures.npz"
+
+
+class StructureSetData(Data):
+    """An ordered set of periodic structures with properties, stored as one ``.npz`` file.
+
+    The attributes (``count``, ``formulas``, ``elements``, ``n_atoms``, ``properties``, ``cell``,
+    ``content_hash``) can be queried without reading the file; the arrays are read when asked for.
+
+    Example:
+        >>> node = StructureSetData.from_file("train.extxyz")   # doctest: +SKIP
+        >>> node.structures.values("energy")                    # doctest: +SKIP
+    """
+
+    def __init__(self, structures: StructureSet | None = None, **kwargs: Any) -> None:
+        """Build a node.
+
+        Args:
+            structures: what it holds.
+            kwargs: those of :class:`aiida.orm.Data` (``label``, ``user``, …).
+        """
+        super().__init__(**kwargs)
+        self._loaded: StructureSet | None = None
+        if structures is not None:
+            self._fill(structures)
+
+    def _fill(self, structures: StructureSet) -> None:
+        buffer = io.BytesIO()
+        write_npz(structures, buffer)
+        buffer.seek(0)
+        self.base.repository.put_object_from_filelike(buffer, FILE_NAME)
+        counts = structures.n_atoms
+        formulas = sorted(set(structures.formulas))
+        same_cell = len(structures) > 0 and bool(np.ptp(structures.cells, axis=0).max() == 0)
+        self.base.attributes.set_many(
+            {
+                "count": len(structures),
+                "n_atoms_total": int(counts.sum()),
+                "n_atoms": int(counts[0]) if len(counts) and np.all(counts == counts[0]) else None,
+                "formulas": formulas[:100],
+                "n_formulas": len(formulas),
+                "elements": structures.elements,
+                "cell": structures.cells[0].tolist() if same_cell else None,
+                "properties": {
+                    name: {"level": prop.level, "unit": prop.unit, "dtype": prop.values.dtype.str}
+                    for name, prop in sorted(structures.properties.items())
+                },
+                "content_hash": structures.content_hash,
+            }
+        )
+        self._loaded = structures
+
+    def _validate(self) -> bool:
+        """Refuse to store a node without its file."""
+        super()._validate()
+        if FILE_NAME not in self.base.repository.list_object_names():
+            raise ValidationError(f"StructureSetData without {FILE_NAME}: give it a StructureSet when it is made")
+        return True
+
+    # ------------------------------------------------------------------ reading
+    @property
+    def structures(self) -> StructureSet:
+        """The structures; read from the repository the first time.
+
+        Raises:
+            BadInput: the stored file cannot be read.
+        """
+        if getattr(self, "_loaded", None) is None:
+            with self.base.repository.open(FILE_NAME, "rb") as handle:
+                # npz needs seeking; the handle of a packed object may not seek, bytes in memory do
+                self._loaded = read_npz(io.BytesIO(handle.read()))
+        assert self._loaded is not None
+        return self._loaded
+
+    def __len__(self) -> int:
+        """Return the number of structures, without reading them."""
+        return int(self.base.attributes.get("count"))
+
+    @property
+    def formulas(self) -> list[str]:
+        """The formulas that occur (at most 100 of them)."""
+        return list(self.base.attributes.get("formulas"))
+
+    @property
+    def elements(self) -> list[str]:
+        """The elements that occur, by atomic number."""
+        return list(self.base.attributes.get("elements"))
+
+    @property
+    def property_names(self) -> list[str]:
+        """Names of the properties."""
+        return list(self.base.attributes.get("properties"))
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 of the content; equal exactly when two sets are equal."""
+        return str(self.base.attributes.get("content_hash"))
+
+    # ------------------------------------------------------------------ conversions
+    @classmethod
+    def from_file(cls, path: Any) -> StructureSetData:
+        """Read npz, extxyz or anything that ASE reads (see :func:`~aiida_dismai.engine.structures.load_structures`)."""
+        return cls(load_structures(path).require(str(path)))
+
+    @classmethod
+    def from_ase(cls, frames: Iterable[Any]) -> StructureSetData:
+        """Build from ASE ``Atoms``, with energy, forces and stress of their calculators."""
+        return cls(from_ase(frames))
+
+    @classmethod
+    def from_pymatgen(cls, frames: Iterable[Any]) -> StructureSetData:
+        """Build from pymatgen structures."""
+        from ..engine.structures import from_pymatgen
+
+        return cls(from_pymatgen(list(frames)))
+
+    @classmethod
+    def from_structure_data(cls, frames: Iterable[StructureData]) -> StructureSetData:
+        """Build from ``StructureData`` nodes (atoms, cell and periodicity; that is all they hold).
+
+        Raises:
+            BadInput: alloy sites or vacancies, which have no single atom.
+        """
+        return cls(structure_data_to_set(frames))
+
+    @classmethod
+    def from_trajectory(cls, trajectory: TrajectoryData) -> StructureSetData:
+        """Build from a ``TrajectoryData``; its ``energies``-like arrays become properties.
+
+        Positions are taken as Cartesian, Å (the convention of AiiDA; not that of aiida-vasp).
+        """
+        positions = trajectory.get_positions()
+        cells = trajectory.get_cells()
+        symbols = trajectory.symbols
+        from ase.data import atomic_numbers
+
+        numbers = [atomic_numbers[symbol] for symbol in symbols]
+        known = {"positions", "cells", "steps", "times", "symbols", "velocities"}
+        n, m = positions.shape[:2]
+        meta: dict[str, list[str]] = trajectory.base.attributes.get("dismai_properties", {})
+        properties: dict[str, Property] = {}
+        for name in trajectory.get_arraynames():
+            if name in known:
+                continue
+            values = trajectory.get_array(name)
+            level, unit = meta.get(name, ["atom" if values.shape[:2] == (n, m) else "structure", ""])
+            properties[name] = Property(values.reshape(n * m, *values.shape[2:]) if level == "atom" else values, level, unit)
+        pbc = trajectory.base.attributes.get("pbc", [True, True, True])
+        return cls(StructureSet.from_uniform(numbers, positions, cells, pbc, properties))
+
+    def get_structure(self, index: int) -> StructureData:
+        """Return one structure as an unstored ``StructureData`` (kinds by element)."""
+        return set_to_structure_data(self.structures[index])[0]
+
+    def to_ase(self) -> list[Any]:
+        """Return a list of ASE ``Atoms``."""
+        return to_ase(self.structures)
+
+    def to_pymatgen(self) -> list[Any]:
+        """Return a list of pymatgen structures."""
+        from ..engine.structures import to_pymatgen
+
+        return to_pymatgen(self.structures)
+
+    def to_extxyz(self, path: Any) -> None:
+        """Write extended XYZ, every digit kept."""
+        write_extxyz(self.structures, path)
+
+    def to_trajectory(self) -> TrajectoryData:
+        """Return a ``TrajectoryData`` with all numeric properties as arrays.
+
+        Raises:
+            BadInput: the structures do not all have the same atoms and periodicity.
+        """
+        structures = self.structures.require("to_trajectory", same_atoms=True)
+        if np.ptp(structures.pbc.astype(int), axis=0).any():
+            raise BadInput("to_trajectory: a TrajectoryData has one periodicity for all its frames")
+        n, m = len(structures), int(structures.n_atoms[0])
+        from ase.data import chemical_symbols
+
+        node = TrajectoryData()
+        node.set_trajectory(
+            symbols=[chemical_symbols[z] for z in structures.numbers[:m]],
+            positions=structures.positions.reshape(n, m, 3),
+            cells=structures.cells,
+            stepids=np.arange(n),
+            pbc=[bool(flag) for flag in structures.pbc[0]],
+        )
+        meta = {}
+        for name, prop in structures.properties.items():
+            values = prop.values
+            if values.dtype.kind not in "fiub":
+                raise BadInput(f"to_trajectory: property '{name}' is text; drop it first (without_properties)")
+            node.set_array(name, values.reshape(n, m, *values.shape[1:]) if prop.level == "atom" else values)
+            meta[name] = [prop.level, prop.unit]
+        node.base.attributes.set("dismai_properties", meta)
+        return node
+
+
+def structure_data_to_set(frames: Iterable[StructureData]) -> StructureSet:
+    """Turn ``StructureData`` nodes into a set (atoms, cells, periodicity).
+
+    Raises:
+        BadInput: alloy sites or vacancies.
+    """
+    from ase import Atoms
+
+    result = []
+    for index, frame in enumerate(frames):
+        if frame.is_alloy or frame.has_vacancies:
+            raise BadInput(f"structure {index} has alloy sites or vacancies; give one atom to each site first")
+        kinds = {kind.name: kind.symbol for kind in frame.kinds}
+        result.append(
+            Atoms(
+                [kinds[site.kind_name] for site in frame.sites],
+                positions=[site.position for site in frame.sites],
+                cell=frame.cell,
+                pbc=frame.pbc,
+            )
+        )
+    return from_ase(result)
+
+
+def set_to_structure_data(structures: StructureSet) -> list[StructureData]:
+    """Turn a set into unstored ``StructureData`` nodes; properties stay behind, they have no place there."""
+    from ase.data import chemical_symbols
+
+    result = []
+    for i in range(len(structures)):
+        node = StructureData(cell=structures.cells[i].tolist(), pbc=[bool(flag) for flag in structures.pbc[i]])
+        own = structures.atoms_of(i)
+        for number, position in zip(structures.numbers[own], structures.positions[own], strict=True):
+            node.append_atom(symbols=chemical_symbols[number], position=[float(x) for x in position])
+        result.append(node)
+    return result

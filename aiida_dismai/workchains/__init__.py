@@ -1,0 +1,1 @@
+"""The workflows, one file each; their protocols lie in ``protocols/`` as YAML."""

@@ -1,0 +1,85 @@
+"""Protocols: named sets of inputs, ``paper``, ``moderate`` and ``demo``, in one YAML file per WorkChain.
+
+A file holds ``default_protocol``, ``default_inputs`` (what all protocols share) and ``protocols`` (what
+each one changes, with a ``description``). Overrides of the user come last; a name that the WorkChain
+does not have is refused with the nearest right one.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import yaml
+
+from ...engine.errors import BadInput, nearest
+
+FOLDER = Path(__file__).parent
+
+
+def merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``base`` with ``change`` laid over it, namespace by namespace; lists and values are replaced."""
+    result = dict(copy.deepcopy(dict(base)))
+    for key, value in change.items():
+        if isinstance(value, Mapping) and isinstance(result.get(key), Mapping):
+            result[key] = merge(result[key], value)
+        else:
+            result[key] = copy.deepcopy(value)
+    return result
+
+
+class ProtocolMixin:
+    """Gives a WorkChain its protocols; the class names its file in ``_protocol_file``."""
+
+    _protocol_file: ClassVar[str]
+
+    @classmethod
+    def _load_protocols(cls) -> dict[str, Any]:
+        content: dict[str, Any] = yaml.safe_load((FOLDER / cls._protocol_file).read_text())
+        return content
+
+    @classmethod
+    def get_default_protocol(cls) -> str:
+        """Return the name of the protocol that is used when none is named."""
+        return str(cls._load_protocols()["default_protocol"])
+
+    @classmethod
+    def get_available_protocols(cls) -> dict[str, str]:
+        """Return the protocols and what they are for."""
+        return {name: str(entry["description"]) for name, entry in cls._load_protocols()["protocols"].items()}
+
+    @classmethod
+    def get_protocol_inputs(
+        cls, protocol: str | None = None, overrides: Mapping[str, Any] | str | Path | None = None
+    ) -> dict[str, Any]:
+        """Return the plain inputs of a protocol.
+
+        Args:
+            protocol: its name; None takes the default.
+            overrides: a mapping, or the path of a YAML file with one, laid over the protocol.
+
+        Raises:
+            BadInput: no such protocol, or an override whose name the protocol does not have.
+        """
+        content = cls._load_protocols()
+        name = protocol or content["default_protocol"]
+        if name not in content["protocols"]:
+            raise BadInput(f"{cls.__name__}: unknown protocol '{name}'{nearest(str(name), content['protocols'])}")
+        chosen = {key: value for key, value in content["protocols"][name].items() if key != "description"}
+        inputs = merge(content["default_inputs"], chosen)
+        if overrides is None:
+            return inputs
+        if not isinstance(overrides, Mapping):
+            path = Path(overrides)
+            try:
+                overrides = yaml.safe_load(path.read_text()) or {}
+            except (OSError, yaml.YAMLError) as error:
+                raise BadInput(f"{path}: not readable as YAML ({error})") from error
+            if not isinstance(overrides, Mapping):
+                raise BadInput(f"{path}: overrides must be a mapping of names to values")
+        for key in overrides:
+            if key not in inputs:
+                raise BadInput(f"{cls.__name__}: unknown override '{key}'{nearest(str(key), inputs)}")
+        return merge(inputs, overrides)
