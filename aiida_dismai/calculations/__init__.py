@@ -1,0 +1,1 @@
+"""CalcJobs, one for each task of the engine, and the calcfunctions between them (in ``functions``)."""

@@ -1,0 +1,1 @@
+"""Calcfunctions: the small steps between the jobs, so that the graph shows them too."""

@@ -1,0 +1,47 @@
+"""Cutting, joining and splitting sets of structures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from aiida.engine import calcfunction
+from aiida.orm import Dict, Float, Int
+
+from ...data import StructureSetData
+from ...engine.structures import StructureSet
+
+
+@calcfunction
+def slice_structures(structures: StructureSetData, start: Int, stop: Int) -> StructureSetData:
+    """Return the structures from ``start`` up to, and without, ``stop``."""
+    return StructureSetData(structures.structures[start.value : stop.value])
+
+
+@calcfunction
+def concatenate_structures(**sets: StructureSetData) -> StructureSetData:
+    """Join sets in the order of their names (``chunk_0000``, ``chunk_0001``, …)."""
+    return StructureSetData(StructureSet.concatenate([sets[name].structures for name in sorted(sets)]))
+
+
+@calcfunction
+def split_structures(structures: StructureSetData, seed: Int, validation_share: Float) -> dict[str, Any]:
+    """Split a data set at random into training and validation sets.
+
+    Both keep the order of the whole set. At least one structure goes to each side when there are two.
+
+    Returns:
+        ``train``, ``validation`` and ``split`` (a Dict with the seed and the indices of both).
+    """
+    n = len(structures)
+    n_validation = round(validation_share.value * n)
+    if validation_share.value > 0:
+        n_validation = min(max(n_validation, 1), n - 1)
+    order = np.random.default_rng(seed.value).permutation(n)
+    validation, train = np.sort(order[:n_validation]), np.sort(order[n_validation:])
+    whole = structures.structures
+    return {
+        "train": StructureSetData(whole[train]),
+        "validation": StructureSetData(whole[validation]),
+        "split": Dict({"seed": seed.value, "train": train.tolist(), "validation": validation.tolist()}),
+    }

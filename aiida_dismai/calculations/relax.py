@@ -1,0 +1,53 @@
+"""CalcJob of the task ``relax``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiida.engine import CalcJobProcessSpec
+
+from ..data import PotentialData, StructureSetData
+from .base import TaskCalculation, validate_not_empty
+from .potentials import validate_elements
+
+OWN_CALCULATOR = "m3gnet"
+
+
+def validate_inputs(inputs: dict[str, Any], port: Any) -> str | None:
+    """Refuse a potential where none is used, none where one is needed, and elements it does not know."""
+    if "parameters" not in inputs:
+        return None
+    calculator = inputs["parameters"].get_dict().get("calculator", OWN_CALCULATOR)
+    if calculator == OWN_CALCULATOR and "potential" not in inputs:
+        return f"the calculator '{OWN_CALCULATOR}' needs a `potential`; give one, or name another calculator"
+    if calculator != OWN_CALCULATOR and "potential" in inputs:
+        return f"a `potential` is given but the calculator is '{calculator}': it would not be used"
+    return validate_elements(inputs, port)
+
+
+class RelaxCalculation(TaskCalculation):
+    """Relax structures with a potential."""
+
+    TASK = "relax"
+    INPUT_PORTS = ("structures", "potential")
+    OUTPUT_FILES = {"structures": "structures.npz"}
+
+    @classmethod
+    def define(cls, spec: CalcJobProcessSpec) -> None:  # type: ignore[override]
+        """Declare the structures before and after."""
+        super().define(spec)
+        spec.input(
+            "structures", valid_type=StructureSetData, validator=validate_not_empty, help="Structures to relax."
+        )
+        spec.input(
+            "potential",
+            valid_type=PotentialData,
+            required=False,
+            help="The trained potential, for the calculator 'm3gnet'.",
+        )
+        spec.inputs.validator = validate_inputs
+        spec.output(
+            "structures",
+            valid_type=StructureSetData,
+            help="All structures, in order, with energy, energy_initial, steps, converged, fmax and failure.",
+        )
