@@ -1,0 +1,72 @@
+"""Parameters of the tasks ``postprocess`` and ``metrics``; light, imports no pymatgen and no matminer."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from ..parameters import Parameters
+from .chemistry import Chemistry
+
+
+class PostprocessParameters(Parameters):
+    """Pushing atoms apart. The defaults are those of the benchmark's authors (public scripts)."""
+
+    min_distance: float = Field(1.5, gt=0, le=10, description="Pairs closer than this are pushed apart, Å.")
+    target_distance: float = Field(1.6, gt=0, le=10, description="The distance they are pushed to, Å.")
+    max_rounds: int = Field(
+        100,
+        ge=1,
+        le=100_000,
+        description="Rounds of looking for close pairs and pushing them; a structure that still has close "
+        "pairs in the last one has failed. The round that finds nothing counts too.",
+    )
+
+    @model_validator(mode="after")
+    def _target_above_minimum(self) -> PostprocessParameters:
+        if self.target_distance <= self.min_distance:
+            raise ValueError(
+                f"target_distance ({self.target_distance} Å) is not above min_distance ({self.min_distance} Å): "
+                "pushed pairs would still be too close"
+            )
+        return self
+
+
+class MetricsParameters(Parameters):
+    """Comparison of generated with training structures (kind ``interface``: Li3ScCl6 | LiCoO2 and its like)."""
+
+    kind: Literal["interface"] = Field("interface", description="Which family of metrics.")
+    oxidation_states: dict[str, float] = Field(
+        {"Li": 1, "Sc": 3, "Co": 3, "Cl": -1, "O": -2},
+        description="Oxidation state of every element that occurs; bonds are between opposite charges only.",
+    )
+    cations: list[str] = Field(
+        ["Li", "Co", "Sc"],
+        min_length=1,
+        description="The elements whose sites get a fingerprint; 'all' weighs them by their number of sites.",
+    )
+    anions: list[str] = Field(
+        ["Cl", "O"], min_length=1, description="The elements whose share among a site's neighbours is counted."
+    )
+    generated_total: Annotated[int, Field(ge=1)] | None = Field(
+        None,
+        description="Structures generated at first, before any was lost in post-processing or relaxation; "
+        "None takes the number of structures given. The failed share is counted from it.",
+    )
+    resamples: int = Field(1000, ge=10, le=1_000_000, description="Bootstrap resamples of the generated structures.")
+    bootstrap_seed: int = Field(7, ge=0, lt=2**63, description="Seed of the resampling (7 is the authors').")
+    confidence: float = Field(0.95, gt=0, lt=1, description="Confidence of the intervals.")
+    motif_threshold: float = Field(
+        0.01, ge=0, le=1, description="Motifs with at least this share of the training sites are listed."
+    )
+    workers: int = Field(1, ge=1, le=256, description="Processes that compute fingerprints.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> MetricsParameters:
+        self.chemistry()
+        return self
+
+    def chemistry(self) -> Chemistry:
+        """Return the ions; raises ``ValueError`` where they do not fit each other."""
+        return Chemistry.build(self.oxidation_states, self.cations, self.anions)
