@@ -1,0 +1,159 @@
+"""The folder of a trained potential: ``config.json`` and ``weights.safetensors``.
+
+Nothing in it is executed when it is loaded: the configuration is JSON, the weights are safetensors, the
+network is looked up by name in :mod:`.architectures`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..checkpoint import load_weights, save_weights
+from ..errors import BadWeights, nearest
+from ..files import write_json
+from .graphs import GraphBuilder
+
+if TYPE_CHECKING:
+    from matgl.apps.pes import Potential
+
+FORMAT = "dismai-potential"
+VERSION = 1
+CONFIG = "config.json"
+WEIGHTS = "weights.safetensors"
+UNITS = {"energy": "eV", "forces": "eV/Å", "stress": "GPa, compressive negative", "length": "Å"}
+
+
+@dataclass(frozen=True)
+class TrainedPotential:
+    """A potential ready to compute.
+
+    Attributes:
+        potential: matgl's ``Potential`` in eval mode, without gradients of the weights. It gives the energy
+            *above* the references: total energies of large cells in single precision would lose the meV
+            that a line search needs.
+        references: energy of each element, eV per atom, double precision, in the order of ``builder.numbers``.
+        builder: makes the graphs.
+        config: ``config.json`` as it was read.
+        device: where the potential lies.
+    """
+
+    potential: Potential
+    references: NDArray[np.float64]
+    builder: GraphBuilder
+    config: dict[str, Any]
+    device: str
+
+    def reference_energy(self, numbers: NDArray[np.integer]) -> float:
+        """Return the sum of the atoms' reference energies, eV."""
+        lookup = np.zeros(119)
+        lookup[list(self.builder.numbers)] = self.references
+        return float(lookup[numbers].sum())
+
+
+def build_potential(config: dict[str, Any]) -> Potential:
+    """Build matgl's ``Potential`` around the network of ``config``, with fresh weights.
+
+    Raises:
+        BadWeights: an architecture or arguments that this version does not know.
+    """
+    from matgl.apps.pes import Potential
+    from pydantic import ValidationError
+
+    from .architectures import ARCHITECTURES
+
+    name = config["architecture"]
+    if name not in ARCHITECTURES:
+        raise BadWeights(f"unknown architecture '{name}'{nearest(str(name), ARCHITECTURES)}")
+    try:
+        network = ARCHITECTURES[name](config["elements"], config["network"])
+    except ValidationError as error:
+        raise BadWeights(f"arguments of the network '{name}' that this version does not take: {error}") from error
+    return Potential(model=network, data_std=float(config["data_std"]))
+
+
+def save_potential(folder: Path, weights: dict[str, torch.Tensor], config: dict[str, Any]) -> None:
+    """Write a potential.
+
+    Args:
+        folder: made when it is not there.
+        weights: the ``state_dict`` of the network.
+        config: ``architecture``, ``network``, ``elements``, ``reference_energies`` (eV per atom, by symbol),
+            ``data_std``, and whatever else is worth knowing; format, units and SHA-256 are added.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    save_weights(folder / WEIGHTS, weights)
+    digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+    write_json(folder / CONFIG, {"format": FORMAT, "version": VERSION, "units": UNITS, **config, "sha256": digest})
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Read and check ``config.json``, and that the weights are the ones it was written with.
+
+    Raises:
+        BadWeights: missing, not JSON, of another format or a newer version, or weights that are missing,
+            truncated or a pickle.
+    """
+    path = folder / CONFIG
+    if not path.is_file():
+        raise BadWeights(f"{folder}: no {CONFIG}; give the folder that potential.train wrote")
+    try:
+        config = json.loads(path.read_text())
+    except ValueError as error:
+        raise BadWeights(f"{path}: truncated or not JSON ({error}); copy it again") from error
+    if not isinstance(config, dict) or config.get("format") != FORMAT:
+        raise BadWeights(f"{path}: not a potential of this project (format is not '{FORMAT}')")
+    if not isinstance(config.get("version"), int) or config["version"] > VERSION:
+        raise BadWeights(f"{path}: version {config.get('version')} is newer than this program; update aiida-dismai")
+    missing = [
+        key
+        for key in ("architecture", "network", "elements", "reference_energies", "data_std", "sha256")
+        if key not in config
+    ]
+    if missing:
+        raise BadWeights(f"{path}: lacks {', '.join(missing)}; copy it again")
+    weights = folder / WEIGHTS
+    if not weights.is_file():
+        raise BadWeights(f"{weights}: no such weights file; give the whole folder that potential.train wrote")
+    content = weights.read_bytes()
+    if content[:2] == b"PK" or content[:1] == b"\x80":
+        raise BadWeights(f"{weights}: this is a pickle (torch.save), which can execute code and is never loaded")
+    if hashlib.sha256(content).hexdigest() != config["sha256"]:
+        raise BadWeights(f"{weights}: truncated or changed (not the SHA-256 of {CONFIG}); copy it again")
+    return config
+
+
+def load_potential(folder: Path | str, device: str = "cpu") -> TrainedPotential:
+    """Load a potential for computing.
+
+    Args:
+        folder: as :func:`save_potential` wrote it.
+        device: ``cpu`` or ``cuda``.
+
+    Raises:
+        BadWeights: anything in the folder that is missing, damaged, unknown or not safe.
+    """
+    from ase.data import atomic_numbers
+
+    folder = Path(folder)
+    config = read_config(folder)
+    try:
+        numbers = tuple(atomic_numbers[symbol] for symbol in config["elements"])
+        references = np.array([float(config["reference_energies"][symbol]) for symbol in config["elements"]])
+        potential = build_potential(config)
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadWeights(f"{folder / CONFIG}: {type(error).__name__}: {error}") from error
+    try:
+        potential.model.load_state_dict(load_weights(folder / WEIGHTS))
+    except RuntimeError as error:
+        raise BadWeights(f"{folder}: the weights do not fit the network of {CONFIG}: {error}") from error
+    potential = potential.to(device).eval()
+    potential.requires_grad_(False)
+    return TrainedPotential(potential, references, GraphBuilder(numbers, potential.model.cutoff), config, device)

@@ -1,0 +1,92 @@
+"""What a labelled set of structures must have, and its split by trajectory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BadInput
+from ..structures import StructureSet, load_structures
+
+#: Names of the sets of a split, in the order of the numbers that stand for them in files.
+SETS = ("train", "validation", "test")
+
+
+def load_labelled(path: Path, where: str) -> StructureSet:
+    """Read structures with energy (eV), forces (eV/Å) and stress (GPa, 3×3), and check every label.
+
+    Raises:
+        BadInput: no structures, a label that is missing, of a wrong shape, NaN or infinite (names the
+            frames), or atoms on top of each other.
+    """
+    structures = load_structures(path).require(where, "energy", "forces", "stress")
+    frames = structures.atom_structure
+    for name, shape, rows in (
+        ("energy", (), None),
+        ("forces", (3,), frames),
+        ("stress", (3, 3), None),
+    ):
+        values = structures.values(name)
+        if values.shape[1:] != shape:
+            raise BadInput(f"{where}: '{name}' has the shape {values.shape[1:]} per row, not {shape}")
+        finite = np.isfinite(values.reshape(len(values), -1)).all(axis=1)
+        if not finite.all():
+            bad = np.unique(np.flatnonzero(~finite) if rows is None else rows[~finite])
+            shown = ", ".join(str(i) for i in bad[:5]) + (f" and {len(bad) - 5} more" if len(bad) > 5 else "")
+            raise BadInput(f"{where}: '{name}' is NaN or infinite in frame {shown}; label or remove them")
+    return structures
+
+
+@dataclass(frozen=True)
+class Split:
+    """Frames of the three sets, each an array of frame numbers in rising order."""
+
+    train: NDArray[np.int64]
+    validation: NDArray[np.int64]
+    test: NDArray[np.int64]
+
+    def labels(self, n: int) -> NDArray[np.uint8]:
+        """Return the number of the set (see :data:`SETS`) of each of the ``n`` frames."""
+        result = np.zeros(n, dtype=np.uint8)
+        result[self.validation] = 1
+        result[self.test] = 2
+        return result
+
+
+def split_by_trajectory(
+    structures: StructureSet, fractions: tuple[float, float, float], seed: int, where: str
+) -> Split:
+    """Split frames so that no relaxation trajectory is in two sets.
+
+    Args:
+        structures: with the per-structure property ``trajectory``.
+        fractions: of the trajectories, for train, validation and test; a set with a fraction above 0 gets
+            at least one trajectory.
+        seed: of the shuffle.
+        where: named in the error.
+
+    Raises:
+        BadInput: fewer trajectories than sets.
+    """
+    structures.require(where, "trajectory")
+    names, member = np.unique(structures.values("trajectory"), return_inverse=True)
+    wanted = sum(fraction > 0 for fraction in fractions)
+    if len(names) < wanted:
+        raise BadInput(
+            f"{where}: {len(names)} trajectories cannot be split into {wanted} sets (frames of one trajectory stay "
+            "together); label more structures, or set validation_fraction or test_fraction to 0"
+        )
+    order = np.random.default_rng(seed).permutation(len(names))
+    # Held-out sets are rounded to whole trajectories but never to none, nor so high that nothing is left to train on.
+    counts = [max(1, round(fraction * len(names))) if fraction > 0 else 0 for fraction in fractions[1:]]
+    while sum(counts) > len(names) - 1:
+        counts[int(np.argmax(counts))] -= 1
+    n_validation, n_test = counts
+    role = np.zeros(len(names), dtype=int)
+    role[order[:n_validation]] = 1
+    role[order[n_validation : n_validation + n_test]] = 2
+    frame_role = role[member.reshape(-1)]
+    return Split(*(np.flatnonzero(frame_role == number) for number in range(3)))

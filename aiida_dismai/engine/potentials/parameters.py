@@ -1,0 +1,107 @@
+"""Parameters of ``potential.train``, ``potential.evaluate`` and ``relax``; imports no torch."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from ..parameters import Parameters
+
+Device = Literal["auto", "cpu", "cuda"]
+
+_DEVICE = "where to compute: a GPU when there is one (auto), cpu or cuda"
+_THREADS = "CPU threads of torch; None leaves OMP_NUM_THREADS or torch's own choice"
+
+
+class NetworkParameters(Parameters):
+    """Size of the M3GNet; the defaults are the paper's (science notes, section 3)."""
+
+    cutoff: float = Field(5.0, gt=0, le=12, description="two-body cutoff, Å")
+    threebody_cutoff: float = Field(4.0, gt=0, le=12, description="three-body cutoff, Å, at most the two-body one")
+    n_blocks: int = Field(3, ge=1, le=10, description="number of three-body and graph convolution blocks")
+    units: int = Field(64, ge=1, le=1024, description="width of the embeddings and of the hidden layers")
+    max_n: int = Field(3, ge=1, le=8, description="radial basis functions per degree")
+    max_l: int = Field(3, ge=1, le=4, description="degrees of the angular basis")
+    use_smooth: bool = Field(True, description="radial basis whose first two derivatives vanish at the cutoff")
+
+    @model_validator(mode="after")
+    def _cutoffs_in_order(self) -> Self:
+        if self.threebody_cutoff > self.cutoff:
+            raise ValueError(f"threebody_cutoff ({self.threebody_cutoff} Å) must not exceed cutoff ({self.cutoff} Å)")
+        return self
+
+
+class TrainParameters(NetworkParameters):
+    """Training of an M3GNet on labelled structures, with the loss of the paper's eq. 7."""
+
+    energy_weight: float = Field(1.0, ge=0, description="weight of the squared error of the energy per atom, eV²")
+    forces_weight: float = Field(1.0, ge=0, description="weight of the squared error of the force components, eV²/Å²")
+    stress_weight: float = Field(0.1, ge=0, description="weight of the squared error of the stress components, GPa²")
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="learning rate of Adam")
+    schedule: Literal["constant", "cosine"] = Field(
+        "constant", description="learning rate over the epochs: constant, or cosine to a hundredth at max_epochs"
+    )
+    batch_size: int = Field(32, ge=1, description="structures per step of the optimiser")
+    micro_batch_size: int = Field(
+        4,
+        ge=1,
+        description="structures computed at once; gradients are added up to batch_size, so this changes only the "
+        "memory (about 3.5 GB per structure of 264 atoms at the default network size) and the speed",
+    )
+    max_epochs: int = Field(1000, ge=1, description="epochs at most")
+    patience: int = Field(
+        200,
+        ge=1,
+        description="stop after so many epochs without a better validation score; the score is the sum of the mean "
+        "absolute errors (eV/atom, eV/Å, GPa) with the weights of the loss",
+    )
+    train_fraction: float = Field(0.9, gt=0, le=1, description="share of the trajectories to train on")
+    validation_fraction: float = Field(0.05, ge=0, lt=1, description="share of the trajectories for validation")
+    test_fraction: float = Field(0.05, ge=0, lt=1, description="share of the trajectories for the test errors")
+    checkpoint_interval: float = Field(300.0, ge=0, description="seconds between checkpoints; 0 is after every step")
+    device: Device = Field("auto", description=_DEVICE)
+    threads: int | None = Field(None, ge=1, description=_THREADS)
+
+    @model_validator(mode="after")
+    def _sums(self) -> Self:
+        total = self.train_fraction + self.validation_fraction + self.test_fraction
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"train_fraction + validation_fraction + test_fraction must be 1, not {total:g}")
+        if self.energy_weight + self.forces_weight + self.stress_weight == 0:
+            raise ValueError("one of energy_weight, forces_weight and stress_weight must be above 0")
+        return self
+
+
+class EvaluateParameters(Parameters):
+    """Errors of a potential on labelled structures, and against DFT relaxations when ``relaxed`` is given."""
+
+    micro_batch_size: int = Field(4, ge=1, description="structures computed at once")
+    match_tolerance: float = Field(
+        0.05,
+        gt=0,
+        description="a DFT trajectory starts from a relaxed structure when no atom is farther from it, Å",
+    )
+    device: Device = Field("auto", description=_DEVICE)
+    threads: int | None = Field(None, ge=1, description=_THREADS)
+
+
+class RelaxParameters(Parameters):
+    """Relaxation of structures one by one through ASE."""
+
+    calculator: str = Field(
+        "m3gnet",
+        pattern=r"^(m3gnet|chgnet|[A-Za-z_][\w.]*:[A-Za-z_][\w.]*)$",
+        description="'m3gnet' (needs the input 'potential'), 'chgnet', or 'module:factory' of an ASE calculator",
+    )
+    calculator_kwargs: dict[str, Any] = Field(
+        default_factory=dict, description="keyword arguments of the calculator ('chgnet' and 'module:factory')"
+    )
+    optimizer: Literal["SciPyFminCG", "FIRE", "BFGS", "LBFGS"] = Field(
+        "SciPyFminCG", description="optimiser, by ASE's name; the paper's is SciPyFminCG"
+    )
+    fmax: float = Field(0.05, gt=0, description="converged when the force on every atom is below this, eV/Å (norm)")
+    steps: int = Field(1000, ge=0, description="steps of the optimiser at most, per structure")
+    relax_cell: bool = Field(False, description="relax the cell, too (exponential cell filter of ASE)")
+    device: Device = Field("auto", description=_DEVICE)
+    threads: int | None = Field(None, ge=1, description=_THREADS)
