@@ -20,7 +20,7 @@ def resample_weights(n: int, resamples: int, seed: int) -> NDArray[np.float64]:
     """Draw the resamples.
 
     Args:
-        n: number of structures.
+        n: number of structures; of none there is nothing to draw, and the result is ``(resamples, 0)``.
         resamples: how many times ``n`` of them are drawn.
         seed: of ``numpy.random.default_rng``.
 
@@ -28,8 +28,10 @@ def resample_weights(n: int, resamples: int, seed: int) -> NDArray[np.float64]:
         ``(resamples, n)`` the share of each structure in each resample; rows sum to 1, so that
         ``weights @ values`` are the resampled means.
     """
+    weights = np.zeros((resamples, n))
+    if n == 0:
+        return weights
     generator = np.random.default_rng(seed)
-    weights = np.empty((resamples, n))
     for row in weights:
         row[:] = np.bincount(generator.choice(n, size=n, replace=True), minlength=n)
     return weights / n

@@ -46,15 +46,13 @@ SITE_ERRORS = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError
 COINCIDENT = 1e-3
 
 
-class NoFingerprint(Exception):
+class FingerprintError(Exception):
     """A structure one of whose sites has no fingerprint; the message says which and why."""
 
 
 def motif_labels() -> list[str]:
     """Return the names of the first 61 numbers, for instance ``wt CN_6`` and ``octahedral CN_6``."""
-    return [
-        f"{name} CN_{cn}" for cn in range(1, MAX_CN + 1) for name in ("wt", *ORDER_PARAMETERS.get(cn, ()))
-    ]
+    return [f"{name} CN_{cn}" for cn in range(1, MAX_CN + 1) for name in ("wt", *ORDER_PARAMETERS.get(cn, ()))]
 
 
 def feature_labels(chemistry: Chemistry) -> list[str]:
@@ -74,7 +72,7 @@ def site_fingerprints(structure: StructureSet, chemistry: Chemistry) -> dict[str
         For each cation ``(sites, features)``, sites in the structure's order.
 
     Raises:
-        NoFingerprint: NaN coordinates, no lattice, coincident atoms, or a site at which CrystalNN
+        FingerprintError: NaN coordinates, no lattice, coincident atoms, or a site at which CrystalNN
             finds no neighbour or fails.
     """
     _refuse_hopeless(structure)
@@ -92,23 +90,23 @@ def site_fingerprints(structure: StructureSet, chemistry: Chemistry) -> dict[str
                     warnings.simplefilter("ignore")
                     motifs = featurizer.featurize(crystal, index)
             except SITE_ERRORS as error:
-                raise NoFingerprint(f"{where}: CrystalNN fails ({type(error).__name__}: {error})") from error
+                raise FingerprintError(f"{where}: CrystalNN fails ({type(error).__name__}: {error})") from error
             neighbours = featurizer.cnn.last.cn_nninfo
             if not any(neighbours.values()):
-                raise NoFingerprint(f"{where}: no neighbour of opposite charge within bonding distance")
+                raise FingerprintError(f"{where}: no neighbour of opposite charge within bonding distance")
             rows.append([*motifs, *_anion_shares(neighbours, chemistry.anions)])
         result[cation] = np.array(rows, dtype=np.float64).reshape(len(rows), -1)
         if not np.isfinite(result[cation]).all():
-            raise NoFingerprint(f"{cation}: CrystalNN gives NaN")
+            raise FingerprintError(f"{cation}: CrystalNN gives NaN")
     return result
 
 
 def _refuse_hopeless(structure: StructureSet) -> None:
     if not usable(structure.positions, structure.cells[0]):
-        raise NoFingerprint("NaN or absurd coordinates, or a cell without volume")
+        raise FingerprintError("NaN or absurd coordinates, or a cell without volume")
     pairs = close_pairs(structure.positions, structure.cells[0], structure.pbc[0], COINCIDENT)
     if len(pairs.first):
-        raise NoFingerprint(f"atoms {pairs.first[0]} and {pairs.second[0]} coincide; push atoms apart (postprocess)")
+        raise FingerprintError(f"atoms {pairs.first[0]} and {pairs.second[0]} coincide; push atoms apart (postprocess)")
 
 
 def _anion_shares(neighbours: dict[int, list[dict[str, Any]]], anions: tuple[str, ...]) -> list[float]:
