@@ -10,11 +10,12 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from ..checkpoint import load_weights, save_weights
 from ..errors import BadWeights, nearest
@@ -56,6 +57,11 @@ class TrainedPotential:
         lookup = np.zeros(119)
         lookup[list(self.builder.numbers)] = self.references
         return float(lookup[numbers].sum())
+
+
+def network_of(potential: Potential) -> nn.Module:
+    """Return the network inside matgl's ``Potential`` (which declares no type for it)."""
+    return cast(nn.Module, potential.model)
 
 
 def build_potential(config: dict[str, Any]) -> Potential:
@@ -151,9 +157,11 @@ def load_potential(folder: Path | str, device: str = "cpu") -> TrainedPotential:
     except (KeyError, TypeError, ValueError) as error:
         raise BadWeights(f"{folder / CONFIG}: {type(error).__name__}: {error}") from error
     try:
-        potential.model.load_state_dict(load_weights(folder / WEIGHTS))
+        network_of(potential).load_state_dict(load_weights(folder / WEIGHTS))
     except RuntimeError as error:
         raise BadWeights(f"{folder}: the weights do not fit the network of {CONFIG}: {error}") from error
     potential = potential.to(device).eval()
     potential.requires_grad_(False)
-    return TrainedPotential(potential, references, GraphBuilder(numbers, potential.model.cutoff), config, device)
+    return TrainedPotential(
+        potential, references, GraphBuilder(numbers, float(config["network"]["cutoff"])), config, device
+    )

@@ -115,9 +115,7 @@ def loss_part(
         atoms: atoms in the whole batch.
     """
     terms = (batch, 3 * atoms, 9 * batch)
-    parts = [
-        weight * error.square().sum() / count for error, weight, count in zip(errors, weights, terms, strict=True)
-    ]
+    parts = [weight * error.square().sum() / count for error, weight, count in zip(errors, weights, terms, strict=True)]
     return parts[0] + parts[1] + parts[2]
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from ..errors import nearest
 from ..parameters import Parameters
+
+#: Calculators with a name of their own; any other is ``module:factory``.
+CALCULATORS = ("m3gnet", "chgnet")
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -91,7 +96,6 @@ class RelaxParameters(Parameters):
 
     calculator: str = Field(
         "m3gnet",
-        pattern=r"^(m3gnet|chgnet|[A-Za-z_][\w.]*:[A-Za-z_][\w.]*)$",
         description="'m3gnet' (needs the input 'potential'), 'chgnet', or 'module:factory' of an ASE calculator",
     )
     calculator_kwargs: dict[str, Any] = Field(
@@ -105,3 +109,10 @@ class RelaxParameters(Parameters):
     relax_cell: bool = Field(False, description="relax the cell, too (exponential cell filter of ASE)")
     device: Device = Field("auto", description=_DEVICE)
     threads: int | None = Field(None, ge=1, description=_THREADS)
+
+    @field_validator("calculator")
+    @classmethod
+    def _known_calculator(cls, name: str) -> str:
+        if name not in CALCULATORS and not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", name):
+            raise ValueError(f"no calculator '{name}'{nearest(name, [*CALCULATORS, 'module:factory'])}")
+        return name

@@ -64,7 +64,7 @@ def run(context: Context, parameters: TrainParameters) -> dict[str, Any]:
 
     write_arrays(context.folder / "curves.npz", {name: np.array(rows) for name, rows in training.curves.items()})
     save_potential(
-        context.folder / "potential_last", potential.model.state_dict(), config | {"epoch": training.epoch - 1}
+        context.folder / "potential_last", training.network.state_dict(), config | {"epoch": training.epoch - 1}
     )
     best = context.folder / "potential"
     save_potential(best, training.best_weights, config | {"epoch": training.best_epoch})
@@ -83,7 +83,7 @@ def run(context: Context, parameters: TrainParameters) -> dict[str, Any]:
         "stopped": stopped,
         "epochs": training.epoch - 1,
         "best_epoch": training.best_epoch,
-        "n_parameters": sum(p.numel() for p in potential.model.parameters()),
+        "n_parameters": sum(p.numel() for p in training.network.parameters()),
         "elements": config["elements"],
         "reference_energies": config["reference_energies"],
         "split": {name: _trajectories(structures, getattr(split, name)) for name in SETS},
@@ -100,9 +100,7 @@ def _trajectories(structures: StructureSet, frames: Any) -> list[Any]:
     return [value.item() for value in np.unique(structures.values("trajectory")[frames])]
 
 
-def _configuration(
-    structures: StructureSet, split: Split, parameters: TrainParameters, seed: int
-) -> dict[str, Any]:
+def _configuration(structures: StructureSet, split: Split, parameters: TrainParameters, seed: int) -> dict[str, Any]:
     """Return what goes into ``config.json``; references and scale come from the training frames alone."""
     train = structures[split.train]
     numbers = [int(number) for number in np.unique(structures.numbers)]

@@ -17,6 +17,7 @@ import torch
 from ..checkpoint import load_checkpoint, save_checkpoint
 from ..errors import BadInput, Diverged, Unfinished
 from ..task import Context
+from .folder import network_of
 from .graphs import GraphBuilder
 from .labels import Split
 from .losses import ErrorSums, Labels, compute, loss_part, memory_hint
@@ -86,12 +87,13 @@ class Training:
     ) -> None:
         """Set up the optimiser; nothing is computed yet."""
         self.potential = potential
+        self.network = network_of(potential)
         self.builder = builder
         self.labels = labels
         self.split = split
         self.parameters = parameters
         self.seed = seed
-        self.optimizer = torch.optim.Adam(potential.model.parameters(), lr=parameters.learning_rate)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=parameters.learning_rate)
         self.weights = (parameters.energy_weight, parameters.forces_weight, parameters.stress_weight)
         self.key = fingerprint(parameters, labels.structures.content_hash, seed)
         self.epoch = 1
@@ -120,7 +122,7 @@ class Training:
                 "best_epoch": self.best_epoch,
                 "best_score": self.best_score,
                 "best_weights": self.best_weights,
-                "network": self.potential.model.state_dict(),
+                "network": self.network.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
             },
         )
@@ -146,7 +148,7 @@ class Training:
         self.curves = state["curves"]
         self.best_epoch, self.best_score = state["best_epoch"], state["best_score"]
         self.best_weights = state["best_weights"]
-        self.potential.model.load_state_dict(state["network"])
+        self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         return True
 
@@ -230,7 +232,7 @@ class Training:
                 part.backward()
             sums.add(errors)
             total += float(part.detach())
-        gradients = [p.grad for p in self.potential.model.parameters() if p.grad is not None]
+        gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
         if not math.isfinite(total) or not all(bool(torch.isfinite(gradient).all()) for gradient in gradients):
             raise Diverged(
                 f"the loss became {total} in epoch {self.epoch}, step {self.step + 1}; the last checkpoint is from "
@@ -268,7 +270,7 @@ class Training:
         if score < self.best_score:
             self.best_score, self.best_epoch = score, self.epoch
             self.best_weights = {
-                name: value.detach().cpu().clone() for name, value in self.potential.model.state_dict().items()
+                name: value.detach().cpu().clone() for name, value in self.network.state_dict().items()
             }
         context.progress(
             "train",

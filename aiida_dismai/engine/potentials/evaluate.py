@@ -1,0 +1,61 @@
+"""The task ``potential.evaluate``."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+from ..structures import load_structures
+from ..task import Context, choose_device, limit_threads
+from .dft_check import find_pairs, table
+from .folder import load_potential
+from .labels import load_labelled
+from .parameters import EvaluateParameters
+from .predictions import errors_of, predict, write_parity
+
+WHERE = "potential.evaluate"
+
+
+def run(context: Context, parameters: EvaluateParameters) -> dict[str, Any]:
+    """Measure a potential on labelled structures.
+
+    Writes ``parity.npz`` (see :func:`~.predictions.write_parity`).
+
+    Returns:
+        ``mae_energy`` (meV/atom), ``mae_forces`` (meV/Å), ``mae_stress`` (GPa), the same as ``rmse_…``, and
+        ``n_structures``. With the input ``relaxed`` also ``table5`` (see :func:`~.dft_check.table`), ``n_pairs``,
+        and the trajectories left out of it: ``without_dft`` and ``not_matching``.
+
+    Raises:
+        BadInput: labels that are missing or NaN, elements that the potential does not know, or relaxed
+            structures that match no trajectory.
+        BadWeights: a damaged potential.
+        Unfinished: the time was used up.
+    """
+    device = choose_device(parameters.device)
+    limit_threads(parameters.threads)
+    structures = load_labelled(context.inputs["structures"], WHERE)
+    trained = load_potential(context.inputs["potential"], device)
+    trained.builder.require_known(structures.numbers, WHERE)
+    relaxed = pairs = None
+    if "relaxed" in context.inputs:
+        relaxed = load_structures(context.inputs["relaxed"])
+        pairs = find_pairs(relaxed, structures, parameters.match_tolerance, WHERE)
+
+    started = time.monotonic()
+    key = f"{trained.config['sha256']} {structures.content_hash}"
+    predictions = predict(trained, structures, parameters.micro_batch_size, context, key)
+    write_parity(context.folder / "parity.npz", predictions, structures)
+    results: dict[str, Any] = {"n_structures": len(structures), "device": device}
+    results |= errors_of(predictions, structures, np.arange(len(structures)))
+    if relaxed is not None and pairs is not None:
+        interface_energy = relaxed.values("interface_energy") if "interface_energy" in relaxed.properties else None
+        results |= {
+            "table5": table(pairs, structures, predictions.energy, interface_energy),
+            "n_pairs": len(pairs.relaxed),
+            "without_dft": pairs.without_dft,
+            "not_matching": pairs.not_matching,
+        }
+    return results | {"timings": {"predict": time.monotonic() - started}}

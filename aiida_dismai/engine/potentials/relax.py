@@ -1,0 +1,220 @@
+"""The task ``relax``: structure by structure, each result kept as soon as it is there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import BadInput, NothingLeft, Unfinished
+from ..files import write_json
+from ..structures import Property, StructureSet, load_structures, to_ase, write_npz
+from ..task import Context, choose_device, limit_threads
+from .calculators import make_calculator
+from .folder import CONFIG
+from .parameters import RelaxParameters
+from .predictions import write_arrays
+from .relaxation import Outcome, relax_one
+
+WHERE = "relax"
+#: Labels of the input that are no longer true of the relaxed structures.
+STALE = ("forces", "stress")
+
+
+def run(context: Context, parameters: RelaxParameters) -> dict[str, Any]:
+    """Relax structures.
+
+    Writes ``structures.npz``: all structures in their order, with the properties of the input (but
+    ``forces`` and ``stress``, which no longer hold) and per structure ``energy_initial`` and ``energy`` (eV),
+    ``steps``, ``converged``, ``fmax`` (eV/Å) and ``failure`` (empty, or why it was given up; its positions are then
+    the last ones with finite energy and forces). Wall times stay out of it: equal results are equal files.
+
+    Returns:
+        ``n_structures``, ``n_converged``, ``n_not_converged`` (ran out of steps), ``n_failed`` (these three add
+        up), ``failures`` (reason → count), ``mean_steps`` (over the converged), ``n_resumed``,
+        ``dropped_properties`` and ``seconds_per_structure``.
+
+    Raises:
+        BadInput: structures, calculator or checkpoint that do not fit.
+        Unfinished: the time was used up; finished structures are kept.
+        NothingLeft: every structure failed; ``structures.npz`` says why for each.
+    """
+    device = choose_device(parameters.device)
+    limit_threads(parameters.threads)
+    structures = load_structures(context.inputs["structures"]).require(WHERE)
+    potential = context.inputs.get("potential")
+    calculator = make_calculator(parameters.calculator, parameters.calculator_kwargs, potential, device, structures)
+    store = Store(context.checkpoint, _key(structures, parameters, potential))
+
+    outcomes: dict[int, Outcome] = store.finished()
+    resumed = len(outcomes)
+    n = len(structures)
+    failed = sum(bool(outcome.failure) for outcome in outcomes.values())
+    for i in range(n):
+        if i in outcomes:
+            continue
+        outcome = _relax(context, parameters, structures, i, calculator, store, alone=len(outcomes) == resumed)
+        store.keep(i, outcome)
+        outcomes[i] = outcome
+        failed += bool(outcome.failure)
+        context.progress(
+            "relax",
+            len(outcomes),
+            n,
+            structure=i,
+            steps=outcome.steps,
+            energy=outcome.energy,
+            fmax=outcome.fmax,
+            failed=failed,
+        )
+    relaxed, results = collect(structures, [outcomes[i] for i in range(n)])
+    write_npz(relaxed, context.folder / "structures.npz")
+    if results["n_failed"] == n:
+        raise NothingLeft(f"relax: all {n} structures failed; the first: {outcomes[0].failure}")
+    return results | {"n_resumed": resumed, "device": device}
+
+
+def _relax(
+    context: Context,
+    parameters: RelaxParameters,
+    structures: StructureSet,
+    i: int,
+    calculator: Any,
+    store: Store,
+    alone: bool,
+) -> Outcome:
+    """Relax structure ``i``.
+
+    When the time ends inside it, it starts from its beginning next time, so that its result does not depend
+    on where a job was cut. Only when it is the first of this run (``alone``) is its half-way state kept:
+    otherwise a structure that takes longer than the wall time would never end.
+    """
+    atoms = to_ase(structures[i].without_properties())[0]
+    earlier = store.partial(i)
+    if earlier is not None:
+        atoms.set_cell(earlier.cell)
+        atoms.positions = earlier.positions
+    outcome = earlier or Outcome(atoms.positions.copy(), atoms.cell.array.copy())
+    before = outcome.seconds
+    started = time.monotonic()
+
+    def check_time() -> None:
+        if context.out_of_time():
+            raise Unfinished(f"stopped in structure {i} of {len(structures)}; run again to go on")
+
+    try:
+        relax_one(atoms, calculator, parameters, check_time, outcome)
+    except Unfinished:
+        outcome.seconds = before + time.monotonic() - started
+        if alone and outcome.steps:
+            store.keep_partial(i, outcome)
+        raise
+    outcome.seconds = before + time.monotonic() - started
+    return outcome
+
+
+def _key(structures: StructureSet, parameters: RelaxParameters, potential: Path | None) -> str:
+    """Return what identifies a relaxation: structures, potential, and the parameters that decide its course."""
+    decisive = parameters.model_dump(exclude={"device", "threads"})
+    weights = hashlib.sha256((potential / CONFIG).read_bytes()).hexdigest() if potential else None
+    return hashlib.sha256(json.dumps([structures.content_hash, decisive, weights], sort_keys=True).encode()).hexdigest()
+
+
+class Store:
+    """Finished relaxations, one small file each, so that a kill costs at most the running one."""
+
+    def __init__(self, folder: Path, key: str) -> None:
+        """Open or begin a store.
+
+        Raises:
+            BadInput: what is in the folder belongs to another relaxation.
+        """
+        self.folder = folder
+        path = folder / "relax.json"
+        if not path.is_file():
+            write_json(path, {"key": key})
+        elif json.loads(path.read_text())["key"] != key:
+            raise BadInput(
+                f"{folder} holds results for other structures, another potential or other parameters; relax in an "
+                "empty folder, or give it what it began with"
+            )
+
+    def _path(self, i: int) -> Path:
+        return self.folder / f"structure_{i:06d}.npz"
+
+    def keep(self, i: int, outcome: Outcome) -> None:
+        """Write the outcome of structure ``i``."""
+        write_arrays(self._path(i), asdict(outcome))
+        (self.folder / "partial.npz").unlink(missing_ok=True)
+
+    def keep_partial(self, i: int, outcome: Outcome) -> None:
+        """Write the state of a structure that is not finished."""
+        write_arrays(self.folder / "partial.npz", asdict(outcome) | {"structure": i})
+
+    def finished(self) -> dict[int, Outcome]:
+        """Return the outcomes that are there, by structure."""
+        return {int(path.stem[10:]): _read(path)[0] for path in sorted(self.folder.glob("structure_*.npz"))}
+
+    def partial(self, i: int) -> Outcome | None:
+        """Return the state of structure ``i`` when it was stopped half-way."""
+        path = self.folder / "partial.npz"
+        if not path.is_file():
+            return None
+        outcome, structure = _read(path)
+        return outcome if structure == i else None
+
+
+def _read(path: Path) -> tuple[Outcome, int | None]:
+    with np.load(path, allow_pickle=False) as archive:
+        values = {item.name: archive[item.name] for item in fields(Outcome)}
+        structure = int(archive["structure"]) if "structure" in archive else None
+    return Outcome(**{name: value if value.ndim else value.item() for name, value in values.items()}), structure
+
+
+def collect(structures: StructureSet, outcomes: list[Outcome]) -> tuple[StructureSet, dict[str, Any]]:
+    """Put outcomes (one per structure) and the input's properties together; return the set and the counts."""
+    dropped = [name for name in STALE if name in structures.properties]
+    kept = {name: prop for name, prop in structures.properties.items() if name not in dropped}
+
+    def column(name: str, kind: Any) -> Any:
+        return np.array([getattr(outcome, name) for outcome in outcomes], dtype=kind)
+
+    relaxed = StructureSet(
+        structures.numbers,
+        np.concatenate([outcome.positions for outcome in outcomes]),
+        np.array([outcome.cell for outcome in outcomes]),
+        structures.pbc,
+        structures.offsets,
+        kept,
+    )
+    for name in ("energy_initial", "energy", "fmax"):
+        relaxed = relaxed.with_property(name, column(name, np.float64))
+    relaxed = relaxed.with_property("steps", column("steps", np.int64))
+    relaxed = relaxed.with_property("converged", column("converged", bool))
+    relaxed = relaxed.with_properties({"failure": Property(column("failure", str), "structure")})
+    n = len(outcomes)
+    converged = [outcome for outcome in outcomes if outcome.converged]
+    failures: dict[str, int] = {}
+    for outcome in outcomes:
+        if outcome.failure:
+            reason = outcome.failure.partition(":")[0]
+            failures[reason] = failures.get(reason, 0) + 1
+    seconds = [outcome.seconds for outcome in outcomes]
+    results = {
+        "n_structures": n,
+        "n_converged": len(converged),
+        "n_failed": sum(failures.values()),
+        "n_not_converged": n - len(converged) - sum(failures.values()),
+        "failures": failures,
+        "mean_steps": float(np.mean([outcome.steps for outcome in converged])) if converged else math.nan,
+        "dropped_properties": dropped,
+        "seconds_per_structure": float(np.mean(seconds)),
+        "timings": {"relax": float(np.sum(seconds))},
+    }
+    return relaxed, results

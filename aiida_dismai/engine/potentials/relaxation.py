@@ -1,0 +1,219 @@
+"""The relaxation of one structure, and everything that can go wrong with it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.calculator import Calculator, all_changes
+from ase.neighborlist import neighbor_list
+from numpy.typing import NDArray
+
+from ..errors import DismaiError
+from .parameters import RelaxParameters
+
+#: Two atoms nearer than this are no structure, and a potential that pulls atoms so near has a hole, Å.
+OVERLAP = 0.5
+#: An atom that moves farther than this from where it began has been thrown out, Å.
+THROWN_OUT = 100.0
+
+
+class RelaxationError(Exception):
+    """This structure cannot be relaxed further; the text says why."""
+
+
+@dataclass
+class Outcome:
+    """How one relaxation ended.
+
+    Attributes:
+        positions: the last ones with finite energy and forces, Å, ``(m, 3)``.
+        cell: likewise, Å, ``(3, 3)``.
+        energy_initial: eV, NaN when it could not be computed.
+        energy: of ``positions``, eV, NaN when it could not be computed.
+        fmax: largest norm of a force on an atom, eV/Å, NaN when it could not be computed.
+        steps: steps of the optimiser.
+        converged: whether the criterion was met.
+        failure: empty, or why the relaxation was given up.
+        seconds: wall time.
+    """
+
+    positions: NDArray[np.float64]
+    cell: NDArray[np.float64]
+    energy_initial: float = math.nan
+    energy: float = math.nan
+    fmax: float = math.nan
+    steps: int = 0
+    converged: bool = False
+    failure: str = ""
+    seconds: float = 0.0
+
+
+class Watched(Calculator):
+    """Passes everything on to another calculator, and looks at each result before the optimiser does.
+
+    ASE's optimisers go on with NaN for as many steps as they are allowed.
+    """
+
+    implemented_properties = ["energy", "free_energy", "forces", "stress"]
+
+    def __init__(self, inner: Any, before: Callable[[], None], stress: bool) -> None:
+        """Wrap ``inner``.
+
+        Args:
+            inner: any ASE calculator.
+            before: called before each calculation; may raise.
+            stress: compute the stress each time, because the cell moves.
+        """
+        super().__init__()
+        self.inner = inner
+        self.before = before
+        self.names = ("stress", "forces", "energy") if stress else ("forces", "energy")
+
+    def calculate(
+        self,
+        atoms: Atoms | None = None,
+        properties: list[str] | None = None,
+        system_changes: list[str] = all_changes,
+    ) -> None:
+        """Compute energy, forces and, when the cell moves, stress.
+
+        Raises:
+            RelaxationError: the calculator failed, or gave NaN or infinity.
+        """
+        super().calculate(atoms, properties, system_changes)
+        self.before()
+        try:
+            # The dearest first: a calculator that computes it on demand then gives the others in the same go.
+            found = {name: self.inner.get_property(name, self.atoms) for name in self.names}
+        except (DismaiError, MemoryError):
+            raise
+        except Exception as error:  # whatever a foreign calculator raises concerns this structure alone
+            if type(error).__name__ == "OutOfMemoryError":  # torch's; the next structure would fare no better
+                raise
+            raise RelaxationError(f"the calculator failed: {type(error).__name__}: {error}") from error
+        for name, value in found.items():
+            if not np.isfinite(value).all():
+                raise RelaxationError(f"the calculator gave NaN or infinite {name}")
+        self.results = {name: np.array(value, dtype=float) for name, value in found.items()}
+        self.results["energy"] = float(self.results["energy"])
+        self.results["free_energy"] = self.results["energy"]
+
+
+@dataclass
+class Watch:
+    """Keeps the last good state of a relaxation; called by the optimiser after every step."""
+
+    atoms: Atoms
+    outcome: Outcome
+    start: NDArray[np.float64] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Remember where the atoms began."""
+        self.start = self.atoms.positions.copy()
+
+    def __call__(self) -> None:
+        """Look at the atoms.
+
+        Raises:
+            RelaxationError: an atom has flown off.
+        """
+        moved = float(np.abs(self.atoms.positions - self.start).max(initial=0.0))
+        if moved > THROWN_OUT:
+            raise RelaxationError(f"exploded: an atom moved by more than {THROWN_OUT:g} Å")
+        forces = self.atoms.get_forces()
+        self.outcome.energy = self.atoms.get_potential_energy()
+        self.outcome.fmax = float(np.linalg.norm(forces, axis=1).max(initial=0.0))
+        self.outcome.positions = self.atoms.positions.copy()
+        self.outcome.cell = self.atoms.cell.array.copy()
+
+
+def closest(atoms: Atoms, radius: float = OVERLAP) -> float:
+    """Return the smallest distance below ``radius`` between two atoms (periodic images too), else infinity, Å."""
+    return float(neighbor_list("d", atoms, radius).min(initial=math.inf))
+
+
+def relax_one(
+    atoms: Atoms,
+    calculator: Any,
+    parameters: RelaxParameters,
+    before: Callable[[], None] = lambda: None,
+    earlier: Outcome | None = None,
+) -> Outcome:
+    """Relax one structure; whatever is wrong with it ends in ``Outcome.failure``.
+
+    Args:
+        atoms: is moved.
+        calculator: any ASE calculator.
+        parameters: of the task.
+        before: called before every calculation; what it raises (a stop for lack of time) is passed on after
+            the last good state was written into ``earlier``, when that is given.
+        earlier: outcome so far of a relaxation that was stopped, to go on from; is changed and returned.
+    """
+    outcome = earlier if earlier is not None else Outcome(atoms.positions.copy(), atoms.cell.array.copy())
+    atoms.calc = Watched(calculator, before, stress=parameters.relax_cell)
+    done = outcome.steps
+    watch = Watch(atoms, outcome)
+    steps = [done]
+    try:
+        if (distance := closest(atoms)) < OVERLAP:
+            raise RelaxationError(f"overlap: two atoms are {distance:.3f} Å apart, below {OVERLAP:g} Å")
+        watch()
+        if math.isnan(outcome.energy_initial):
+            outcome.energy_initial = outcome.energy
+        outcome.converged = _optimise(atoms, parameters, watch, steps)
+        watch()
+        if (distance := closest(atoms)) < OVERLAP:
+            outcome.converged = False
+            raise RelaxationError(f"collapsed: two atoms came within {distance:.3f} Å; the potential has a hole there")
+    except RelaxationError as failure:
+        outcome.failure = str(failure)
+    finally:
+        outcome.steps = steps[0]
+        atoms.calc = None
+    return outcome
+
+
+def _optimise(atoms: Atoms, parameters: RelaxParameters, watch: Watch, steps: list[int]) -> bool:
+    """Run the optimiser until it has converged or no steps are left; ``steps[0]`` counts along.
+
+    Conjugate gradients end in ``OptimizerConvergenceError`` when a line search finds no lower energy, which
+    happens near a minimum in single precision. They are begun anew there, along the forces, as long as that
+    gets anywhere.
+    """
+    import ase.optimize
+    from ase.filters import FrechetCellFilter
+    from ase.optimize.sciopt import OptimizerConvergenceError, SciPyFminCG
+
+    kinds: dict[str, Any] = {
+        "SciPyFminCG": SciPyFminCG,
+        "FIRE": ase.optimize.FIRE,
+        "BFGS": ase.optimize.BFGS,
+        "LBFGS": ase.optimize.LBFGS,
+    }
+    target = FrechetCellFilter(atoms) if parameters.relax_cell else atoms
+    while True:
+        begun = steps[0]
+        optimizer = kinds[parameters.optimizer](target, logfile=None)
+        optimizer.fmax = parameters.fmax
+        # ASE's SciPy optimisers take a step before they look; a relaxed structure needs none.
+        if optimizer.converged() or begun >= parameters.steps:
+            return bool(optimizer.converged())
+
+        def count(optimizer: Any = optimizer, begun: int = begun) -> None:
+            steps[0] = begun + optimizer.nsteps
+            watch()
+
+        optimizer.attach(count)
+        try:
+            return bool(optimizer.run(fmax=parameters.fmax, steps=parameters.steps - begun))
+        except OptimizerConvergenceError as error:
+            # The line search leaves the atoms at its last trial; the last accepted step is the state to keep.
+            atoms.set_cell(watch.outcome.cell)
+            atoms.positions = watch.outcome.positions
+            if steps[0] == begun:
+                raise RelaxationError("the line search found no lower energy along the forces") from error
