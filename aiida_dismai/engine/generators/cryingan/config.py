@@ -1,0 +1,64 @@
+"""Hyper-parameters of CryinGAN; the defaults are those of the paper's interface models."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ...parameters import Parameters
+
+Channels = Annotated[int, Field(ge=1, le=65536)]
+Decay = Annotated[float, Field(ge=0.0, lt=1.0)]
+
+
+class CryinganParameters(Parameters):
+    """Hyper-parameters of CryinGAN.
+
+    Sources: the Dismai-Bench paper (critics, λ, epochs, batch, six neighbours) and the authors' public
+    scripts (optimiser, penalty, widths), as collected in the project's design notes.
+    """
+
+    latent_dim: int = Field(64, ge=1, le=65536, description="Gaussian numbers that the generator starts from")
+    generator_channels: tuple[Channels, Channels, Channels, Channels] = Field(
+        (128, 256, 512, 256),
+        description="channels per atom: after the linear layer, and after the three transposed convolutions",
+    )
+    critic_channels: tuple[Channels, Channels, Channels] = Field(
+        (512, 512, 256), description="channels per atom of the critics' three convolutions"
+    )
+    critic_head: tuple[Channels, Channels, Channels] = Field(
+        (1000, 200, 10),
+        description="widths of the critics' linear layers after pooling; the score is the mean of the last",
+    )
+    critics: Literal["both", "coordinates", "distances"] = Field(
+        "both", description="which critics judge: fractional coordinates, neighbour distances, or both"
+    )
+    lambda_distance: float = Field(
+        0.05,
+        gt=0.0,
+        le=1e3,
+        description="weight of the distance critic in the generator's loss if both critics judge (0.1 for the alloys)",
+    )
+    n_neighbors: int = Field(
+        6, ge=1, le=64, description="nearest-neighbour distances of each atom that the distance critic sees"
+    )
+    gradient_penalty: float = Field(10.0, ge=0.0, le=1e6, description="weight of each critic's gradient penalty")
+    learning_rate: float = Field(
+        5e-5, gt=0.0, le=1.0, description="learning rate of Adam, the same for all three networks"
+    )
+    betas: tuple[Decay, Decay] = Field((0.5, 0.999), description="decay rates of Adam's two moments")
+    batch_size: int = Field(
+        32, ge=1, le=65536, description="structures per step; the last, smaller batch of an epoch is kept"
+    )
+    epochs: int = Field(100_000, ge=1, le=100_000_000, description="passes over the training set (1500 for the alloys)")
+    generator_interval: int = Field(
+        5,
+        ge=1,
+        le=10_000,
+        description="the generator is trained on batches 0, n, 2n, … of every epoch, the critics on all",
+    )
+    checkpoint_epochs: int = Field(1000, ge=1, description="epochs after which a checkpoint is written")
+    checkpoint_seconds: float = Field(
+        300.0, ge=0.0, description="seconds after which a checkpoint is written, s; 0 is every step"
+    )

@@ -1,0 +1,161 @@
+"""The networks of CryinGAN: one generator, and critics that differ only in what they see of an atom.
+
+The published networks are convolutions over an image of n atoms × 3 coordinates whose kernels span one
+row and never more: each is the same linear map for every atom. They are written as that map here
+(channels last), which is several times faster on a CPU and gives the same numbers for the same weights
+(a test compares with ``Conv2d`` and ``ConvTranspose2d``). Parameters, their number and the scale of
+their initial values are those of the convolutions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import groupby
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ...structures import StructureSet
+from .config import CryinganParameters
+
+#: ``eps`` of the batch normalisations; an odd value, but the published one.
+NORM_EPS = 0.8
+#: Slope of LeakyReLU below zero.
+SLOPE = 0.2
+AXES = 3
+
+
+def leaky_relu(values: Tensor) -> Tensor:
+    """Apply LeakyReLU as a product with a constant.
+
+    The value and the gradients are those of the built-in function. Its second derivative is zero
+    nearly everywhere, but autograd would still carry those zeros back through all layers when it
+    differentiates the gradient penalty; here it knows that there is nothing to carry.
+    """
+    return values * torch.where(values > 0, 1.0, SLOPE)
+
+
+class Generator(nn.Module):
+    """From Gaussian numbers to the fractional coordinates of all atoms."""
+
+    def __init__(self, n_atoms: int, latent_dim: int, channels: Sequence[int]) -> None:
+        """Make the layers; :func:`initialise` gives them their values.
+
+        Args:
+            n_atoms: of every structure.
+            latent_dim: Gaussian numbers per structure.
+            channels: after the linear layer and after the three transposed convolutions.
+        """
+        super().__init__()
+        first, second, third, fourth = channels
+        self.n_atoms = n_atoms
+        self.latent = nn.Linear(latent_dim, first * n_atoms)
+        # Transposed convolution with kernel (1, 3): from one column to the three axes, one bias for all three.
+        self.axes_weight = nn.Parameter(torch.empty(first, AXES, second))
+        self.axes_bias = nn.Parameter(torch.empty(second))
+        self.norm1 = nn.BatchNorm1d(second, eps=NORM_EPS)
+        self.map2 = nn.Linear(second, third)
+        self.norm2 = nn.BatchNorm1d(third, eps=NORM_EPS)
+        self.map3 = nn.Linear(third, fourth)
+        self.norm3 = nn.BatchNorm1d(fourth, eps=NORM_EPS)
+        self.last = nn.Linear(fourth, 1)
+
+    def forward(self, noise: Tensor) -> Tensor:
+        """Return fractional coordinates in (0, 1), ``(B, n_atoms, 3)``, for noise ``(B, latent_dim)``."""
+        batch = len(noise)
+        hidden = functional.relu(self.latent(noise)).view(batch, -1, self.n_atoms).transpose(1, 2)
+        hidden = hidden.reshape(batch * self.n_atoms, -1) @ self.axes_weight.flatten(1)
+        hidden = hidden.view(batch * self.n_atoms * AXES, -1) + self.axes_bias
+        hidden = functional.relu(self.norm1(hidden))
+        hidden = functional.relu(self.norm2(self.map2(hidden)))
+        hidden = functional.relu(self.norm3(self.map3(hidden)))
+        return torch.sigmoid(self.last(hidden)).view(batch, self.n_atoms, AXES)
+
+
+class Critic(nn.Module):
+    """From some numbers per atom to one score per structure; blind to the order of atoms of one element."""
+
+    def __init__(self, n_inputs: int, blocks: Sequence[int], channels: Sequence[int], head: Sequence[int]) -> None:
+        """Make the layers; :func:`initialise` gives them their values.
+
+        Args:
+            n_inputs: numbers per atom, the width of the first kernel.
+            blocks: atoms of each element, in order.
+            channels: of the three convolutions.
+            head: widths of the three linear layers.
+        """
+        super().__init__()
+        self.blocks = list(blocks)
+        self.map1 = nn.Linear(n_inputs, channels[0])
+        self.map2 = nn.Linear(channels[0], channels[1])
+        self.map3 = nn.Linear(channels[1], channels[2])
+        self.head1 = nn.Linear(channels[2] * len(blocks), head[0])
+        self.head2 = nn.Linear(head[0], head[1])
+        self.head3 = nn.Linear(head[1], head[2])
+
+    def forward(self, atoms: Tensor) -> Tensor:
+        """Return the scores ``(B,)`` for inputs ``(B, n_atoms, n_inputs)``."""
+        hidden = leaky_relu(self.map3(leaky_relu(self.map2(leaky_relu(self.map1(atoms))))))
+        pooled = torch.cat([block.mean(dim=1) for block in hidden.split(self.blocks, dim=1)], dim=1)
+        return self.head3(leaky_relu(self.head2(leaky_relu(self.head1(pooled))))).mean(dim=1)
+
+
+@torch.no_grad()
+def initialise(module: Generator | Critic, random: torch.Generator) -> None:
+    """Draw Xavier-uniform weights, with the fans of the published convolutions, and set biases to zero.
+
+    A kernel of width w multiplies both fans of a convolution by w, also where one of the channels is
+    spread over the columns; that is where the bounds differ from those of the linear map.
+    """
+
+    def draw(weight: Tensor, fans: int) -> None:
+        weight.uniform_(-math.sqrt(6 / fans), math.sqrt(6 / fans), generator=random)
+
+    for name, layer in module.named_modules():
+        if isinstance(layer, nn.Linear):
+            fans = layer.in_features + layer.out_features
+            if isinstance(module, Critic) and name == "map1":
+                fans = layer.in_features * (1 + layer.out_features)
+            draw(layer.weight, fans)
+            layer.bias.zero_()
+    if isinstance(module, Generator):
+        first, width, second = module.axes_weight.shape
+        draw(module.axes_weight, width * (first + second))
+        module.axes_bias.zero_()
+
+
+def element_blocks(numbers: Sequence[int]) -> list[tuple[int, int]]:
+    """Return (atomic number, count) of each run of equal atoms."""
+    return [(int(number), len(list(run))) for number, run in groupby(numbers)]
+
+
+def build_generator(n_atoms: int, parameters: CryinganParameters) -> Generator:
+    """Make the generator for structures of ``n_atoms``."""
+    return Generator(n_atoms, parameters.latent_dim, parameters.generator_channels)
+
+
+def build_critics(numbers: Sequence[int], parameters: CryinganParameters) -> dict[str, Critic]:
+    """Make the critics that are asked for, ``coordinates`` before ``distances``."""
+    blocks = [count for _, count in element_blocks(numbers)]
+    inputs = {"coordinates": AXES, "distances": parameters.n_neighbors}
+    return {
+        name: Critic(width, blocks, parameters.critic_channels, parameters.critic_head)
+        for name, width in inputs.items()
+        if parameters.critics in (name, "both")
+    }
+
+
+def count_parameters(module: nn.Module) -> int:
+    """Return the number of trainable parameters."""
+    return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
+
+
+def parts(template: StructureSet, parameters: CryinganParameters) -> dict[str, int]:
+    """Return the trainable parameters of generator and critics for structures like ``template``."""
+    numbers = template.numbers.tolist()
+    with torch.device("meta"):
+        generator, critics = build_generator(len(numbers), parameters), build_critics(numbers, parameters)
+    counts = {"generator": count_parameters(generator)}
+    return counts | {f"critic_{name}": count_parameters(critic) for name, critic in critics.items()}

@@ -1,0 +1,51 @@
+"""Parameters of the tasks ``generator.train`` and ``generator.sample``; no torch here."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from ..parameters import Parameters
+from .registry import find, hyperparameters
+
+
+class _OnDevice(Parameters):
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="where to compute; auto takes a GPU if there is one"
+    )
+    threads: int | None = Field(
+        None, ge=1, le=1024, description="CPU threads of torch; none leaves it to OMP_NUM_THREADS"
+    )
+
+
+class TrainParameters(_OnDevice):
+    """Parameters of ``generator.train``."""
+
+    model: str = Field(description="name of a registered generative model; `dismai generators` lists them")
+    hyperparameters: dict[str, Any] = Field(
+        default_factory=dict,
+        description="those that differ from the model's defaults; `dismai generators describe MODEL` lists them",
+    )
+
+    @model_validator(mode="after")
+    def _fill_hyperparameters(self) -> Self:
+        """Check the hyper-parameters with the model's own class and write down its defaults too.
+
+        Raises BadInput, which pydantic lets through, so that the message names the model.
+        """
+        complete = hyperparameters(find(self.model), self.hyperparameters)
+        self.hyperparameters = complete.model_dump(mode="json")
+        return self
+
+
+class SampleParameters(_OnDevice):
+    """Parameters of ``generator.sample``."""
+
+    n_structures: int = Field(1000, ge=1, le=10_000_000, description="how many structures to generate")
+    first: int = Field(
+        0,
+        ge=0,
+        description="index of the first one: jobs over 0–499 and 500–999 together give what one over 0–999 gives",
+    )
+    batch_size: int = Field(100, ge=1, description="structures generated at once; bounds the memory, not the result")

@@ -1,0 +1,185 @@
+"""The tasks ``generator.train`` and ``generator.sample``, the same for every model."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BadInput, NothingLeft, Unfinished
+from ..files import write_atomically, write_json
+from ..structures import StructureSet, load_structures, read_npz, write_npz
+from ..task import Context, choose_device, limit_threads
+from .contract import SampleFunction, Trained, TrainFunction
+from .parameters import SampleParameters, TrainParameters
+from .registry import find, hyperparameters, load
+from .weights import WEIGHTS, load_generator, make_template, save_generator
+
+#: In the checkpoint folder: whose checkpoint it is.
+OWNER = "run.json"
+
+
+def train(context: Context, parameters: TrainParameters) -> dict[str, Any]:
+    """Train a model; writes ``generator/`` and ``curves.npz``.
+
+    Returns:
+        ``model``, ``trainable_parameters`` by part, ``n_training``, ``n_validation``, ``trained_on``, and
+        the model's own results (epochs, final losses, seconds per step and epoch, …).
+
+    Raises:
+        BadInput: structures the model cannot use, or a checkpoint of another run.
+        Diverged: a loss became NaN or infinite.
+        Unfinished: out of time; run again in the same folder to go on.
+    """
+    limit_threads(parameters.threads)
+    device = choose_device(parameters.device)
+    seed = context.required_seed()
+    structures = load_structures(context.inputs["structures"]).require("training structures")
+    validation = None
+    if "validation" in context.inputs:
+        validation = load_structures(context.inputs["validation"]).require("validation structures")
+    spec = find(parameters.model)
+    _claim_checkpoint(
+        context.checkpoint,
+        {
+            "task": "generator.train",
+            "model": spec.name,
+            "model_version": spec.version,
+            "seed": seed,
+            "hyperparameters": parameters.hyperparameters,
+            "structures": structures.content_hash,
+            "validation": validation.content_hash if validation is not None else None,
+        },
+    )
+    function: TrainFunction = load(spec.train)
+    started = time.monotonic()
+    trained: Trained = function(
+        structures=structures,
+        validation=validation,
+        parameters=hyperparameters(spec, parameters.hyperparameters),
+        context=context,
+        device=device,
+    )
+    seconds = time.monotonic() - started
+    save_generator(
+        context.folder / "generator",
+        spec,
+        parameters.hyperparameters,
+        trained,
+        make_template(structures),
+        structures.content_hash,
+        seed,
+    )
+    write_atomically(
+        context.folder / "curves.npz", lambda handle: np.savez(handle, allow_pickle=False, **trained.curves)
+    )
+    return {
+        "model": spec.name,
+        "device": device,
+        "n_training": len(structures),
+        "n_validation": len(validation) if validation is not None else 0,
+        "n_atoms": len(structures[0].numbers),
+        "trained_on": structures.content_hash,
+        "trainable_parameters": trained.trainable_parameters,
+        **trained.results,
+        "timings": {"train": seconds},
+    }
+
+
+def sample(context: Context, parameters: SampleParameters) -> dict[str, Any]:
+    """Generate structures batch by batch; writes ``structures.npz``.
+
+    Every structure carries its index as the property ``sample``. A structure with a non-finite coordinate
+    is left out and counted. A finished batch is kept in the checkpoint folder and not made again.
+
+    Returns:
+        ``n_requested``, ``n_structures`` (written), ``n_nonfinite``, ``seconds_per_structure``, ``model``.
+
+    Raises:
+        BadWeights: a generator folder that cannot be used.
+        NothingLeft: not one structure was finite.
+        Unfinished: out of time; run again in the same folder to go on.
+    """
+    limit_threads(parameters.threads)
+    device = choose_device(parameters.device)
+    seed = context.required_seed()
+    generator = load_generator(context.inputs["generator"], device)
+    function: SampleFunction = load(find(generator.model).sample)
+    _claim_checkpoint(
+        context.checkpoint,
+        {
+            "task": "generator.sample",
+            "seed": seed,
+            "generator": generator.record["sha256"][WEIGHTS],
+            **parameters.model_dump(mode="json", exclude={"device", "threads"}),
+        },
+    )
+    batches: list[StructureSet] = []
+    spent, made, done = 0.0, 0, 0
+    for start in range(0, parameters.n_structures, parameters.batch_size):
+        size = min(parameters.batch_size, parameters.n_structures - start)
+        stored = context.checkpoint / f"batch_{start:08d}.npz"
+        if stored.is_file():
+            batches.append(read_npz(stored))
+        else:
+            if context.out_of_time():
+                raise Unfinished(f"{done} of {parameters.n_structures} structures are generated; run again to go on")
+            indices = range(parameters.first + start, parameters.first + start + size)
+            started = time.monotonic()
+            batch = function(generator, indices, seed, device)
+            spent += time.monotonic() - started
+            made += size
+            if len(batch) != size:
+                raise BadInput(f"model '{generator.model}' gave {len(batch)} structures where {size} were asked for")
+            batch = batch.with_property("sample", np.arange(indices.start, indices.stop), "structure", "")
+            write_npz(batch, stored)
+            batches.append(batch)
+        done += size
+        context.progress("sample", done, parameters.n_structures)
+    structures = StructureSet.concatenate(batches)
+    bad = _nonfinite(structures)
+    if bad.all():
+        raise NothingLeft(f"all {len(structures)} structures that '{generator.model}' generated are non-finite")
+    structures = structures[np.flatnonzero(~bad)]
+    write_npz(structures, context.folder / "structures.npz")
+    return {
+        "model": generator.model,
+        "device": device,
+        "trained_on": generator.record["trained_on"],
+        "n_requested": parameters.n_structures,
+        "n_structures": len(structures),
+        "n_nonfinite": int(bad.sum()),
+        "seconds_per_structure": spent / made if made else None,
+        "timings": {"sample": spent},
+    }
+
+
+def _nonfinite(structures: StructureSet) -> NDArray[np.bool_]:
+    """Return which structures have a NaN or infinite coordinate or lattice vector, ``(n,)`` bool."""
+    bad_atoms = ~np.isfinite(structures.positions).all(axis=1)
+    bad_cells = ~np.isfinite(structures.cells).all(axis=(1, 2))
+    return np.asarray(bad_cells | (np.bincount(structures.atom_structure[bad_atoms], minlength=len(structures)) > 0))
+
+
+def _claim_checkpoint(folder: Path, owner: dict[str, Any]) -> None:
+    """Write down whose checkpoint this is, or make sure that the one found is ours.
+
+    Raises:
+        BadInput: it is of another run; names what differs.
+    """
+    path = folder / OWNER
+    if not path.is_file():
+        write_json(path, owner)
+        return
+    try:
+        found = json.loads(path.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: not JSON ({error}); remove the folder to start anew") from error
+    now = json.loads(json.dumps(owner))
+    if found != now:
+        names = [name for name in sorted({*found, *now}) if found.get(name) != now.get(name)]
+        raise BadInput(f"{folder}: checkpoint of another run ({', '.join(names)} differs); remove it to start anew")
