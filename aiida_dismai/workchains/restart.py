@@ -5,8 +5,8 @@ Decision table (highest priority first):
 | exit code of the job            | what is done                                                      |
 | ------------------------------- | ----------------------------------------------------------------- |
 | 400 unfinished, 120 wall time   | go on from the checkpoint; not counted while it makes progress    |
-| 410 / 110 out of memory         | halve the batch (``OOM_PARAMETERS``) and go on; else stop         |
-| 450 diverged                    | once: half the learning rate, from the start; then stop           |
+| 410 / 110 out of memory         | halve ``_memory_parameter`` and begin again; at 1 stop            |
+| 450 diverged                    | once: halve ``_rate_parameter`` and begin again; then stop        |
 | below 400                       | stop: the input is wrong, another try cannot help                 |
 | anything else                   | once more, then stop (BaseRestartWorkChain)                       |
 """
@@ -22,9 +22,6 @@ from aiida.orm import CalcJobNode, Dict
 
 from ..calculations.base import TaskCalculation
 from ..engine.task import PROGRESS
-
-#: Dotted paths of parameters that set how much memory a job takes, in the order in which to halve them.
-MEMORY_PARAMETERS = ("micro_batch", "batch_size", "hyperparameters.batch_size")
 
 
 def get_parameter(parameters: dict[str, Any], path: str) -> Any:
@@ -66,10 +63,15 @@ def _is_json(line: str) -> bool:
 class RestartTaskWorkChain(BaseRestartWorkChain):
     """Run one task until it is finished, from checkpoint to checkpoint.
 
-    A subclass sets ``_process_class`` to a :class:`~aiida_dismai.calculations.base.TaskCalculation`.
+    A subclass sets ``_process_class`` to a :class:`~aiida_dismai.calculations.base.TaskCalculation`, and the
+    dotted paths of the parameters that the handlers may change.
     """
 
     _process_class: ClassVar[type[TaskCalculation]]
+    #: How many structures are in memory at once; None where no parameter says it.
+    _memory_parameter: ClassVar[str | None] = None
+    #: The learning rate; None where nothing is learnt.
+    _rate_parameter: ClassVar[str | None] = None
 
     @classmethod
     def define(cls, spec: ProcessSpec) -> None:
@@ -91,15 +93,14 @@ class RestartTaskWorkChain(BaseRestartWorkChain):
         """Collect the inputs of the first job."""
         super().setup()
         self.ctx.inputs = AttributeDict(self.exposed_inputs(self._process_class))
-        self.ctx.parameters = self.ctx.inputs.parameters.get_dict()
+        # with the defaults written out: the handlers change what the user may not have named
+        task = self._process_class.task()
+        self.ctx.parameters = task.validate(self.ctx.inputs.parameters.get_dict()).model_dump(mode="json")
         self.ctx.progress = 0
         self.ctx.halved = False
 
     def _stop(self, node: CalcJobNode, label: str) -> ProcessHandlerReport:
         return ProcessHandlerReport(True, getattr(self.exit_codes, label).format(message=node.exit_message or node.exit_status))
-
-    def _set_parameters(self) -> None:
-        self.ctx.inputs.parameters = Dict(self.ctx.parameters)
 
     @process_handler(priority=600)
     def handle_bad_input(self, node: CalcJobNode) -> ProcessHandlerReport | None:
@@ -124,31 +125,32 @@ class RestartTaskWorkChain(BaseRestartWorkChain):
 
     @process_handler(priority=400)
     def handle_out_of_memory(self, node: CalcJobNode) -> ProcessHandlerReport | None:
-        """Halve what fills the memory and go on from the checkpoint."""
+        """Halve what fills the memory."""
         if node.exit_status not in (410, 110):
             return None
-        for path in MEMORY_PARAMETERS:
-            value = get_parameter(self.ctx.parameters, path)
-            if isinstance(value, int) and value > 1:
-                set_parameter(self.ctx.parameters, path, value // 2)
-                self._set_parameters()
-                self.ctx.inputs.pop("parent_folder", None)
-                self.report(f"{node.process_label}<{node.pk}> ran out of memory; again with {path} = {value // 2}")
-                return ProcessHandlerReport(True)
-        return self._stop(node, "ERROR_MEMORY")
+        path = self._memory_parameter
+        value = get_parameter(self.ctx.parameters, path) if path else None
+        if path is None or not isinstance(value, int) or value < 2:
+            return self._stop(node, "ERROR_MEMORY")
+        self._begin_again(node, "ran out of memory", path, value // 2)
+        return ProcessHandlerReport(True)
 
     @process_handler(priority=300)
     def handle_divergence(self, node: CalcJobNode) -> ProcessHandlerReport | None:
         """Begin again with half the learning rate, once."""
         if node.exit_status != 450:
             return None
-        for path in ("learning_rate", "hyperparameters.learning_rate"):
-            value = get_parameter(self.ctx.parameters, path)
-            if value and not self.ctx.halved:
-                self.ctx.halved = True
-                set_parameter(self.ctx.parameters, path, value / 2)
-                self._set_parameters()
-                self.ctx.inputs.pop("parent_folder", None)
-                self.report(f"{node.process_label}<{node.pk}> diverged; again with {path} = {value / 2:g}")
-                return ProcessHandlerReport(True)
-        return self._stop(node, "ERROR_DIVERGED")
+        path = self._rate_parameter
+        value = get_parameter(self.ctx.parameters, path) if path else None
+        if path is None or not value or self.ctx.halved:
+            return self._stop(node, "ERROR_DIVERGED")
+        self.ctx.halved = True
+        self._begin_again(node, "diverged", path, value / 2)
+        return ProcessHandlerReport(True)
+
+    def _begin_again(self, node: CalcJobNode, why: str, path: str, value: float) -> None:
+        """Change one parameter; a checkpoint made with the old value is not gone on from."""
+        set_parameter(self.ctx.parameters, path, value)
+        self.ctx.inputs.parameters = Dict(self.ctx.parameters)
+        self.ctx.inputs.pop("parent_folder", None)
+        self.report(f"{node.process_label}<{node.pk}> {why}; again with {path} = {value:g}")

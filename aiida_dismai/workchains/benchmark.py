@@ -1,0 +1,222 @@
+"""Benchmark one kind of model on one data set: train it several times, sample, evaluate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiida.common import AttributeDict
+from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, WorkChain
+from aiida.orm import AbstractCode, ArrayData, Dict, Int, SinglefileData, to_aiida_type
+
+from ..calculations.base import validate_not_empty
+from ..calculations.functions.statistics import aggregate_metrics
+from ..data import GeneratorData, PotentialData, StructureSetData
+from .evaluate import EvaluateWorkChain, fill_evaluate
+from .generator import GeneratorWorkChain, fill_generator
+from .jobs import MetricsWorkChain
+from .protocols import ProtocolMixin
+from .relax import positive
+from .sample import SampleWorkChain, fill_sample
+from .seeds import derive_seed
+
+
+class BenchmarkWorkChain(ProtocolMixin, WorkChain):
+    """Train ``n_models`` models from different seeds, sample and evaluate each; mean (min, max).
+
+    The validation set is compared with the training set first: that is what a perfect model would get
+    (``baseline``), and it leaves the reference that all evaluations share.
+    """
+
+    _protocol_file = "benchmark.yaml"
+
+    @classmethod
+    def define(cls, spec: ProcessSpec) -> None:
+        """Declare ports, outline and exit codes."""
+        super().define(spec)
+        spec.input("train", valid_type=StructureSetData, validator=validate_not_empty, help="Training structures.")
+        spec.input("validation", valid_type=StructureSetData, validator=validate_not_empty, help="Validation structures.")
+        spec.input("potential", valid_type=PotentialData, required=False, help="Relaxes what is generated.")
+        spec.input("seed", valid_type=Int, serializer=to_aiida_type, help="Seed from which those of the models come.")
+        spec.input(
+            "n_models",
+            valid_type=Int,
+            serializer=to_aiida_type,
+            validator=positive,
+            default=lambda: Int(3),
+            help="Independently trained models (3 in the paper).",
+        )
+        spec.expose_inputs(
+            GeneratorWorkChain, namespace="generator", exclude=("structures", "validation", "seed", "parent_folder")
+        )
+        spec.expose_inputs(SampleWorkChain, namespace="sample", exclude=("generator", "seed"))
+        spec.expose_inputs(EvaluateWorkChain, namespace="evaluate", exclude=("structures", "reference", "potential"))
+        spec.outline(cls.run_models, cls.run_samples, cls.run_evaluations, cls.finish)
+        spec.output("summary", valid_type=Dict, help="Mean, min and max over the models of every measure.")
+        spec.output("baseline", valid_type=Dict, help="Metrics of the validation set against the training set.")
+        spec.output("reference", valid_type=SinglefileData, help="Averages of the training set.")
+        for name, kind, text in (
+            ("generators", GeneratorData, "The trained models."),
+            ("curves", ArrayData, "Their losses."),
+            ("training", Dict, "Their training results."),
+            ("generated", StructureSetData, "What each generated."),
+            ("relaxed", StructureSetData, "The same, post-processed and relaxed."),
+            ("metrics", Dict, "The metrics of each."),
+            ("per_structure", ArrayData, "The measures of every structure."),
+        ):
+            spec.output_namespace(name, valid_type=kind, dynamic=True, required=False, help=text)
+        spec.exit_code(570, "ERROR_BASELINE", message="the data set could not be measured: {message}")
+        spec.exit_code(571, "ERROR_ALL_MODELS_FAILED", message="not one of {total} models came through: {message}")
+        spec.exit_code(
+            572, "ERROR_SOME_MODELS_FAILED", message="{failed} of {total} models failed; the outputs hold the others"
+        )
+
+    @classmethod
+    def get_builder_from_protocol(
+        cls,
+        code: AbstractCode,
+        train: StructureSetData,
+        validation: StructureSetData,
+        model: str,
+        seed: int,
+        potential: PotentialData | None = None,
+        protocol: str | None = None,
+        overrides: Mapping[str, Any] | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> ProcessBuilder:
+        """Return a builder filled from a protocol.
+
+        Args:
+            code: the ``dismai`` code.
+            train: training structures.
+            validation: validation structures.
+            model: name in the entry-point group ``dismai.generators``.
+            seed: of the benchmark.
+            potential: the data set's potential.
+            protocol: ``paper``, ``moderate`` or ``demo``.
+            overrides: laid over the protocol.
+            options: scheduler options of all jobs.
+        """
+        inputs = cls.get_protocol_inputs(protocol, overrides)
+        builder = cls.get_builder()
+        builder.train, builder.validation, builder.seed = train, validation, Int(seed)
+        if potential is not None:
+            builder.potential = potential
+        fill_benchmark(builder, code, model, inputs, protocol, options)
+        return builder
+
+    def _names(self) -> list[str]:
+        return [f"model_{index}" for index in range(self.inputs.n_models.value)]
+
+    def _good(self, stage: str) -> list[str]:
+        """Return the models that came through a stage; report the others once."""
+        good = []
+        for name in self._names():
+            node = self.ctx.get(f"{stage}_{name}")
+            if node is None:
+                continue
+            if node.is_finished_ok:
+                good.append(name)
+            else:
+                self.ctx.message = f"{name}: {stage}: {node.exit_message}"
+                self.report(self.ctx.message)
+        return good
+
+    def run_models(self) -> ToContext:
+        """Train all models, and measure the validation set meanwhile."""
+        self.ctx.message = ""
+        jobs = {}
+        for name in self._names():
+            inputs = AttributeDict(self.exposed_inputs(GeneratorWorkChain, namespace="generator"))
+            inputs.structures, inputs.validation = self.inputs.train, self.inputs.validation
+            inputs.seed = derive_seed(self.inputs.seed, name)
+            inputs.metadata.call_link_label = f"train_{name}"
+            jobs[f"train_{name}"] = self.submit(GeneratorWorkChain, **inputs)
+        measure = AttributeDict(self.exposed_inputs(EvaluateWorkChain, namespace="evaluate")["metrics"])
+        measure.structures, measure.reference = self.inputs.validation, self.inputs.train
+        measure.metadata = {"call_link_label": "baseline"}
+        jobs["baseline"] = self.submit(MetricsWorkChain, **measure)
+        return ToContext(**jobs)
+
+    def run_samples(self) -> ExitCode | ToContext:
+        """Sample every trained model."""
+        node = self.ctx.baseline
+        if not node.is_finished_ok:
+            return self.exit_codes.ERROR_BASELINE.format(message=node.exit_message)
+        self.out("baseline", node.outputs.results)
+        self.out("reference", node.outputs.reference)
+        jobs = {}
+        for name in self._good("train"):
+            trained = self.ctx[f"train_{name}"].outputs
+            self.out(f"generators.{name}", trained.generator)
+            self.out(f"curves.{name}", trained.curves)
+            self.out(f"training.{name}", trained.results)
+            inputs = AttributeDict(self.exposed_inputs(SampleWorkChain, namespace="sample"))
+            inputs.generator = trained.generator
+            inputs.seed = derive_seed(self.inputs.seed, f"sample_{name}")
+            inputs.metadata.call_link_label = f"sample_{name}"
+            jobs[f"sample_{name}"] = self.submit(SampleWorkChain, **inputs)
+        if not jobs:
+            return self._all_failed()
+        return ToContext(**jobs)
+
+    def run_evaluations(self) -> ExitCode | ToContext:
+        """Evaluate what every model generated."""
+        jobs = {}
+        for name in self._good("sample"):
+            generated = self.ctx[f"sample_{name}"].outputs.structures
+            self.out(f"generated.{name}", generated)
+            inputs = AttributeDict(self.exposed_inputs(EvaluateWorkChain, namespace="evaluate"))
+            inputs.structures, inputs.reference = generated, self.ctx.baseline.outputs.reference
+            if "potential" in self.inputs:
+                inputs.potential = self.inputs.potential
+            inputs.metadata.call_link_label = f"evaluate_{name}"
+            jobs[f"evaluate_{name}"] = self.submit(EvaluateWorkChain, **inputs)
+        if not jobs:
+            return self._all_failed()
+        return ToContext(**jobs)
+
+    def finish(self) -> ExitCode | None:
+        """Bring the models together."""
+        good = self._good("evaluate")
+        if not good:
+            return self._all_failed()
+        for name in good:
+            node = self.ctx[f"evaluate_{name}"]
+            self.out(f"metrics.{name}", node.outputs.metrics)
+            self.out(f"per_structure.{name}", node.outputs.per_structure)
+            if "relaxed" in node.outputs:
+                self.out(f"relaxed.{name}", node.outputs.relaxed)
+        self.out("summary", aggregate_metrics(**{name: self.ctx[f"evaluate_{name}"].outputs.metrics for name in good}))
+        total = self.inputs.n_models.value
+        if len(good) < total:
+            return self.exit_codes.ERROR_SOME_MODELS_FAILED.format(failed=total - len(good), total=total)
+        return None
+
+    def _all_failed(self) -> ExitCode:
+        return self.exit_codes.ERROR_ALL_MODELS_FAILED.format(
+            total=self.inputs.n_models.value, message=self.ctx.message
+        )
+
+
+def fill_benchmark(
+    port: Any,
+    code: AbstractCode,
+    model: str,
+    inputs: Mapping[str, Any],
+    protocol: str | None,
+    options: Mapping[str, Any] | None,
+) -> None:
+    """Fill a builder's namespace of :class:`BenchmarkWorkChain` (all but data, potential and seed)."""
+    port["n_models"] = Int(inputs["n_models"])
+    fill_generator(
+        port["generator"],
+        code,
+        model,
+        GeneratorWorkChain.get_protocol_inputs(protocol, inputs["generator"]),
+        options,
+    )
+    fill_sample(port["sample"], code, inputs["sample"], options)
+    fill_evaluate(
+        port["evaluate"], code, EvaluateWorkChain.get_protocol_inputs(protocol, inputs["evaluate"]), protocol, options
+    )

@@ -1,0 +1,326 @@
+"""From two bulk crystals to the data set of disordered interfaces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiida.common import AttributeDict
+from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, WorkChain, if_, while_
+from aiida.orm import AbstractCode, ArrayData, Dict, Float, Int, StructureData, to_aiida_type
+
+from ..calculations.functions.selection import select_low_energy
+from ..calculations.functions.sets import concatenate_structures, split_structures
+from ..calculations.interfaces import BuildInterfacesCalculation
+from ..data import PotentialData, StructureSetData
+from .jobs import fill_job
+from .label import LabelWorkChain, fill_label
+from .potential import PotentialWorkChain, fill_check
+from .protocols import ProtocolMixin, merge
+from .relax import RelaxWorkChain, fill_relax, positive
+from .seeds import derive_seed
+
+
+def _validate(inputs: dict[str, Any], _: Any) -> str | None:
+    """Refuse what would fail hours later: no potential and no way to train one, or one for other elements."""
+    potential = inputs.get("potential")
+    crystals = [inputs[name] for name in ("slab_a", "slab_b") if name in inputs]
+    if potential is None:
+        if "label" not in inputs or "train" not in inputs:
+            return "give a `potential`, or `training`, `label` and `train` (with a VASP code) to make one"
+        return None
+    elements = {kind.symbol for crystal in crystals for kind in crystal.kinds}
+    unknown = sorted(elements - set(potential.elements))
+    if unknown:
+        return f"the potential does not know {', '.join(unknown)}; it was trained for {', '.join(potential.elements)}"
+    return None
+
+
+class InterfaceDatasetWorkChain(ProtocolMixin, WorkChain):
+    """Make a data set of low-energy disordered interfaces, and the potential for it if none is given.
+
+    Without a potential: build interfaces → relax them with DFT in two stages → train M3GNet on all ionic
+    steps. Then, in rounds: build interfaces → relax with the potential → keep those of low interface
+    energy, until there are enough. The split into training and validation sets is by seed.
+    """
+
+    _protocol_file = "dataset_interface.yaml"
+
+    @classmethod
+    def define(cls, spec: ProcessSpec) -> None:
+        """Declare ports, outline and exit codes."""
+        super().define(spec)
+        optional = {"required": False, "populate_defaults": False}
+        whole = {"valid_type": Int, "serializer": to_aiida_type, "validator": positive}
+        spec.input("slab_a", valid_type=StructureData, help="Bulk crystal of the lower slab, conventional cell.")
+        spec.input("slab_b", valid_type=StructureData, help="Bulk crystal of the upper slab, conventional cell.")
+        spec.input("seed", valid_type=Int, serializer=to_aiida_type, help="Seed of all random numbers of this data set.")
+        spec.input("potential", valid_type=PotentialData, required=False, help="Use this one instead of training one.")
+        spec.expose_inputs(
+            BuildInterfacesCalculation,
+            namespace="build",
+            exclude=("slab_a", "slab_b", "seed", "parameters", "parent_folder"),
+        )
+        spec.input(
+            "candidates",
+            valid_type=Dict,
+            serializer=to_aiida_type,
+            validator=BuildInterfacesCalculation._validate_parameters,
+            help="Parameters of `interfaces.build`: the structures of one round of candidates.",
+        )
+        spec.input(
+            "training",
+            valid_type=Dict,
+            serializer=to_aiida_type,
+            required=False,
+            validator=lambda node, port: node and BuildInterfacesCalculation._validate_parameters(node, port),
+            help="Parameters of `interfaces.build`: the structures that DFT relaxes to train the potential.",
+        )
+        spec.input("n_check", valid_type=Int, serializer=to_aiida_type, required=False,
+                   help="Interfaces for the check of the potential against DFT (Table 5); none by default.")
+        spec.expose_inputs(LabelWorkChain, namespace="label", exclude=("structures",), namespace_options=optional)
+        spec.expose_inputs(
+            PotentialWorkChain, namespace="train", exclude=("structures", "seed"), namespace_options=optional
+        )
+        spec.expose_inputs(RelaxWorkChain, namespace="relax", exclude=("structures", "potential"))
+        spec.input("n_structures", **whole, help="Structures of the data set.")
+        spec.input("max_rounds", **whole, default=lambda: Int(10), help="Rounds of candidates at most.")
+        spec.input(
+            "window",
+            valid_type=Float,
+            serializer=to_aiida_type,
+            default=lambda: Float(0.4),
+            help="Low means at most so many J/m² above the lowest interface energy.",
+        )
+        spec.input(
+            "validation_share",
+            valid_type=Float,
+            serializer=to_aiida_type,
+            default=lambda: Float(0.2),
+            validator=lambda node, _: None if 0 <= node.value < 1 else "must be at least 0 and below 1",
+            help="Share of the validation set.",
+        )
+        spec.inputs.validator = _validate
+        spec.outline(
+            cls.setup,
+            if_(cls.needs_potential)(
+                cls.build_training,
+                cls.run_label,
+                cls.run_potential,
+                cls.inspect_potential,
+            ),
+            while_(cls.needs_more)(cls.build_candidates, cls.run_relax, cls.select),
+            cls.finish,
+        )
+        spec.output("dataset", valid_type=StructureSetData, help="The data set.")
+        spec.output("train", valid_type=StructureSetData, help="Its training set.")
+        spec.output("validation", valid_type=StructureSetData, help="Its validation set.")
+        spec.output("split", valid_type=Dict, help="Seed and indices of the split.")
+        spec.output("energies", valid_type=Dict, help="E_cut, counts and interface energies of all candidates.")
+        spec.output("candidates", valid_type=StructureSetData, help="All relaxed candidates, failed ones too.")
+        spec.output("potential", valid_type=PotentialData, required=False, help="The potential that was trained.")
+        spec.output("potential_results", valid_type=Dict, required=False, help="Its test-set errors.")
+        spec.output("potential_curves", valid_type=ArrayData, required=False, help="Its learning curves.")
+        spec.output("potential_parity", valid_type=ArrayData, required=False, help="Its parity data.")
+        spec.output("potential_check", valid_type=Dict, required=False, help="Its check against DFT (Table 5).")
+        spec.output("labelled", valid_type=StructureSetData, required=False, help="All ionic steps of DFT.")
+        spec.output("label_summary", valid_type=Dict, required=False, help="DFT relaxations that failed, and why.")
+        spec.exit_code(560, "ERROR_BUILD", message="the interfaces could not be built: {message}")
+        spec.exit_code(561, "ERROR_LABEL", message="the DFT relaxations failed: {message}")
+        spec.exit_code(562, "ERROR_POTENTIAL", message="the potential could not be trained: {message}")
+        spec.exit_code(563, "ERROR_RELAX", message="the candidates could not be relaxed: {message}")
+        spec.exit_code(
+            564,
+            "ERROR_TOO_FEW",
+            message="{found} of {wanted} structures after {looked_at} candidates, of which {converged} converged: "
+            "raise max_rounds, the number of candidates, the steps of the relaxation or the window",
+        )
+
+    @classmethod
+    def get_builder_from_protocol(
+        cls,
+        code: AbstractCode,
+        slab_a: StructureData,
+        slab_b: StructureData,
+        seed: int,
+        vasp_code: AbstractCode | None = None,
+        potential: PotentialData | None = None,
+        protocol: str | None = None,
+        overrides: Mapping[str, Any] | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> ProcessBuilder:
+        """Return a builder filled from a protocol.
+
+        Args:
+            code: the ``dismai`` code.
+            slab_a: bulk crystal of the lower slab (LiCoO2 in the paper).
+            slab_b: bulk crystal of the upper slab (Li3ScCl6 in the paper).
+            seed: of the whole data set.
+            vasp_code: VASP; needed where no potential is given.
+            potential: takes the place of DFT and training.
+            protocol: ``paper``, ``moderate`` or ``demo``.
+            overrides: laid over the protocol.
+            options: scheduler options of the ``dismai`` jobs.
+        """
+        inputs = cls.get_protocol_inputs(protocol, overrides)
+        builder = cls.get_builder()
+        builder.slab_a, builder.slab_b, builder.seed = slab_a, slab_b, Int(seed)
+        fill_dataset(builder, code, vasp_code, potential, inputs, protocol, options)
+        return builder
+
+    # ------------------------------------------------------------------ the potential
+    def setup(self) -> None:
+        """Begin with no candidates."""
+        self.ctx.round = 0
+        self.ctx.relaxed = []
+        self.ctx.potential = self.inputs.potential if "potential" in self.inputs else None
+        self.ctx.selected = None
+
+    def needs_potential(self) -> bool:
+        """Whether a potential is to be trained."""
+        return self.ctx.potential is None
+
+    def _build(self, parameters: Dict, purpose: str) -> Any:
+        inputs = AttributeDict(self.exposed_inputs(BuildInterfacesCalculation, namespace="build"))
+        inputs.slab_a, inputs.slab_b = self.inputs.slab_a, self.inputs.slab_b
+        inputs.parameters, inputs.seed = parameters, derive_seed(self.inputs.seed, purpose)
+        inputs.metadata.call_link_label = f"build_{purpose}"
+        return self.submit(BuildInterfacesCalculation, **inputs)
+
+    def _wants_check(self) -> bool:
+        return "n_check" in self.inputs and self.inputs.n_check.value > 0 and "check" in self.inputs.train
+
+    def build_training(self) -> ToContext:
+        """Build what DFT is to relax, and what the potential is to be checked on."""
+        jobs = {"built_training": self._build(self.inputs.training, "training")}
+        if self._wants_check():
+            few = self.inputs.candidates.get_dict() | {"n_structures": self.inputs.n_check.value, "first": 0}
+            jobs["built_check"] = self._build(Dict(few), "check")
+        return ToContext(**jobs)
+
+    def run_label(self) -> ExitCode | ToContext:
+        """Relax them with DFT."""
+        for name in ("built_training", "built_check"):
+            if name in self.ctx and not self.ctx[name].is_finished_ok:
+                return self.exit_codes.ERROR_BUILD.format(message=self.ctx[name].exit_message)
+        inputs = AttributeDict(self.exposed_inputs(LabelWorkChain, namespace="label"))
+        inputs.structures = self.ctx.built_training.outputs.structures
+        inputs.metadata.call_link_label = "label"
+        self.report(f"relaxing {len(inputs.structures)} interfaces with DFT")
+        return ToContext(label=self.submit(LabelWorkChain, **inputs))
+
+    def run_potential(self) -> ExitCode | ToContext:
+        """Train on all ionic steps."""
+        node = self.ctx.label
+        if "summary" in node.outputs:
+            self.out("label_summary", node.outputs.summary)
+        if not node.is_finished_ok:
+            return self.exit_codes.ERROR_LABEL.format(message=node.exit_message)
+        self.out("labelled", node.outputs.labelled)
+        inputs = AttributeDict(self.exposed_inputs(PotentialWorkChain, namespace="train"))
+        inputs.structures = node.outputs.labelled
+        inputs.seed = derive_seed(self.inputs.seed, "potential")
+        if self._wants_check():
+            inputs.check.structures = self.ctx.built_check.outputs.structures
+        inputs.metadata.call_link_label = "potential"
+        self.report(f"training the potential on {len(inputs.structures)} ionic steps")
+        return ToContext(trained=self.submit(PotentialWorkChain, **inputs))
+
+    def inspect_potential(self) -> ExitCode | None:
+        """Take over the potential; a failed check is reported, the potential is used all the same."""
+        node = self.ctx.trained
+        if not node.is_finished_ok and node.exit_status != PotentialWorkChain.exit_codes.ERROR_CHECK.status:
+            return self.exit_codes.ERROR_POTENTIAL.format(message=node.exit_message)
+        if not node.is_finished_ok:
+            self.report(f"the potential goes unchecked: {node.exit_message}")
+        self.ctx.potential = node.outputs.potential
+        self.out("potential", node.outputs.potential)
+        for name in ("results", "curves", "parity", "check"):
+            if name in node.outputs:
+                self.out(f"potential_{name}", node.outputs[name])
+        return None
+
+    # ------------------------------------------------------------------ the data set
+    def needs_more(self) -> bool:
+        """Whether another round is needed and allowed."""
+        found = 0 if self.ctx.selected is None else len(self.ctx.selected["structures"])
+        return bool(found < self.inputs.n_structures.value and self.ctx.round < self.inputs.max_rounds.value)
+
+    def build_candidates(self) -> ToContext:
+        """Build one more round of interfaces; structure i of a seed is the same in whatever round it comes."""
+        parameters = self.inputs.candidates.get_dict()
+        parameters["first"] = self.ctx.round * parameters["n_structures"]
+        return ToContext(built=self._build(Dict(parameters), "candidates"))
+
+    def run_relax(self) -> ExitCode | ToContext:
+        """Relax them with the potential."""
+        node = self.ctx.built
+        if not node.is_finished_ok:
+            return self.exit_codes.ERROR_BUILD.format(message=node.exit_message)
+        inputs = AttributeDict(self.exposed_inputs(RelaxWorkChain, namespace="relax"))
+        inputs.structures, inputs.potential = node.outputs.structures, self.ctx.potential
+        inputs.metadata.call_link_label = f"relax_{self.ctx.round}"
+        return ToContext(relax=self.submit(RelaxWorkChain, **inputs))
+
+    def select(self) -> ExitCode | None:
+        """Choose the low-energy ones among all candidates so far."""
+        node = self.ctx.relax
+        if not node.is_finished_ok:
+            return self.exit_codes.ERROR_RELAX.format(message=node.exit_message)
+        self.ctx.relaxed.append(node.outputs.structures)
+        self.ctx.round += 1
+        sets = {f"round_{index:04d}": item for index, item in enumerate(self.ctx.relaxed)}
+        self.ctx.candidates = self.ctx.relaxed[0] if len(sets) == 1 else concatenate_structures(**sets)
+        self.ctx.selected = select_low_energy(self.ctx.candidates, self.inputs.window, self.inputs.n_structures)
+        record = self.ctx.selected["energies"].get_dict()
+        self.report(
+            f"round {self.ctx.round}: {record['looked_at']} candidates, {record['converged']} converged, "
+            f"{record['low']} of low energy, {self.inputs.n_structures.value} wanted"
+        )
+        return None
+
+    def finish(self) -> ExitCode | None:
+        """Split and give out the data set."""
+        record = self.ctx.selected["energies"].get_dict()
+        self.out("energies", self.ctx.selected["energies"])
+        self.out("candidates", self.ctx.candidates)
+        found, wanted = record["kept"], self.inputs.n_structures.value
+        if found < wanted:
+            return self.exit_codes.ERROR_TOO_FEW.format(
+                found=found, wanted=wanted, looked_at=record["looked_at"], converged=record["converged"]
+            )
+        dataset = self.ctx.selected["structures"]
+        self.out("dataset", dataset)
+        parts = split_structures(dataset, derive_seed(self.inputs.seed, "split"), self.inputs.validation_share)
+        for name in ("train", "validation", "split"):
+            self.out(name, parts[name])
+        return None
+
+
+def fill_dataset(
+    port: Any,
+    code: AbstractCode,
+    vasp_code: AbstractCode | None,
+    potential: PotentialData | None,
+    inputs: Mapping[str, Any],
+    protocol: str | None,
+    options: Mapping[str, Any] | None,
+) -> None:
+    """Fill a builder's namespace of :class:`InterfaceDatasetWorkChain` (all but crystals and seed)."""
+    fill_job(port["build"], code, {"options": inputs["options"]}, options)
+    port["candidates"] = Dict(merge(inputs["interface"], inputs["candidates"]))
+    fill_relax(port["relax"], code, RelaxWorkChain.get_protocol_inputs(protocol, inputs["relax"]), options)
+    for name in ("n_structures", "max_rounds"):
+        port[name] = Int(inputs[name])
+    for name in ("window", "validation_share"):
+        port[name] = Float(inputs[name])
+    if potential is not None:
+        port["potential"] = potential
+    elif vasp_code is not None:
+        port["training"] = Dict(merge(inputs["interface"], inputs["training"]))
+        fill_label(port["label"], vasp_code, LabelWorkChain.get_protocol_inputs(protocol, inputs["label"]), None)
+        train = PotentialWorkChain.get_protocol_inputs(protocol, inputs["potential"])
+        fill_job(port["train"]["train"], code, train["train"], options)
+        if inputs["n_check"]:
+            port["n_check"] = Int(inputs["n_check"])
+            fill_check(port["train"]["check"], code, vasp_code, train, protocol, options)

@@ -1,0 +1,57 @@
+"""The restarting WorkChains around single tasks, and how builders fill their ports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiida.orm import AbstractCode, Dict
+
+from ..calculations.evaluation import MetricsCalculation
+from ..calculations.generators import SampleGeneratorCalculation
+from ..calculations.potentials import TrainPotentialCalculation
+from ..calculations.relax import RelaxCalculation
+from .protocols import merge
+from .restart import RestartTaskWorkChain
+
+
+class RelaxChunkWorkChain(RestartTaskWorkChain):
+    """Relax one chunk of structures, from checkpoint to checkpoint."""
+
+    _process_class = RelaxCalculation
+
+
+class TrainPotentialWorkChain(RestartTaskWorkChain):
+    """Train a potential, from checkpoint to checkpoint."""
+
+    _process_class = TrainPotentialCalculation
+    _memory_parameter = "micro_batch_size"
+    _rate_parameter = "learning_rate"
+
+
+class SampleChunkWorkChain(RestartTaskWorkChain):
+    """Generate one chunk of structures, from checkpoint to checkpoint."""
+
+    _process_class = SampleGeneratorCalculation
+    _memory_parameter = "batch_size"
+
+
+class MetricsWorkChain(RestartTaskWorkChain):
+    """Compute metrics, from checkpoint to checkpoint."""
+
+    _process_class = MetricsCalculation
+
+
+def fill_job(port: Any, code: AbstractCode, entry: Mapping[str, Any], options: Mapping[str, Any] | None) -> None:
+    """Fill the ports of a job in a builder: code, parameters and scheduler options.
+
+    Args:
+        port: the builder's namespace of the job.
+        code: the ``dismai`` code.
+        entry: the job's part of a protocol: ``parameters`` and ``options``.
+        options: laid over the protocol's scheduler options, for all jobs alike.
+    """
+    port["code"] = code
+    if "parameters" in entry:
+        port["parameters"] = Dict(dict(entry["parameters"]))
+    port["metadata"]["options"] = merge(entry.get("options", {}), options or {})

@@ -1,0 +1,201 @@
+"""Train a potential and, if asked, check it against DFT (Table 5 of the paper)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiida.common import AttributeDict
+from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, WorkChain, if_
+from aiida.orm import AbstractCode, ArrayData, Dict, Float, Int, to_aiida_type
+
+from ..calculations.base import validate_not_empty
+from ..calculations.functions.selection import prepare_check
+from ..calculations.potentials import EvaluatePotentialCalculation, validate_labelled
+from ..data import PotentialData, StructureSetData
+from .jobs import TrainPotentialWorkChain, fill_job
+from .label import LabelWorkChain
+from .protocols import ProtocolMixin
+from .relax import RelaxWorkChain, fill_relax
+
+
+class PotentialWorkChain(ProtocolMixin, WorkChain):
+    """Train M3GNet on labelled structures; relax others with it and let DFT judge."""
+
+    _protocol_file = "potential.yaml"
+
+    @classmethod
+    def define(cls, spec: ProcessSpec) -> None:
+        """Declare ports, outline and exit codes."""
+        super().define(spec)
+        spec.input(
+            "structures", valid_type=StructureSetData, validator=validate_labelled, help="All labelled ionic steps."
+        )
+        spec.input("seed", valid_type=Int, serializer=to_aiida_type, help="Seed of split, initial weights and batches.")
+        spec.expose_inputs(
+            TrainPotentialWorkChain, namespace="train", exclude=("structures", "seed", "parent_folder")
+        )
+        spec.input_namespace(
+            "check",
+            required=False,
+            populate_defaults=False,
+            help="The check against DFT; leave it out to train only.",
+        )
+        spec.input(
+            "check.structures",
+            valid_type=StructureSetData,
+            required=False,
+            validator=validate_not_empty,
+            help="Structures that the potential has not seen: relaxed with it first, then with DFT.",
+        )
+        spec.input(
+            "check.window",
+            valid_type=Float,
+            serializer=to_aiida_type,
+            required=False,
+            help="Interface energies up to so many J/m² above the lowest count as low (0.4 in the paper).",
+        )
+        optional = {"required": False, "populate_defaults": False}
+        spec.expose_inputs(
+            RelaxWorkChain, namespace="check.relax", exclude=("structures", "potential"), namespace_options=optional
+        )
+        spec.expose_inputs(
+            LabelWorkChain, namespace="check.label", exclude=("structures",), namespace_options=optional
+        )
+        spec.expose_inputs(
+            EvaluatePotentialCalculation,
+            namespace="check.evaluate",
+            exclude=("structures", "potential", "relaxed", "parent_folder"),
+            namespace_options=optional,
+        )
+        spec.outline(
+            cls.run_train,
+            cls.inspect_train,
+            if_(cls.wants_check)(cls.run_relax, cls.run_label, cls.run_evaluate, cls.inspect_check),
+        )
+        spec.output("potential", valid_type=PotentialData, help="Weights of the best epoch.")
+        spec.output("results", valid_type=Dict, help="Test-set errors, epochs, timings.")
+        spec.output("curves", valid_type=ArrayData, help="Losses and errors by epoch.")
+        spec.output("parity", valid_type=ArrayData, help="Predicted and reference labels.")
+        spec.output("check", valid_type=Dict, required=False, help="Table 5: DFT steps and energy differences.")
+        spec.output("check_relaxed", valid_type=StructureSetData, required=False, help="As the potential relaxed them.")
+        spec.output("check_labelled", valid_type=StructureSetData, required=False, help="The DFT steps after that.")
+        spec.exit_code(550, "ERROR_TRAINING", message="training failed: {message}")
+        spec.exit_code(551, "ERROR_CHECK", message="the potential is trained, but its check against DFT failed: {message}")
+
+    @classmethod
+    def get_builder_from_protocol(
+        cls,
+        code: AbstractCode,
+        structures: StructureSetData,
+        seed: int,
+        vasp_code: AbstractCode | None = None,
+        check_structures: StructureSetData | None = None,
+        protocol: str | None = None,
+        overrides: Mapping[str, Any] | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> ProcessBuilder:
+        """Return a builder filled from a protocol.
+
+        Args:
+            code: the ``dismai`` code.
+            structures: labelled structures.
+            seed: of split, weights and batches.
+            vasp_code: VASP, for the check against DFT.
+            check_structures: structures of the check; with ``vasp_code`` they turn it on.
+            protocol: ``paper``, ``moderate`` or ``demo``.
+            overrides: laid over the protocol (``train``, ``check``).
+            options: scheduler options of the ``dismai`` jobs.
+        """
+        inputs = cls.get_protocol_inputs(protocol, overrides)
+        builder = cls.get_builder()
+        builder.structures = structures
+        builder.seed = Int(seed)
+        fill_job(builder["train"], code, inputs["train"], options)
+        if check_structures is not None and vasp_code is not None:
+            fill_check(builder["check"], code, vasp_code, inputs, protocol, options)
+            builder["check"]["structures"] = check_structures
+        return builder
+
+    def run_train(self) -> ToContext:
+        """Train."""
+        inputs = AttributeDict(self.exposed_inputs(TrainPotentialWorkChain, namespace="train"))
+        inputs.structures, inputs.seed = self.inputs.structures, self.inputs.seed
+        inputs.metadata.call_link_label = "train"
+        return ToContext(train=self.submit(TrainPotentialWorkChain, **inputs))
+
+    def inspect_train(self) -> ExitCode | None:
+        """Give out the potential."""
+        node = self.ctx.train
+        if not node.is_finished_ok:
+            return self.exit_codes.ERROR_TRAINING.format(message=node.exit_message)
+        for name in ("potential", "results", "curves", "parity"):
+            self.out(name, node.outputs[name])
+        return None
+
+    def wants_check(self) -> bool:
+        """Whether the check was asked for."""
+        return "check" in self.inputs and "structures" in self.inputs.check
+
+    def run_relax(self) -> ToContext:
+        """Relax the structures of the check with the potential."""
+        inputs = AttributeDict(self.exposed_inputs(RelaxWorkChain, namespace="check.relax"))
+        inputs.structures = self.inputs.check.structures
+        inputs.potential = self.ctx.train.outputs.potential
+        inputs.metadata.call_link_label = "check_relax"
+        return ToContext(relax=self.submit(RelaxWorkChain, **inputs))
+
+    def run_label(self) -> ExitCode | ToContext:
+        """Relax them further with DFT (second stage only: they are pre-relaxed)."""
+        node = self.ctx.relax
+        if not node.is_finished_ok:
+            return self.exit_codes.ERROR_CHECK.format(message=node.exit_message)
+        self.ctx.relaxed = prepare_check(node.outputs.structures, self.inputs.check.window)
+        self.out("check_relaxed", self.ctx.relaxed)
+        if len(self.ctx.relaxed) == 0:
+            return self.exit_codes.ERROR_CHECK.format(message="the potential could not relax one of its structures")
+        inputs = AttributeDict(self.exposed_inputs(LabelWorkChain, namespace="check.label"))
+        inputs.structures = self.ctx.relaxed
+        inputs.metadata.call_link_label = "check_label"
+        return ToContext(label=self.submit(LabelWorkChain, **inputs))
+
+    def run_evaluate(self) -> ExitCode | ToContext:
+        """Compare the two."""
+        node = self.ctx.label
+        if not node.is_finished_ok:
+            return self.exit_codes.ERROR_CHECK.format(message=node.exit_message)
+        self.out("check_labelled", node.outputs.labelled)
+        inputs = AttributeDict(self.exposed_inputs(EvaluatePotentialCalculation, namespace="check.evaluate"))
+        inputs.structures = node.outputs.labelled
+        inputs.relaxed = self.ctx.relaxed
+        inputs.potential = self.ctx.train.outputs.potential
+        inputs.metadata.call_link_label = "check_evaluate"
+        return ToContext(evaluate=self.submit(EvaluatePotentialCalculation, **inputs))
+
+    def inspect_check(self) -> ExitCode | None:
+        """Give out the figures of Table 5."""
+        node = self.ctx.evaluate
+        if not node.is_finished_ok:
+            return self.exit_codes.ERROR_CHECK.format(message=node.exit_message)
+        self.out("check", node.outputs.results)
+        return None
+
+
+def fill_check(
+    port: Any,
+    code: AbstractCode,
+    vasp_code: AbstractCode,
+    inputs: Mapping[str, Any],
+    protocol: str | None,
+    options: Mapping[str, Any] | None,
+) -> None:
+    """Fill the namespace ``check`` (all but its structures) from the protocol of :class:`PotentialWorkChain`."""
+    from .label import fill_label
+
+    check = inputs["check"]
+    port["window"] = Float(check["window"])
+    fill_relax(port["relax"], code, RelaxWorkChain.get_protocol_inputs(protocol, check["relax"]), options)
+    fill_label(
+        port["label"], vasp_code, LabelWorkChain.get_protocol_inputs(protocol, check["label"]), None, pre_relaxed=True
+    )
+    fill_job(port["evaluate"], code, check["evaluate"], options)
