@@ -7,7 +7,7 @@ the engine validates again before it computes, and ``dismai schema`` prints it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -26,11 +26,20 @@ def _known_names(model: type[BaseModel], location: tuple[int | str, ...]) -> lis
     """Return the field names of the (sub-)model in which the error at ``location`` lies."""
     current: Any = model
     for part in location[:-1]:
+        if isinstance(part, int):
+            continue  # the place in a list; its model was found with the list's own name
         field = getattr(current, "model_fields", {}).get(part)
         if field is None:
             return []
-        current = field.annotation
+        current = _sub_model(field.annotation)
     return list(getattr(current, "model_fields", {}))
+
+
+def _sub_model(annotation: Any) -> Any:
+    """Return the model in ``Model``, ``Model | None`` or ``list[Model]``; None when there is none."""
+    if hasattr(annotation, "model_fields"):
+        return annotation
+    return next(filter(None, map(_sub_model, get_args(annotation))), None)
 
 
 def validate(model: type[Model], values: Mapping[str, Any], where: str) -> Model:

@@ -156,12 +156,12 @@ class Builder:
         depth = self.slab_a.heights - self.slab_a.thickness
         heights = np.concatenate([depth, self.slab_b.heights + thickness])
         slab_numbers = self._numbers[len(self._packer.numbers) :]
-        for attempt in range(1, region.max_attempts + 1):
+        placed, attempts = None, 0
+        while placed is None:
+            if attempts == region.max_attempts:
+                return None
             placed = self._packer.pack(rng, thickness, fractions, heights, slab_numbers)
-            if placed is not None:
-                break
-        else:
-            return None
+            attempts += 1
         numbers, counts = self._numbers, np.zeros(len(self._kinds), dtype=np.int64)
         if self.parameters.exchanged(index):
             numbers, counts = exchange(rng, numbers, self._regions, self._kinds)
@@ -171,7 +171,7 @@ class Builder:
         positions[:, 2] = np.concatenate([placed[:, 2], heights]) + self.slab_a.thickness + self.parameters.vacuum / 2
         order = sort_by_element(numbers, self._order)
         return Interface(
-            index, numbers[order], positions[order], self._regions[order], thickness, shift, counts, attempt
+            index, numbers[order], positions[order], self._regions[order], thickness, shift, counts, attempts
         )
 
     def collect(self, interfaces: Sequence[Interface]) -> StructureSet:

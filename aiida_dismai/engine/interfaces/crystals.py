@@ -71,6 +71,8 @@ def check_crystal(structures: StructureSet, where: str) -> StructureSet:
     crystal = structures[0].without_properties()
     if len(crystal.positions) == 0:
         raise BadInput(f"{where}: the crystal has no atoms")
+    if not crystal.pbc.all():
+        raise BadInput(f"{where}: the crystal is not periodic in all three directions (pbc {crystal.pbc[0].tolist()})")
     closest = crystal.closest_pair(0)
     if closest < OVERLAP:
         raise BadInput(

@@ -89,7 +89,9 @@ def planes_of(crystal: StructureSet, miller: tuple[int, int, int], where: str) -
 
     cell = crystal.cells[0]
     fractional = crystal.positions @ np.linalg.inv(cell)
-    dataset = spglib.get_symmetry_dataset((cell, fractional, crystal.numbers), symprec=SYMMETRY_PRECISION)
+    dataset = spglib.get_symmetry_dataset(
+        (cell.tolist(), fractional.tolist(), crystal.numbers.tolist()), symprec=SYMMETRY_PRECISION
+    )
     if dataset is None:
         raise BadInput(f"{where}: the symmetry of the crystal cannot be determined; check its cell and positions")
     pure = (dataset.rotations == np.eye(3, dtype=int)).all(axis=(1, 2))

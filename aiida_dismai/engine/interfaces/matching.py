@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +15,8 @@ from .slabs import in_plane
 
 #: Areas that differ by less are equal; of those the match with the smallest strain is taken.
 SAME_AREA = 1e-3
-#: How much the tolerances are widened to find the nearest match for the error message.
-WIDER = (1.5, 2.0, 3.0, 5.0, 10.0)
+#: Tolerances of lengths and angles with which the nearest match is looked for when there is none.
+WIDER = (0.03, 0.06, 0.1, 0.2, 0.4)
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,8 @@ def principal_strains(own: NDArray[np.float64], target: NDArray[np.float64]) -> 
         Both as fractions, 0.01 for one per cent.
     """
     deformation = np.linalg.solve(own, target)
-    return np.linalg.svd(deformation, compute_uv=False) - 1.0, float(abs(np.linalg.det(deformation)) - 1.0)
+    strains = np.linalg.svd(deformation, compute_uv=False) - 1.0
+    return np.asarray(strains, dtype=np.float64), float(abs(np.linalg.det(deformation)) - 1.0)
 
 
 def find_match(a: Planes, b: Planes, parameters: InterfaceParameters) -> Match:
@@ -117,19 +118,17 @@ def zsl(
     if best is not None:
         return best
     limit = f"up to {_area(substrate) if fixed else tolerances.max_area:.1f} Å²"
-    for factor in WIDER:
+    for level in WIDER:
+        least = {"max_area_ratio_tol": 3 * level, "max_length_tol": level, "max_angle_tol": level}
         wider = tolerances.model_copy(
-            update={
-                name: getattr(tolerances, name) * factor
-                for name in ("max_area_ratio_tol", "max_length_tol", "max_angle_tol")
-            }
+            update={name: max(getattr(tolerances, name), value) for name, value in least.items()}
         )
         nearest = _best(substrate, film, wider, fixed)
         if nearest is not None:
             raise BadInput(f"no lattice match {limit}; {_described(nearest, substrate, film, tolerances)}")
     raise BadInput(
-        f"no lattice match {limit}, not even with {WIDER[-1]:.0f} times the tolerances; raise match.max_area "
-        "or give lateral vectors"
+        f"no lattice match {limit}, not even with lengths and angles off by {100 * WIDER[-1]:.0f} %; "
+        "raise match.max_area or give lateral vectors"
     )
 
 
@@ -179,24 +178,44 @@ def _candidates(
     from pymatgen.analysis.interfaces.zsl import ZSLGenerator
 
     own = _area(substrate)
-    limit = 2 * own if fixed else tolerances.max_area
-    generator = ZSLGenerator(tolerances.max_area_ratio_tol, limit, tolerances.max_length_tol, tolerances.max_angle_tol)
-    in_space = [np.column_stack([pair, np.zeros(2)]) for pair in (film, substrate)]
-    sets = list(generator.generate_sl_transformation_sets(_area(film), own))
+    generator = ZSLGenerator(
+        tolerances.max_area_ratio_tol,
+        2 * own if fixed else tolerances.max_area,
+        tolerances.max_length_tol,
+        tolerances.max_angle_tol,
+    )
+    film_space, substrate_space = (np.column_stack([pair, np.zeros(2)]) for pair in (film, substrate))
+    # pymatgen annotates the areas as whole numbers; they are not
+    sets = list(generator.generate_sl_transformation_sets(_area(film), own))  # type: ignore[arg-type]
     sets.sort(key=lambda item: abs(np.linalg.det(item[1][0])))
     for films, substrates in sets:
         multiple = round(abs(np.linalg.det(substrates[0])))
         if fixed and multiple != 1:
             continue
-        for film_pair, substrate_pair, *_ in generator.get_equiv_transformations([(films, substrates)], *in_space):
-            s = _whole(substrate_pair[:, :2], substrate)
-            f = _whole(film_pair[:, :2], film)
-            if fixed:  # go back from the reduced vectors to the cell as it was given
-                f = np.round(np.linalg.inv(s) @ f).astype(np.int64)
-                s = np.eye(2, dtype=np.int64)
-            elif np.linalg.det(s) < 0:  # the substrate is never turned over
-                s, f = s[::-1], f[::-1]
-            yield multiple * own, s, f
+        # pymatgen compares every pair in Python; only those of alike lengths are worth it
+        ratio = _reduced_lengths(substrates, substrate_space) / _reduced_lengths(films, film_space)[:, None]
+        alike: NDArray[np.bool_] = np.all(np.abs(ratio - 1) <= tolerances.max_length_tol + 1e-9, axis=2)
+        for i in np.flatnonzero(np.any(alike, axis=1)):
+            some = [(films[i : i + 1], [substrates[j] for j in np.flatnonzero(alike[i])])]
+            for film_pair, substrate_pair, *_ in generator.get_equiv_transformations(some, film_space, substrate_space):
+                s = _whole(substrate_pair[:, :2], substrate)
+                f = _whole(film_pair[:, :2], film)
+                if fixed:  # go back from the reduced vectors to the cell as it was given
+                    f = np.round(np.linalg.inv(s) @ f).astype(np.int64)
+                    s = np.eye(2, dtype=np.int64)
+                elif np.linalg.det(s) < 0:  # the substrate is never turned over
+                    s, f = s[::-1], f[::-1]
+                yield multiple * own, s, f
+
+
+def _reduced_lengths(
+    transformations: Sequence[NDArray[np.float64]], vectors: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the lengths of Zur and McGill's reduced vectors of each supercell, Å, ``(n, 2)``."""
+    from pymatgen.analysis.interfaces.zsl import reduce_vectors
+
+    pairs = np.array([reduce_vectors(*pair) for pair in np.dot(transformations, vectors)])
+    return np.linalg.norm(pairs, axis=2)
 
 
 def _whole(vectors: NDArray[np.float64], basis: NDArray[np.float64]) -> NDArray[np.int64]:

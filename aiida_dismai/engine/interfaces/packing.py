@@ -187,6 +187,7 @@ def check_room(composition: dict[str, int], distances: dict[str, float], area: f
         if count * sphere > DENSEST * room:
             raise BadInput(
                 f"region: {count} {element} atoms at least {d} Å apart cannot fit between the slabs: they would fill "
-                f"{100 * count * sphere / room:.0f} % of the {area:.1f} Å² × {thickness} Å region (spheres fill at most "
-                f"74 %, that is {int(DENSEST * room / sphere)} atoms); take fewer atoms, a thicker region or smaller distances"
+                f"{100 * count * sphere / room:.0f} % of the {area:.1f} Å² × {thickness} Å region (spheres fill at "
+                f"most 74 %, that is {int(DENSEST * room / sphere)} atoms); take fewer atoms, a thicker region or "
+                "smaller distances"
             )

@@ -55,10 +55,14 @@ class LateralCell(Parameters):
 class MatchParameters(Parameters):
     """Zur and McGill's lattice matching (pymatgen's ``ZSLGenerator``, whose defaults these are)."""
 
-    max_area: float = Field(400.0, gt=0, le=5000, description="largest lateral area, Å²")
-    max_area_ratio_tol: float = Field(0.09, gt=0, le=1, description="allowed difference of the ratio of the areas")
-    max_length_tol: float = Field(0.03, gt=0, le=1, description="allowed relative difference of the vectors' lengths")
-    max_angle_tol: float = Field(0.01, gt=0, le=1, description="allowed relative difference of the angles")
+    max_area: float = Field(default=400.0, gt=0, le=5000, description="largest lateral area, Å²")
+    max_area_ratio_tol: float = Field(
+        default=0.09, gt=0, le=1, description="allowed difference of the ratio of the areas"
+    )
+    max_length_tol: float = Field(
+        default=0.03, gt=0, le=1, description="allowed relative difference of the vectors' lengths"
+    )
+    max_angle_tol: float = Field(default=0.01, gt=0, le=1, description="allowed relative difference of the angles")
 
 
 class RegionParameters(Parameters):

@@ -17,6 +17,8 @@ from .convert import EV_PER_A3_IN_GPA, from_ase
 FORMAT = "dismai-structures"
 VERSION = 1
 META = "meta"
+#: What ASE's reader of CIF files adds beside the structure.
+CIF_INFO = ("spacegroup", "unit_cell", "occupancy")
 
 
 def write_npz(structures: StructureSet, path: Path | str | BinaryIO) -> None:
@@ -56,7 +58,12 @@ def read_npz(path: Path | str | BinaryIO) -> StructureSet:
                 for name, (level, unit) in meta["properties"].items()
             }
             return StructureSet(
-                archive["numbers"], archive["positions"], archive["cells"], archive["pbc"], archive["offsets"], properties
+                archive["numbers"],
+                archive["positions"],
+                archive["cells"],
+                archive["pbc"],
+                archive["offsets"],
+                properties,
             )
     except FileNotFoundError as error:
         raise BadInput(f"{path}: no such file") from error
@@ -167,8 +174,15 @@ def load_structures(path: Path | str) -> StructureSet:
     if not path.is_file():
         raise BadInput(f"{path}: no such file")
     try:
-        return from_ase(read(path, index=":"))
-    except BadInput:
-        raise
+        frames = read(path, index=":")
     except Exception as error:  # ASE raises many types for one meaning
         raise BadInput(f"{path}: not readable as a structure ({type(error).__name__}: {error})") from error
+    for index, atoms in enumerate(frames):
+        # ASE keeps one species of a mixed site and hides the others here
+        for occupancy in atoms.info.get("occupancy", {}).values():
+            if abs(sum(occupancy.values()) - 1) > 1e-3 or len(occupancy) > 1:
+                raise BadInput(f"{path}: frame {index} has partial occupancies {occupancy}; give an ordered structure")
+        for name in CIF_INFO:
+            atoms.info.pop(name, None)
+        atoms.arrays.pop("spacegroup_kinds", None)
+    return from_ase(frames)
