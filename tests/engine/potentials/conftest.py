@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ase.build import bulk
+from ase.calculators.emt import EMT
+from ase.calculators.singlepoint import SinglePointCalculator
+
+from aiida_dismai.engine.structures import StructureSet, from_ase, write_npz
+from aiida_dismai.engine.task import run_task
+
+TINY: dict[str, Any] = {"cutoff": 4.0, "threebody_cutoff": 3.0, "n_blocks": 1, "units": 8}
+
+
+def emt_frames(trajectories: int = 6, steps: int = 3, seed: int = 0) -> StructureSet:
+    """Cells of six Cu and two Al, pushed about and labelled by EMT."""
+    rng = np.random.default_rng(seed)
+    frames = []
+    for trajectory in range(trajectories):
+        for step in range(steps):
+            atoms = bulk("Cu", cubic=True) * (1, 1, 2)
+            atoms.symbols[[0, 3]] = "Al"
+            atoms.positions += rng.normal(scale=0.12 / (step + 1), size=(8, 3))
+            atoms.calc = EMT()
+            labels = {
+                "energy": atoms.get_potential_energy(),
+                "forces": atoms.get_forces(),
+                "stress": atoms.get_stress(),
+            }
+            atoms.calc = SinglePointCalculator(atoms, **labels)
+            atoms.info |= {"trajectory": trajectory, "step": step}
+            frames.append(atoms)
+    return from_ase(frames)
+
+
+class Folder:
+    """A working directory in which a task is run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.mkdir(exist_ok=True)
+
+    def prepare(self, task: str, parameters: dict[str, Any], inputs: dict[str, Any], **more: Any) -> Path:
+        names = {}
+        for name, value in inputs.items():
+            if isinstance(value, StructureSet):
+                write_npz(value, self.path / f"{name}.npz")
+                value = f"{name}.npz"
+            names[name] = str(value)
+        file = self.path / "task.json"
+        file.write_text(json.dumps({"task": task, "parameters": parameters, "inputs": names, **more}))
+        return file
+
+    def run(self, task: str, parameters: dict[str, Any], inputs: dict[str, Any], **more: Any) -> dict[str, Any]:
+        return self.again(self.prepare(task, parameters, inputs, **more))
+
+    def again(self, file: Path | None = None) -> dict[str, Any]:
+        lines: list[str] = []
+        run_task(file or self.path / "task.json", report=lines.append)
+        return json.loads((self.path / "results.json").read_text())
+
+    def refused(self, *args: Any, kind: str = "bad_input", **kwargs: Any) -> str:
+        """Run what must fail, and return the message."""
+        results = self.run(*args, **kwargs)
+        assert results["status"] == "failed", results
+        assert results["error"]["kind"] == kind, results["error"]
+        return results["error"]["message"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder(tmp_path / "work")
+
+
+@pytest.fixture(scope="session")
+def frames() -> StructureSet:
+    return emt_frames()
+
+
+TRAIN: dict[str, Any] = TINY | {
+    "max_epochs": 4,
+    "batch_size": 5,
+    "micro_batch_size": 2,
+    "train_fraction": 0.6,
+    "validation_fraction": 0.2,
+    "test_fraction": 0.2,
+    "learning_rate": 1e-2,
+    "device": "cpu",
+}
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory, frames: StructureSet) -> tuple[Path, dict[str, Any]]:
+    """Folder and results of a training that ran without interruption."""
+    work = Folder(tmp_path_factory.mktemp("trained"))
+    results = work.run("potential.train", TRAIN, {"structures": frames}, seed=3)
+    assert results["status"] == "finished", results
+    return work.path, results
