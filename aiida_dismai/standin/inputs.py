@@ -170,7 +170,7 @@ def _check_lengths(incar: Incar, poscar: Poscar) -> None:
 
 
 def parse_incar(text: str) -> Incar:
-    """Read ``TAG = value``, several a line with ``;``, comments after ``#`` or ``!``, ``\\`` at a line's end."""
+    """Read ``TAG = value``, several a line with ``;``, comments after ``#`` or ``!``, backslash at a line's end."""
     tags = {}
     for line in text.replace("\\\n", " ").splitlines():
         for part in re.split(r"[#!]", line)[0].split(";"):

@@ -18,7 +18,7 @@ _HEADER = """ vasp.{version} 20Jul23 {notice}
  INCAR:
 {potcars}
 {headers}
-   k-points           NKPTS = {nkpts:6d}   k-points in BZ     NKDIM = {nkpts:6d}   number of bands    NBANDS= {nbands:6d}
+   k-points           NKPTS = {nkpts}   k-points in BZ     NKDIM = {nkpts}   number of bands    NBANDS= {nbands:6d}
    number of dos      NEDOS =    301   number of ions     NIONS = {nions:6d}
    total plane-waves  NPLWV = {zero:6d}
    ions per type =            {counts}
@@ -80,9 +80,7 @@ class OutcarWriter:
             rule = "-" * 41
             out(f"\n{rule} Iteration {number:6d}({scf:4d})  {rule[2:]}\n\n")
         if self._scf_steps < self._nelm:
-            out(
-                "------------------------ aborting loop because EDIFF is reached ----------------------------------------\n"
-            )
+            out("-" * 24 + " aborting loop because EDIFF is reached " + "-" * 40 + "\n")
         kbar = -step.stress * EV_PER_A3_IN_KB
         out("  FORCE on cell =-STRESS in cart. coord.  units (eV):\n")
         out("  Direction    XX          YY          ZZ          XY          YZ          ZX\n")
@@ -148,7 +146,7 @@ def _header(job: Job, version: str, notice: str) -> str:
         notice=notice,
         potcars="\n".join(f" POTCAR:    {p.title}" for p in job.potentials),
         headers=headers,
-        nkpts=len(rows),
+        nkpts=f"{len(rows):6d}",
         nbands=bands(job),
         nions=len(job.poscar.free),
         zero=0,

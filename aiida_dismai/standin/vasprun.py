@@ -140,15 +140,17 @@ def _atominfo(groups: list[tuple[str, int]], potentials: list[Potential]) -> str
         f"    <rc><c>{symbol:2s}</c><c>{kind:4d}</c></rc>\n" * count for kind, (symbol, count) in enumerate(groups, 1)
     )
     types = "".join(
-        f"    <rc><c>{count:4d}</c><c>{symbol:2s}</c><c>{p.mass:16.8f}</c><c>{p.zval:16.8f}</c><c>  {p.title:40s}</c></rc>\n"
+        f"    <rc><c>{count:4d}</c><c>{symbol:2s}</c><c>{p.mass:16.8f}</c><c>{p.zval:16.8f}</c>"
+        f"<c>  {p.title:40s}</c></rc>\n"
         for (symbol, count), p in zip(groups, potentials, strict=True)
     )
     return (
         f" <atominfo>\n  <atoms>{sum(count for _, count in groups):8d} </atoms>\n  <types>{len(groups):8d} </types>\n"
         '  <array name="atoms" >\n   <dimension dim="1">ion</dimension>\n   <field type="string">element</field>\n'
         f'   <field type="int">atomtype</field>\n   <set>\n{atoms}   </set>\n  </array>\n'
-        '  <array name="atomtypes" >\n   <dimension dim="1">type</dimension>\n   <field type="int">atomspertype</field>\n'
-        '   <field type="string">element</field>\n   <field>mass</field>\n   <field>valence</field>\n'
+        '  <array name="atomtypes" >\n   <dimension dim="1">type</dimension>\n'
+        '   <field type="int">atomspertype</field>\n   <field type="string">element</field>\n'
+        "   <field>mass</field>\n   <field>valence</field>\n"
         f'   <field type="string">pseudopotential</field>\n   <set>\n{types}   </set>\n  </array>\n </atominfo>\n'
     )
 

@@ -161,6 +161,6 @@ def _failures(total: int, children: Mapping[int, ProcessNode]) -> dict[str, Any]
             reason = "never started: its lane was stopped"
             failures.append({"index": index, "process": None, "exit_status": None, "reason": reason})
         elif not child.is_finished_ok:
-            reason = child.exit_message or f"the process is {child.process_state.value}"
+            reason = child.exit_message or f"the process is {child.process_state}"
             failures.append({"index": index, "process": child.uuid, "exit_status": child.exit_status, "reason": reason})
     return {"count": len(failures), "failures": failures}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from aiida.common import AttributeDict
@@ -169,8 +169,9 @@ class LabelStructureWorkChain(ProtocolMixin, WorkChain):
                 namespace.options.get_dict(),
             )
         )
+        workflow = cast(type[WorkChain], WorkflowFactory(self.engine.workflow))
         inputs.metadata = {"call_link_label": stage, "label": f"structure {self.inputs.index.value} {stage}"}
-        self.to_context(**{stage: self.submit(WorkflowFactory(self.engine.workflow), **inputs)})
+        self.to_context(**{stage: self.submit(workflow, **inputs)})
 
     def _movable(self, settings: StageSettings) -> NDArray[np.bool_]:
         """Return which sites move, in the order of the sites."""
@@ -185,6 +186,6 @@ class LabelStructureWorkChain(ProtocolMixin, WorkChain):
             # A stage without ionic movement (a single point) hands on what it was given.
             self.ctx.structure = self.engine.relaxed_structure(node) or self.ctx.structure
             return
-        what = node.exit_message or f"the process is {node.process_state.value}"
+        what = node.exit_message or f"the process is {node.process_state}"
         self.ctx.failure = exit_code.format(reason=f"{node.process_label}<{node.pk}> [{node.exit_status}] {what}")
         self.report(self.ctx.failure.message)

@@ -14,6 +14,9 @@ from ...data.structures import set_to_structure_data
 from ...engine.structures import Property, StructureSet
 from ...workchains.dft import ENGINES, IonicSteps
 
+#: Two geometries are one when no coordinate differs by more, Å (files hold eight digits of the fraction).
+SAME_GEOMETRY = 1e-5
+
 
 def grouped_order(numbers: NDArray[Any]) -> NDArray[np.int64]:
     """Return the order in which atoms of one element stand together.
@@ -66,8 +69,12 @@ def collect_steps(
     start = initial.positions[order]
     steps: list[tuple[int, int, IonicSteps]] = []
     done = {1: 0, 2: 0}
+    repeated = 0
     for stage, found in jobs:
         result = ENGINES[engine.value].read(found, start)
+        if steps and steps[-1][0] == stage and _begins_where(result, steps[-1][2]):
+            result = result.without_first()
+            repeated += 1
         steps.append((stage, done[stage], result))
         done[stage] += result.done
         start = result.positions[-1] if len(result.positions) else start
@@ -76,6 +83,7 @@ def collect_steps(
         "jobs": len(jobs),
         "ionic_steps": {"stage_1": done[1], "stage_2": done[2]},
         "dropped_steps": sum(item.dropped for _, _, item in steps),
+        "repeated_steps": repeated,
         "labelled_steps": sum(len(item.energies) for _, _, item in steps),
         "converged": any(stage == 2 and item.converged for stage, _, item in steps[-1:]),
     }
@@ -114,6 +122,7 @@ def summarise_labels(labelled: StructureSetData, failed: Dict, **summaries: Dict
             "jobs": sum(item["jobs"] for item in each),
             "ionic_steps": sum(sum(item["ionic_steps"].values()) for item in each),
             "dropped_steps": sum(item["dropped_steps"] for item in each),
+            "repeated_steps": sum(item["repeated_steps"] for item in each),
             "labelled_steps": len(labelled),
             "labelled_steps_stage_1": int((stages == 1).sum()),
             "labelled_steps_stage_2": int((stages == 2).sum()),
@@ -130,6 +139,14 @@ def _jobs(nodes: dict[str, Data]) -> list[tuple[int, dict[str, Data]]]:
         _, stage, _, run, name = key.split("_", 4)
         jobs.setdefault((int(stage), int(run)), {})[name] = node
     return [(stage, jobs[stage, run]) for stage, run in sorted(jobs)]
+
+
+def _begins_where(item: IonicSteps, last: IonicSteps) -> bool:
+    """Whether a restarted job begins with the geometry that the one before it ended with."""
+    if not len(item.energies) or not len(last.energies) or item.numbers[0] != 0:
+        return False
+    same_cell = np.allclose(item.cells[0], last.cells[-1], atol=SAME_GEOMETRY)
+    return bool(same_cell and np.allclose(item.positions[0], last.positions[-1], atol=SAME_GEOMETRY))
 
 
 def _label(initial: StructureSet, back: NDArray[np.int64], stage: int, first: int, item: IonicSteps) -> StructureSet:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -52,6 +52,12 @@ class IonicSteps:
     done: int
     dropped: int
     converged: bool
+
+    def without_first(self) -> IonicSteps:
+        """Return the steps without the first one, which counts as never done."""
+        arrays = ("cells", "positions", "energies", "forces", "stresses")
+        rest = {name: getattr(self, name)[1:] for name in arrays}
+        return replace(self, numbers=self.numbers[1:] - 1, done=self.done - 1, **rest)
 
 
 class DftEngine(ABC):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from ...engine.parameters import Parameters
 
@@ -12,9 +12,12 @@ from ...engine.parameters import Parameters
 class KpointMesh(Parameters):
     """A regular mesh in reciprocal space."""
 
-    mesh: tuple[int, int, int] = Field((1, 1, 1), description="divisions along the reciprocal vectors")
+    mesh: tuple[PositiveInt, PositiveInt, PositiveInt] = Field(
+        default=(1, 1, 1), description="divisions along the reciprocal vectors"
+    )
     offset: tuple[float, float, float] = Field(
-        (0.0, 0.0, 0.0), description="shift in units of the divisions; 0 holds Γ, 0.5 is Monkhorst and Pack's for even"
+        default=(0.0, 0.0, 0.0),
+        description="shift in units of the divisions; 0 holds Γ, 0.5 is Monkhorst and Pack's for even",
     )
 
 
@@ -34,17 +37,20 @@ class StageSettings(Parameters):
     parameters: dict[str, Any] = Field(
         description="the code's own parameters; for VASP INCAR tags, names in lower case"
     )
-    kpoints: KpointMesh = Field(default_factory=KpointMesh, description="mesh in reciprocal space")
+    kpoints: KpointMesh = Field(default_factory=lambda: KpointMesh(), description="mesh in reciprocal space")
     moves: list[int] | None = Field(
-        None, description="values of the per-atom property 'region' whose atoms move; null: all atoms move"
+        default=None, description="values of the per-atom property 'region' whose atoms move; null: all atoms move"
     )
     must_converge: bool = Field(
-        True,
+        default=True,
         description="whether ending on the last allowed ionic step is a failure (the relaxation is then continued)",
     )
-    max_iterations: int = Field(5, ge=1, le=50, description="jobs at most, restarts and corrections included")
+    max_iterations: int = Field(default=5, ge=1, le=50, description="jobs at most, restarts and corrections included")
     hubbard_u: dict[str, HubbardU] = Field(default_factory=dict, description="on-site repulsion by element")
     magnetic_moments: dict[str, float] | None = Field(
-        None, description="initial moments by element, μB; elements not named get 0; null: the code's own default"
+        default=None,
+        description="initial moments by element, μB; elements not named get 0; null: the code's own default",
     )
-    dipole_correction: bool = Field(False, description="correct the interaction of slabs across the vacuum along c")
+    dipole_correction: bool = Field(
+        default=False, description="correct the interaction of slabs across the vacuum along c"
+    )

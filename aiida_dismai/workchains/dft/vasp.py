@@ -29,8 +29,8 @@ from .settings import StageSettings
 
 #: kB in GPa, and the other sign: VASP's stress is positive under compression, ours negative.
 KB_TO_GPA = -0.1
-#: Exit codes of a VASP job whose finished ionic steps can still be trusted, besides 0: killed before its end, not converged
-#: in the electrons (the steps concerned are dropped one by one) or in the ions. Any other failure spoils the job.
+#: Exit codes of a VASP job whose finished ionic steps can be trusted: success, killed before its end, electrons not
+#: converged (the steps concerned are dropped one by one), ions not converged. Any other failure spoils the job.
 TRUSTED_EXITS = (0, 700, 701, 702)
 #: VASP's own default.
 DEFAULT_NELM = 60
