@@ -1,0 +1,136 @@
+"""`aiida-dismai archive`: share a result with all its provenance, and check what was shared."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ...engine.errors import BadInput
+from ..console import console, table
+from ..profiles import load_node, load_profile
+
+
+@click.group()
+def archive() -> None:
+    """Export a result with its whole provenance, and check such an archive."""
+
+
+@archive.command()
+@click.argument("pk")
+@click.argument("output", type=click.Path(dir_okay=False))
+@click.option("--force", is_flag=True, help="Overwrite OUTPUT.")
+def create(pk: str, output: str, force: bool) -> None:
+    """Export PK (a benchmark, a data set, or any process or node) with its whole provenance to OUTPUT.
+
+    In it: the process with all it called, every input and output, and whatever those were made from, back to
+    the bulk crystals. POTCARs go in by hash only.
+    """
+    if Path(output).exists() and not force:
+        raise BadInput(f"{output} exists; give another name, or --force to overwrite it")
+    load_profile()
+    counts = write_archive(load_node(pk), Path(output))
+    size = Path(output).stat().st_size / 1e6
+    click.echo(f"wrote {output}: {counts['nodes']} nodes, {counts['processes']} of them processes, {size:.1f} MB")
+    click.echo(f"check it with `aiida-dismai archive check {output}`")
+
+
+def write_archive(node: Any, output: Path) -> dict[str, int]:
+    """Write a node's provenance into an archive.
+
+    Returns:
+        How many ``nodes`` and ``processes`` are in it.
+
+    Raises:
+        BadInput: a process of it still runs, or a node holds the content of a POTCAR.
+    """
+    from aiida.orm import ProcessNode
+    from aiida.tools.archive import create_archive
+
+    from .graph import load_nodes, provenance
+    from .licence import licensed_content
+
+    nodes = load_nodes(provenance(node))
+    running = [item for item in nodes if isinstance(item, ProcessNode) and not item.is_sealed]
+    if running:
+        first = running[0]
+        raise BadInput(
+            f"{len(running)} processes of it have not ended (the first: {first.process_label}<{first.pk}>); wait for them "
+            "(`aiida-dismai status`) or kill them (`verdi process kill`)"
+        )
+    held = list(licensed_content(nodes))
+    if held:
+        raise BadInput(
+            f"POTCARs are licensed and must not be shared: {held[0]}"
+            + (f" (and {len(held) - 1} more)" if len(held) > 1 else "")
+            + "; leave POTCAR out of ADDITIONAL_RETRIEVE_LIST, or delete that node"
+        )
+    # the set is closed already: AiiDA's rules that can be switched off would only add to it
+    create_archive(
+        nodes,
+        output,
+        overwrite=True,
+        include_comments=True,
+        include_logs=True,
+        input_calc_forward=False,
+        input_work_forward=False,
+        return_backward=False,
+        call_calc_backward=False,
+        call_work_backward=False,
+    )
+    return {"nodes": len(nodes), "processes": sum(isinstance(item, ProcessNode) for item in nodes)}
+
+
+@archive.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+def check(file: str, as_json: bool) -> None:
+    """Import FILE into an empty temporary profile and confirm its content; no profile of yours is touched.
+
+    Confirms the number of nodes, the hashes of structures and weights, that POTCARs are there by hash only,
+    and that every metric can be traced to the bulk crystals and to every VASP calculation.
+    """
+    findings = check_archive(Path(file))
+    passed = all(finding["passed"] for finding in findings)
+    if as_json:
+        click.echo(json.dumps({"file": file, "passed": passed, "findings": findings}, indent=2))
+    else:
+        rows = [("ok" if item["passed"] else "FAILED", item["check"], item["found"]) for item in findings]
+        console().print(table(file, ("", "check", "found"), rows))
+    if not passed:
+        raise click.exceptions.Exit(1)
+
+
+def check_archive(path: Path) -> list[dict[str, Any]]:
+    """Check an archive in a process and a profile of its own.
+
+    Returns:
+        One entry for each check: ``check``, ``passed``, ``found``.
+
+    Raises:
+        BadInput: the file is not an archive, or the check itself could not run.
+    """
+    with tempfile.TemporaryDirectory(prefix="dismai-archive-check-") as folder:
+        run = subprocess.run(
+            [sys.executable, "-m", f"{__package__}.verify", str(path.resolve())],
+            env=os.environ | {"AIIDA_PATH": folder},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    lines = run.stdout.strip().splitlines()
+    try:
+        result = json.loads(lines[-1])
+    except (IndexError, ValueError) as error:
+        last = (run.stderr.strip().splitlines() or ["no message"])[-1]
+        raise BadInput(f"{path}: the check could not run: {last}") from error
+    if "error" in result:
+        raise BadInput(result["error"])
+    findings: list[dict[str, Any]] = result["findings"]
+    return findings

@@ -1,0 +1,212 @@
+"""What `archive check` does: import into an empty temporary profile and look at everything.
+
+Runs as ``python -m aiida_dismai.cli.archive.verify FILE`` in a process of its own with its own
+``AIIDA_PATH``, so that no profile of the user is loaded or changed; prints its findings as JSON.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import sys
+import zipfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ...engine.errors import BadInput
+
+PROFILE = "archive-check"
+#: Process types and names of the steps whose Dict outputs are metrics.
+METRIC_PROCESSES = ("dismai.metrics", "aggregate_metrics")
+
+
+@dataclass
+class Finding:
+    """One line of the check.
+
+    Attributes:
+        check: what was looked at.
+        passed: whether it is as it should be.
+        found: numbers and names.
+    """
+
+    check: str
+    passed: bool
+    found: str
+
+
+def open_archive(path: Path) -> tuple[int, str]:
+    """Return the number of nodes and the version of AiiDA that an archive states.
+
+    Raises:
+        BadInput: not a file, truncated, damaged, or not an AiiDA archive.
+    """
+    from aiida.common.exceptions import AiidaException
+    from aiida.orm import Node
+    from aiida.tools.archive.implementations.sqlite_zip import ArchiveFormatSqlZip
+
+    if not path.is_file():
+        raise BadInput(f"{path}: no such file")
+    if not zipfile.is_zipfile(path):
+        raise BadInput(f"{path}: not an AiiDA archive, or truncated; copy it again")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+        if damaged:
+            raise BadInput(f"{path}: '{damaged}' in it is damaged (its checksum is wrong); copy the archive again")
+        with ArchiveFormatSqlZip().open(path, "r") as reader:
+            version = str(reader.get_metadata().get("aiida_version", "?"))
+            return reader.querybuilder().append(Node, project="id").count(), version
+    except (AiidaException, zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
+        raise BadInput(f"{path}: not an AiiDA archive that this AiiDA reads ({' '.join(str(error).split())})") from error
+
+
+def check(path: Path) -> list[Finding]:
+    """Import the archive into the loaded, empty profile and check it.
+
+    Raises:
+        BadInput: the file is no archive.
+    """
+    from aiida.orm import Node, QueryBuilder
+    from aiida.tools.archive import import_archive
+
+    stated, version = open_archive(path)
+    before = QueryBuilder().append(Node).count()
+    import_archive(path, create_group=False)
+    nodes = QueryBuilder().append(Node).count() - before
+    findings = [
+        Finding("checksums of the file", True, f"written by AiiDA {version}"),
+        Finding("nodes", nodes == stated > 0, f"{nodes} imported of {stated} stated"),
+    ]
+    findings += [_structures(), _weights(), _licence(), *_traces()]
+    return findings
+
+
+def _compare(what: str, nodes: list[Any], recompute: Callable[[Any], tuple[str, str]]) -> Finding:
+    wrong = []
+    for node in nodes:
+        try:
+            stated, computed = recompute(node)
+        except (BadInput, OSError, KeyError, ValueError) as error:
+            wrong.append(f"<{node.uuid}>: {error}")
+            continue
+        if stated != computed:
+            wrong.append(f"<{node.uuid}>: content is not that of its hash")
+    found = f"{len(nodes) - len(wrong)} of {len(nodes)} match"
+    return Finding(what, not wrong, "; ".join([found, *wrong[:5]]))
+
+
+def _structures() -> Finding:
+    from aiida.orm import QueryBuilder
+
+    from ...data import StructureSetData
+    from ...data.structures import FILE_NAME
+    from ...engine.structures import read_npz
+
+    def recompute(node: Any) -> tuple[str, str]:
+        content = node.base.repository.get_object_content(FILE_NAME, mode="rb")
+        return node.content_hash, read_npz(io.BytesIO(content)).content_hash
+
+    return _compare("content hashes of structure sets", QueryBuilder().append(StructureSetData).all(flat=True), recompute)
+
+
+def _weights() -> Finding:
+    from aiida.orm import QueryBuilder
+
+    from ...data.weights import WEIGHTS, WeightsData
+
+    def recompute(node: Any) -> tuple[str, str]:
+        content = node.base.repository.get_object_content(WEIGHTS, mode="rb")
+        return str(node.base.attributes.get("sha256")), hashlib.sha256(content).hexdigest()
+
+    return _compare("SHA-256 of weights", QueryBuilder().append(WeightsData).all(flat=True), recompute)
+
+
+def _licence() -> Finding:
+    from aiida.orm import Node, QueryBuilder
+
+    from .licence import licensed_content
+
+    held = list(licensed_content(QueryBuilder().append(Node).all(flat=True)))
+    hashes = QueryBuilder().append(Node, filters={"node_type": {"like": "data.vasp.potcar.%"}}).count()
+    return Finding("POTCARs by hash only", not held, "; ".join([f"{hashes} hashes, {len(held)} with content", *held[:5]]))
+
+
+def _traces() -> list[Finding]:
+    """Trace every metric (without any, every structure set that nothing else was made from) to its origins."""
+    from aiida.orm import CalcJobNode, Dict, Node, ProcessNode, QueryBuilder, StructureData
+
+    from ...data import StructureSetData
+    from .graph import ancestors, data_ancestors
+
+    parents = data_ancestors()
+    created_by = {
+        pk: f"{process_type or ''} {label or ''}"
+        for pk, process_type, label in QueryBuilder()
+        .append(ProcessNode, project=["id", "process_type", "attributes.process_label"])
+        .all()
+    }
+    targets = [
+        pk
+        for pk in QueryBuilder().append(Dict, project="id").all(flat=True)
+        if any(name in created_by.get(source, "") for source in parents.get(pk, ()) for name in METRIC_PROCESSES)
+    ]
+    kind = "metrics"
+    if not targets:
+        kind = "structure sets"
+        used = {source for sources in parents.values() for source in sources}
+        targets = [pk for pk in QueryBuilder().append(StructureSetData, project="id").all(flat=True) if pk not in used]
+    if not targets:
+        return [Finding("something to trace", False, "neither metrics nor structure sets in it")]
+
+    made = set(parents)
+    crystals = set(QueryBuilder().append(StructureData, project="id").all(flat=True)) - made
+    imported = set(QueryBuilder().append(StructureSetData, project="id").all(flat=True)) - made
+    vasp = set(
+        QueryBuilder()
+        .append(CalcJobNode, filters={"process_type": {"like": "%vasp.vasp"}, "attributes.exit_status": 0}, project="id")
+        .all(flat=True)
+    )
+    histories = {pk: ancestors(pk, parents) for pk in targets}
+    traced = [pk for pk in targets if histories[pk] & crystals]
+    reached = set().union(*histories.values())
+    found = f"{len(traced)} of {len(targets)} {kind} to {len(reached & crystals)} crystals"
+    if reached & imported:
+        found += f"; {len(reached & imported)} structure sets were imported from files, where the trace ends"
+    missing = vasp - reached
+    total = QueryBuilder().append(Node, filters={"process_type": {"like": "%vasp.vasp"}}).count()
+    calculations = f"{len(vasp & reached)} of {len(vasp)} finished VASP calculations are ancestors"
+    if total > len(vasp):
+        calculations += f"; {total - len(vasp)} that failed are in the archive too"
+    return [
+        Finding(f"{kind} traced to bulk crystals", len(traced) == len(targets), found),
+        Finding(f"{kind} traced to every VASP calculation", not missing, calculations),
+    ]
+
+
+def main(path: str) -> int:
+    """Check in a new profile; print the findings, or the error, as JSON."""
+    from aiida import load_profile
+    from aiida.manage.configuration import get_config
+
+    config = get_config(create=True)
+    folder = Path(config.dirpath) / "storage"
+    config.create_profile(PROFILE, "core.sqlite_dos", {"filepath": str(folder)})
+    config.set_default_profile(PROFILE).store()
+    load_profile(PROFILE)
+    from aiida.orm import User
+
+    User(email="archive-check@localhost").store()
+    try:
+        result: dict[str, Any] = {"findings": [asdict(finding) for finding in check(Path(path))]}
+    except BadInput as error:
+        result = {"error": str(error)}
+    print(json.dumps(result))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

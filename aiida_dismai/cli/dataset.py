@@ -1,0 +1,111 @@
+"""`aiida-dismai dataset`: structure sets in and out of AiiDA."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..engine.errors import BadInput
+from .console import console, table
+from .profiles import import_structures, load_node, load_profile
+
+
+@click.group()
+def dataset() -> None:
+    """Bring structures in and out (extxyz, npz, cif), and look at them."""
+
+
+@dataset.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@click.option("--label", default="", help="Label of the node; without it, the file's name.")
+def import_command(file: str, label: str) -> None:
+    """Store FILE (extxyz, npz, cif, anything ASE reads) as one node and print its PK."""
+    load_profile()
+    node = import_structures(file, label)
+    click.echo(f"stored as StructureSetData<{node.pk}> ({node.uuid})")
+    _show(node)
+
+
+@dataset.command("export")
+@click.argument("pk")
+@click.argument("output", type=click.Path(dir_okay=False))
+@click.option("--force", is_flag=True, help="Overwrite OUTPUT.")
+def export_command(pk: str, output: str, force: bool) -> None:
+    """Write the structures of node PK to OUTPUT, by its ending: .extxyz (every digit kept) or .npz (exact)."""
+    from ..data import StructureSetData
+    from ..engine.structures import write_extxyz, write_npz
+
+    writers = {".extxyz": write_extxyz, ".xyz": write_extxyz, ".npz": write_npz}
+    path = Path(output)
+    if path.suffix not in writers:
+        raise BadInput(f"{output}: the ending must be one of {', '.join(writers)}")
+    if path.exists() and not force:
+        raise BadInput(f"{output} exists; give another name, or --force to overwrite it")
+    load_profile()
+    node = find_structures(pk)
+    assert isinstance(node, StructureSetData)
+    writers[path.suffix](node.structures, path)
+    click.echo(f"wrote {len(node)} structures to {output}")
+
+
+@dataset.command("show")
+@click.argument("pk")
+def show_command(pk: str) -> None:
+    """Print what node PK (a structure set, or a process with the output `dataset`) holds."""
+    load_profile()
+    _show(find_structures(pk))
+
+
+def find_structures(identifier: str, what: str = "structures") -> Any:
+    """Return the structure set of that name; of a process, its output ``dataset`` or ``structures``.
+
+    Raises:
+        BadInput: no such node, a node of another type, or a process without such an output.
+    """
+    from aiida.orm import ProcessNode
+
+    from ..data import StructureSetData
+
+    node = load_node(identifier, StructureSetData, ProcessNode, what=what)
+    if isinstance(node, StructureSetData):
+        return node
+    outputs = node.base.links.get_outgoing(StructureSetData).nested()
+    inner = outputs.get("dataset", {})
+    for found in (inner, inner.get("dataset") if isinstance(inner, dict) else None, outputs.get("structures")):
+        if isinstance(found, StructureSetData):
+            return found
+    raise BadInput(
+        f"{what}: {node.process_label}<{node.pk}> has no output 'dataset' or 'structures'; give the PK of a structure set"
+    )
+
+
+def _show(node: Any) -> None:
+    import numpy as np
+
+    structures = node.structures
+    attributes = node.base.attributes
+    cell = attributes.get("cell")
+    rows: list[tuple[str, Any]] = [
+        ("label", node.label or None),
+        ("structures", len(node)),
+        ("formulas", ", ".join(node.formulas[:4]) + (f" and {attributes.get('n_formulas') - 4} more" if attributes.get("n_formulas") > 4 else "")),
+        ("atoms each", attributes.get("n_atoms") or "different"),
+        ("cell", "different" if cell is None else " | ".join(" ".join(f"{x:.4f}" for x in row) for row in cell)),
+        ("content hash", node.content_hash),
+    ]
+    creator = node.creator
+    rows.append(("made by", "imported" if creator is None else f"{creator.process_label}<{creator.pk}>"))
+    screen = console()
+    screen.print(table(f"StructureSetData<{node.pk}>", ("", ""), rows))
+    properties = []
+    for name, prop in sorted(structures.properties.items()):
+        values = prop.values
+        span = None
+        if values.dtype.kind in "fiub" and values.size and np.isfinite(values.astype(float)).any():
+            numbers = values.astype(float)
+            span = f"{np.nanmin(numbers):.6g} … {np.nanmax(numbers):.6g}"
+        properties.append((name, prop.level, prop.unit or None, values.dtype, span))
+    if properties:
+        screen.print(table("properties", ("name", "of each", "unit", "type", "range"), properties))

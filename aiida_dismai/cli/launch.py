@@ -1,0 +1,244 @@
+"""`aiida-dismai launch`: one command for each workflow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from ..engine.errors import BadInput
+from .launching import crystal_input, dft_launch_options, dismai_code, launch_options, start, structures_input
+from .profiles import load_code, load_node, load_profile
+
+STRUCTURES_HELP = "A structure set (PK, UUID, label), a process that made one, or a file (extxyz, npz)."
+CRYSTAL_HELP = "a StructureData (PK, UUID, label) or a file (cif, POSCAR, …)."
+
+seed_option = click.option(
+    "--seed", type=click.IntRange(min=0), required=True, help="Seed; the same one gives the same result."
+)
+model_option = click.option("--model", required=True, help="Generative model; `dismai generators` lists them.")
+potential_option = click.option("--potential", metavar="NODE", help="A trained potential, or a process that gave one.")
+
+
+def crystal_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the two bulk crystals."""
+    upper = click.option("--slab-b", required=True, metavar="NODE|FILE", help=f"Crystal of the upper slab: {CRYSTAL_HELP}")
+    lower = click.option("--slab-a", required=True, metavar="NODE|FILE", help=f"Crystal of the lower slab: {CRYSTAL_HELP}")
+    return lower(upper(function))
+
+
+def vasp_option(required: bool) -> Callable[..., Any]:
+    """Return the option of the VASP code."""
+    return click.option("--vasp", required=required, metavar="CODE", help="The VASP code.")
+
+
+def find_potential(identifier: str | None) -> Any:
+    """Return a potential: the node itself, or the output ``potential`` of a process; None for None.
+
+    Raises:
+        BadInput: no such node, or a process without such an output.
+    """
+    from aiida.orm import ProcessNode
+
+    from ..data import PotentialData
+
+    if identifier is None:
+        return None
+    node = load_node(identifier, PotentialData, ProcessNode, what="potential")
+    if isinstance(node, PotentialData):
+        return node
+    links = node.base.links
+    for ports in (links.get_outgoing(PotentialData).nested(), links.get_incoming(PotentialData).nested()):
+        for part in (ports, ports.get("dataset")):
+            if isinstance(part, dict) and "potential" in part:
+                return part["potential"]
+    raise BadInput(f"potential: {node.process_label}<{node.pk}> neither gave nor used a potential; give the PK of one")
+
+
+def find_split(identifier: str) -> tuple[Any, Any]:
+    """Return the training and the validation set of a process that made a data set.
+
+    Raises:
+        BadInput: no such process, or one without the two.
+    """
+    from aiida.orm import ProcessNode
+
+    from ..data import StructureSetData
+
+    node = load_node(identifier, ProcessNode, what="dataset")
+    outputs = node.base.links.get_outgoing(StructureSetData).nested()
+    inner = outputs["dataset"] if isinstance(outputs.get("dataset"), dict) else outputs
+    if "train" not in inner or "validation" not in inner:
+        inner = node.base.links.get_incoming(StructureSetData).nested()
+    if "train" not in inner or "validation" not in inner:
+        raise BadInput(
+            f"dataset: {node.process_label}<{node.pk}> has no training and validation sets; give a `dismai.dataset.interface`, "
+            "or --train and --validation"
+        )
+    return inner["train"], inner["validation"]
+
+
+@click.group()
+def launch() -> None:
+    """Launch a workflow (one command for each)."""
+
+
+@launch.command()
+@click.option("--structures", required=True, metavar="NODE|FILE", help=STRUCTURES_HELP)
+@vasp_option(required=True)
+@dft_launch_options
+def label(how: dict[str, Any], structures: str, vasp: str) -> None:
+    """Relax structures with VASP and collect all ionic steps."""
+    load_profile()
+    start("dismai.label", how, code=load_code(vasp), structures=structures_input(structures, "structures"))
+
+
+@launch.command()
+@click.option("--structures", required=True, metavar="NODE|FILE", help="Labelled structures. " + STRUCTURES_HELP)
+@seed_option
+@click.option("--check-structures", metavar="NODE|FILE", help="Structures for the check against DFT; needs --vasp.")
+@vasp_option(required=False)
+@launch_options
+def potential(how: dict[str, Any], structures: str, seed: int, check_structures: str | None, vasp: str | None) -> None:
+    """Train an M3GNet potential, and check it against DFT if asked."""
+    if (check_structures is None) != (vasp is None):
+        raise click.UsageError("--check-structures and --vasp go together: the check relaxes them with DFT")
+    load_profile()
+    start(
+        "dismai.potential",
+        how,
+        code=dismai_code(how["code"]),
+        structures=structures_input(structures, "structures"),
+        seed=seed,
+        vasp_code=load_code(vasp) if vasp else None,
+        check_structures=structures_input(check_structures, "check-structures") if check_structures else None,
+    )
+
+
+@launch.command()
+@crystal_options
+@seed_option
+@vasp_option(required=False)
+@potential_option
+@launch_options
+def dataset(how: dict[str, Any], slab_a: str, slab_b: str, seed: int, vasp: str | None, potential: str | None) -> None:
+    """Make a data set of disordered interfaces from two bulk crystals."""
+    _need_energies(vasp, potential)
+    load_profile()
+    start(
+        "dismai.dataset.interface",
+        how,
+        code=dismai_code(how["code"]),
+        slab_a=crystal_input(slab_a, "slab-a"),
+        slab_b=crystal_input(slab_b, "slab-b"),
+        seed=seed,
+        vasp_code=load_code(vasp) if vasp else None,
+        potential=find_potential(potential),
+    )
+
+
+@launch.command()
+@click.option("--structures", required=True, metavar="NODE|FILE", help="Training set. " + STRUCTURES_HELP)
+@click.option("--validation", metavar="NODE|FILE", help="Validation set.")
+@model_option
+@seed_option
+@launch_options
+def generator(how: dict[str, Any], structures: str, validation: str | None, model: str, seed: int) -> None:
+    """Train one generative model."""
+    load_profile()
+    start(
+        "dismai.generator",
+        how,
+        code=dismai_code(how["code"]),
+        structures=structures_input(structures, "structures"),
+        validation=structures_input(validation, "validation") if validation else None,
+        model=model,
+        seed=seed,
+    )
+
+
+@launch.command()
+@click.option("--structures", required=True, metavar="NODE|FILE", help="Generated structures. " + STRUCTURES_HELP)
+@click.option("--reference", required=True, metavar="NODE|FILE", help="Training set. " + STRUCTURES_HELP)
+@potential_option
+@launch_options
+def evaluate(how: dict[str, Any], structures: str, reference: str, potential: str | None) -> None:
+    """Post-process, relax and measure generated structures against a training set."""
+    load_profile()
+    start(
+        "dismai.evaluate",
+        how,
+        code=dismai_code(how["code"]),
+        structures=structures_input(structures, "structures"),
+        reference=structures_input(reference, "reference"),
+        potential=find_potential(potential),
+    )
+
+
+@launch.command()
+@click.option("--dataset", metavar="PROCESS", help="A finished `dismai.dataset.interface` (or pipeline).")
+@click.option("--train", metavar="NODE|FILE", help="Training set, in place of --dataset.")
+@click.option("--validation", metavar="NODE|FILE", help="Validation set, in place of --dataset.")
+@potential_option
+@model_option
+@seed_option
+@launch_options
+def benchmark(
+    how: dict[str, Any],
+    dataset: str | None,
+    train: str | None,
+    validation: str | None,
+    potential: str | None,
+    model: str,
+    seed: int,
+) -> None:
+    """Train, sample and evaluate several models of one kind on one data set."""
+    if (dataset is None) == (train is None) or (train is None) != (validation is None):
+        raise click.UsageError("give --dataset PROCESS, or both --train and --validation")
+    load_profile()
+    if dataset is not None:
+        sets = find_split(dataset)
+    else:
+        sets = structures_input(str(train), "train"), structures_input(str(validation), "validation")
+    start(
+        "dismai.benchmark",
+        how,
+        code=dismai_code(how["code"]),
+        train=sets[0],
+        validation=sets[1],
+        potential=find_potential(potential or dataset),
+        model=model,
+        seed=seed,
+    )
+
+
+@launch.command()
+@crystal_options
+@model_option
+@seed_option
+@vasp_option(required=False)
+@potential_option
+@launch_options
+def pipeline(
+    how: dict[str, Any], slab_a: str, slab_b: str, model: str, seed: int, vasp: str | None, potential: str | None
+) -> None:
+    """Everything: from two bulk crystals to the benchmark of a model."""
+    _need_energies(vasp, potential)
+    load_profile()
+    start(
+        "dismai.pipeline",
+        how,
+        code=dismai_code(how["code"]),
+        slab_a=crystal_input(slab_a, "slab-a"),
+        slab_b=crystal_input(slab_b, "slab-b"),
+        model=model,
+        seed=seed,
+        vasp_code=load_code(vasp) if vasp else None,
+        potential=find_potential(potential),
+    )
+
+
+def _need_energies(vasp: str | None, potential: str | None) -> None:
+    if (vasp is None) == (potential is None):
+        raise click.UsageError("give --vasp CODE to make a potential with DFT, or --potential NODE to use one (not both)")

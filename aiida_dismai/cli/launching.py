@@ -1,0 +1,256 @@
+"""What all commands that launch a workflow share: their options, and what becomes of a builder."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..engine.errors import BadInput
+from .profiles import is_file, load_code, load_node
+
+CODE = click.option("--code", metavar="CODE", help="The `dismai` code; not needed where there is only one.")
+SHARED = (
+    click.option("--protocol", metavar="NAME", help="paper, moderate or demo; without it, the workflow's default."),
+    click.option(
+        "--overrides", type=click.Path(exists=True, dir_okay=False), metavar="FILE", help="YAML laid over the protocol."
+    ),
+    click.option(
+        "--options",
+        "options_file",
+        type=click.Path(exists=True, dir_okay=False),
+        metavar="FILE",
+        help="YAML of scheduler options for all jobs.",
+    ),
+    click.option("--queue", help="Queue or partition."),
+    click.option("--account", help="Account to be charged."),
+    click.option("--walltime", metavar="TIME", help="Wall time of each job, in seconds or as HH:MM:SS."),
+    click.option("--gpus", type=click.IntRange(min=1), help="GPUs of each job (as #SBATCH --gres=gpu:N)."),
+    click.option("--label", help="Label of the process."),
+    click.option("--run", "foreground", is_flag=True, help="Run here and wait, instead of submitting to the daemon."),
+    click.option("--dry-run", is_flag=True, help="Print the inputs as YAML; submit and store nothing."),
+)
+#: The keywords of these options.
+NAMES = ("protocol", "overrides", "options_file", "queue", "account", "walltime", "gpus", "label", "foreground", "dry_run")
+
+
+def launch_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of a launch of `dismai` jobs; the command gets them as one keyword, ``how``."""
+    return _with_options(function, (CODE, *SHARED), ("code", *NAMES))
+
+
+def dft_launch_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of a launch in which no `dismai` job runs, as :func:`launch_options` does."""
+    return _with_options(function, SHARED, NAMES)
+
+
+def _with_options(function: Callable[..., Any], options: tuple[Any, ...], names: tuple[str, ...]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def command(**keywords: Any) -> Any:
+        return function(how={name: keywords.pop(name) for name in names}, **keywords)
+
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def scheduler_options(how: dict[str, Any]) -> dict[str, Any]:
+    """Return the scheduler options of a command line: the file's, and over them the single options.
+
+    Raises:
+        BadInput: the file is no YAML mapping, or the wall time cannot be read.
+    """
+    import yaml
+
+    options: dict[str, Any] = {}
+    if how["options_file"]:
+        try:
+            content = yaml.safe_load(Path(how["options_file"]).read_text())
+        except yaml.YAMLError as error:
+            raise BadInput(f"{how['options_file']}: not YAML ({' '.join(str(error).split())})") from error
+        if not isinstance(content, dict):
+            raise BadInput(f"{how['options_file']}: must be a mapping of scheduler options, for instance `queue_name: gpu`")
+        options |= content
+    if how["queue"]:
+        options["queue_name"] = how["queue"]
+    if how["account"]:
+        options["account"] = how["account"]
+    if how["walltime"]:
+        options["max_wallclock_seconds"] = seconds(how["walltime"])
+    if how["gpus"]:
+        # AiiDA knows no GPUs; this line lands after its own directives
+        options["custom_scheduler_commands"] = f"#SBATCH --gres=gpu:{how['gpus']}"
+    return options
+
+
+def seconds(text: str) -> int:
+    """Return a wall time in seconds.
+
+    Example:
+        >>> seconds("01:30:00")
+        5400
+
+    Raises:
+        BadInput: neither seconds nor HH:MM:SS.
+    """
+    parts = text.split(":")
+    if len(parts) in (1, 3) and all(part.isdigit() for part in parts):
+        total = 0
+        for part in parts:
+            total = 60 * total + int(part)
+        if total > 0:
+            return total
+    raise BadInput(f"walltime '{text}': give seconds, or HH:MM:SS")
+
+
+def dismai_code(label: str | None) -> Any:
+    """Return the code of that label; without one, the only code that is a `dismai`.
+
+    Raises:
+        BadInput: no such code, none at all, or several to choose from.
+    """
+    from aiida.orm import InstalledCode, QueryBuilder
+
+    if label:
+        return load_code(label)
+    codes = [
+        code
+        for code in QueryBuilder().append(InstalledCode).all(flat=True)
+        if (code.default_calc_job_plugin or "").startswith("dismai.") and not code.is_hidden
+    ]
+    if len(codes) == 1:
+        return codes[0]
+    if codes:
+        raise BadInput(f"--code: choose one of {', '.join(code.full_label for code in codes)}")
+    raise BadInput("no `dismai` code in this profile; `aiida-dismai setup code --computer NAME --executable PATH` makes one")
+
+
+def structures_input(text: str, what: str) -> Any:
+    """Return the structure set that a file holds (not stored yet), or a node's."""
+    from ..data import StructureSetData
+    from .dataset import find_structures
+
+    if not is_file(text):
+        return find_structures(text, what)
+    path = Path(text).expanduser()
+    node = StructureSetData.from_file(path)
+    node.label = path.name
+    return node
+
+
+def crystal_input(text: str, what: str) -> Any:
+    """Return the bulk crystal that a file holds (not stored yet), or a `StructureData` node.
+
+    Raises:
+        BadInput: unreadable, or not exactly one structure.
+    """
+    from aiida.orm import StructureData
+
+    from ..data.structures import set_to_structure_data
+    from ..engine.structures import load_structures
+
+    if not is_file(text):
+        return load_node(text, StructureData, what=what)
+    path = Path(text).expanduser()
+    structures = load_structures(path).require(str(path))
+    if len(structures) != 1:
+        raise BadInput(f"{what}: {path} holds {len(structures)} structures; give a file with one bulk crystal")
+    node = set_to_structure_data(structures)[0]
+    node.label = path.stem
+    return node
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Turn what AiiDA's ports refuse into one line."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        raise BadInput(" ".join(str(error).split())) from error
+
+
+def start(process: str, how: dict[str, Any], **arguments: Any) -> None:
+    """Build the inputs of a workflow and print, run or submit them.
+
+    Args:
+        process: entry point, for instance ``dismai.evaluate``.
+        how: what :func:`launch_options` gathered.
+        arguments: of the workflow's ``get_builder_from_protocol``; those that are None are left out.
+
+    Raises:
+        BadInput: a protocol, override or input that the workflow refuses.
+    """
+    from aiida.plugins import WorkflowFactory
+
+    workflow = WorkflowFactory(process)
+    given = {name: value for name, value in arguments.items() if value is not None}
+    with refusals():
+        builder = workflow.get_builder_from_protocol(
+            **given, protocol=how["protocol"], overrides=how["overrides"], options=scheduler_options(how)
+        )
+        if how["label"]:
+            builder.metadata.label = how["label"]
+        inputs = builder._inputs(prune=True)
+        refused = workflow.spec().validate_inputs(inputs)
+    if refused is not None:
+        raise BadInput(" ".join(str(refused).split()))
+    if how["dry_run"]:
+        import yaml
+
+        click.echo(yaml.safe_dump({"process": process, "inputs": plain(inputs)}, sort_keys=True, allow_unicode=True), nl=False)
+        return
+    if how["foreground"]:
+        _run(builder)
+        return
+    _submit(builder)
+
+
+def _run(builder: Any) -> None:
+    from aiida.engine import run_get_node
+
+    _, node = run_get_node(builder)
+    click.echo(f"{node.process_label}<{node.pk}> {node.process_state.value} [{node.exit_status}]")
+    if not node.is_finished_ok:
+        raise click.ClickException(
+            f"{node.exit_message or 'it did not end well'}; `aiida-dismai status {node.pk}` shows which step"
+        )
+    click.echo(f"see it: aiida-dismai report {node.pk}")
+
+
+def _submit(builder: Any) -> None:
+    from aiida.engine import submit
+    from aiida.engine.daemon.client import get_daemon_client
+    from aiida.manage import get_manager
+
+    profile = get_manager().get_profile()
+    if profile is None or profile.process_control_backend is None:
+        raise BadInput("this profile has no broker, so nothing can be submitted; use --run, or `verdi profile configure-broker`")
+    node = submit(builder)
+    click.echo(f"submitted {node.process_label}<{node.pk}>; watch it: aiida-dismai status {node.pk} --watch")
+    if not get_daemon_client(profile.name).is_daemon_running:
+        click.echo("the daemon is not running, so it waits: start it with `verdi daemon start 2`", err=True)
+
+
+def plain(value: Any) -> Any:
+    """Return inputs as what YAML can hold: nodes without a value of their own as ``Class<PK>``."""
+    from aiida.orm import AbstractCode, Dict, List, Node
+
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, AbstractCode):
+        return value.full_label
+    if isinstance(value, Dict):
+        return value.get_dict()
+    if isinstance(value, List):
+        return value.get_list()
+    if isinstance(value, Node):
+        if hasattr(value, "value"):
+            return value.value
+        return f"{type(value).__name__}<{value.pk or value.label or 'new'}>"
+    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)

@@ -1,0 +1,72 @@
+"""The root command, and how errors become one line that says what to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from ..engine.errors import DismaiError
+from .archive.commands import archive
+from .dataset import dataset
+from .evaluate import evaluate
+from .launch import launch
+from .report import report
+from .setup import setup
+from .status import status
+
+
+def one_line(error: BaseException) -> str | None:
+    """Return what to print for an error that is the user's to solve; None for a bug of ours.
+
+    AiiDA's exceptions are recognised without importing AiiDA where it has not been imported yet.
+    """
+    if isinstance(error, DismaiError):
+        return str(error)
+    module = type(error).__module__
+    if module.startswith("aiida.") or isinstance(error, OSError):
+        text = " ".join(str(error).split()) or type(error).__name__
+        if type(error).__name__ in ("ProfileConfigurationError", "ConfigurationError", "MissingConfigurationError"):
+            return f"{text} (`aiida-dismai setup profile` prints how to make a profile)"
+        return text
+    return None
+
+
+class FriendlyGroup(click.Group):
+    """A group whose commands end in one line instead of a traceback, unless `--debug` is given."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; turn the errors of :func:`one_line` into a click error."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:  # what is not the user's to solve is raised again below
+            text = one_line(error)
+            if text is None or ctx.params.get("debug"):
+                raise
+            raise click.ClickException(text) from error
+
+
+@click.group(cls=FriendlyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("-p", "--profile", metavar="NAME", help="AiiDA profile; without it, AiiDA's default profile.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.version_option(package_name="aiida-dismai", prog_name="aiida-dismai")
+@click.pass_context
+def main(ctx: click.Context, profile: str | None, debug: bool) -> None:
+    """Dismai-Bench in AiiDA: set up, launch, watch, report and share.
+
+    A whole benchmark from bulk crystals to the metrics table:
+
+    \b
+        aiida-dismai setup check
+        aiida-dismai launch pipeline --help
+        aiida-dismai status PK --watch
+        aiida-dismai report PK --html report.html
+        aiida-dismai archive create PK benchmark.aiida
+    """
+    ctx.obj = {"profile": profile, "debug": debug}
+
+
+for command in (setup, launch, status, report, evaluate, dataset, archive):
+    main.add_command(command)

@@ -1,0 +1,162 @@
+"""`aiida-dismai status`: where a run is, from the process tree and the progress files of its jobs."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+import click
+
+from .profiles import load_node, load_profile
+
+#: Entries of a progress line that are told in words already.
+TOLD = ("time", "stage", "done", "total")
+#: Finished children of one kind beyond this number are summed up in one line.
+SHOWN_FINISHED = 4
+COLOURS = {"finished": "green", "failed": "red", "excepted": "red", "killed": "red", "running": "cyan", "waiting": "yellow"}
+
+
+@click.command()
+@click.argument("pk")
+@click.option("--watch", is_flag=True, help="Refresh until it has ended; without a terminal, print each change.")
+@click.option("--interval", type=click.FloatRange(min=0.5), default=5.0, show_default=True, help="Seconds between looks.")
+@click.option("--all", "everything", is_flag=True, help="Show every finished child, too.")
+def status(pk: str, watch: bool, interval: float, everything: bool) -> None:
+    """Show the stages of process PK, how far its running jobs are, and why others failed."""
+    from aiida.orm import ProcessNode
+
+    load_profile()
+    node = load_node(pk, ProcessNode, what="status")
+    if not watch:
+        _print(node, everything)
+    elif sys.stdout.isatty():
+        _live(node, interval, everything)
+    else:
+        _follow(node, interval, everything)
+
+
+def _print(node: Any, everything: bool) -> str:
+    from .console import console
+
+    screen = console()
+    with screen.capture() as captured:
+        screen.print(process_tree(node, everything))
+    text = str(captured.get())
+    click.echo(text, nl=False)
+    return text
+
+
+def _live(node: Any, interval: float, everything: bool) -> None:
+    from rich.live import Live
+
+    from .console import console
+
+    with Live(process_tree(node, everything), console=console(), auto_refresh=False) as live:
+        while not node.is_terminated:
+            time.sleep(interval)
+            live.update(process_tree(node, everything), refresh=True)
+
+
+def _follow(node: Any, interval: float, everything: bool) -> None:
+    last = ""
+    while True:
+        ended = node.is_terminated
+        lines = summary_lines(node, everything)
+        if lines != last:
+            click.echo(f"--- {time.strftime('%H:%M:%S')}")
+            click.echo(lines, nl=False)
+            last = lines
+        if ended:
+            return
+        time.sleep(interval)
+
+
+def summary_lines(node: Any, everything: bool) -> str:
+    """Return the tree as plain text."""
+    from .console import console
+
+    screen = console()
+    with screen.capture() as captured:
+        screen.print(process_tree(node, everything))
+    return str(captured.get())
+
+
+def process_tree(node: Any, everything: bool = False) -> Any:
+    """Return the rich tree of a process and all it called."""
+    from rich.tree import Tree
+
+    tree = Tree(_line(node), guide_style="dim")
+    _add_children(tree, node, everything)
+    return tree
+
+
+def _add_children(branch: Any, node: Any, everything: bool) -> None:
+    from rich.text import Text
+
+    children = sorted(node.called, key=lambda child: child.pk)
+    finished = [child for child in children if child.is_finished_ok]
+    hidden: dict[str, list[int]] = {}
+    for child in children:
+        label = child.process_label or "?"
+        many = sum(other.process_label == child.process_label for other in finished) > SHOWN_FINISHED
+        if child.is_finished_ok and many and not everything:
+            hidden.setdefault(label, []).append(child.pk)
+            continue
+        _add_children(branch.add(_line(child)), child, everything)
+    for label, pks in hidden.items():
+        branch.add(Text(f"{len(pks)} × {label} finished <{pks[0]} … {pks[-1]}>", style="dim"))
+
+
+def _line(node: Any) -> Any:
+    from rich.text import Text
+
+    state = state_of(node)
+    text = Text()
+    stage = node.base.attributes.get("metadata_inputs", {}).get("metadata", {}).get("call_link_label")
+    if stage and stage != "CALL":
+        text.append(f"{stage}: ", style="bold")
+    text.append(f"{node.process_label or type(node).__name__}<{node.pk}> ")
+    text.append(state, style=COLOURS.get(state.split()[0], ""))
+    if not node.is_finished_ok and node.exit_message:
+        text.append(f" {node.exit_message}", style="red")
+    if not node.is_terminated and hasattr(node, "get_remote_workdir"):
+        line = last_progress(node)
+        text.append(f"  {describe_progress(line)}" if line else f"  {_job_state(node)}", style="cyan")
+    return text
+
+
+def state_of(node: Any) -> str:
+    """Return the state in a word: created, running, waiting, finished, ``failed [410]``, excepted, killed."""
+    if node.is_failed:
+        return f"failed [{node.exit_status}]"
+    state = node.process_state
+    return "created" if state is None else str(state.value)
+
+
+def _job_state(node: Any) -> str:
+    state = node.get_state()
+    return "" if state is None else f"({state.value})"
+
+
+def last_progress(node: Any) -> dict[str, Any] | None:
+    """Return the last line of a job's progress file, from its folder on the computer while it runs; None without one."""
+    from ..report.progress import progress_lines
+
+    lines = progress_lines(node)
+    return lines[-1] if lines else None
+
+
+def describe_progress(line: dict[str, Any]) -> str:
+    """Return a progress line in words.
+
+    Example:
+        >>> describe_progress({"stage": "train", "done": 3, "total": 10, "loss": 0.51234, "time": 0})
+        'train 3/10, loss 0.5123'
+    """
+    numbers = [
+        f"{key} {value:.4g}" if isinstance(value, (int, float)) else f"{key} {value}"
+        for key, value in line.items()
+        if key not in TOLD and value is not None
+    ]
+    return ", ".join([f"{line.get('stage', '?')} {line.get('done', '?')}/{line.get('total', '?')}", *numbers])

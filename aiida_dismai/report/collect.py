@@ -1,0 +1,320 @@
+"""From nodes to plain data: everything that a report shows, in one place.
+
+What there is decides what is gathered, not the name of the process: a failed benchmark has a baseline but no
+summary, a pipeline has both a data set and a benchmark, an evaluation has one model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..engine.errors import BadInput
+from .stages import Tree, read_tree
+
+Arrays = dict[str, NDArray[Any]]
+#: Measures in the order of a table; others follow by name.
+MEASURES = {
+    "d_all": "fingerprint distance, all cations",
+    "failed_percent": "failed, %",
+    "mean_relaxation_steps": "relaxation steps",
+}
+
+
+@dataclass
+class Model:
+    """One trained model, or one file of generated structures.
+
+    Attributes:
+        name: ``model_0`` …
+        metrics: the results of the task ``metrics``.
+        training: the results of the task ``generator.train``; empty for an evaluation.
+        nodes: PKs of its nodes by name.
+        per_structure: the arrays of ``per_structure.npz``.
+        curves: its losses by epoch.
+        energies: energy per atom of what it generated, after relaxation, eV (converged ones).
+    """
+
+    name: str
+    metrics: dict[str, Any]
+    training: dict[str, Any] = field(default_factory=dict)
+    nodes: dict[str, int] = field(default_factory=dict)
+    per_structure: Arrays = field(default_factory=dict)
+    curves: Arrays = field(default_factory=dict)
+    energies: NDArray[Any] = field(default_factory=lambda: np.array([]))
+
+
+@dataclass
+class Report:
+    """All of one report.
+
+    Attributes:
+        process: pk, uuid, label, state, exit status and message, times of the process reported on.
+        summary: ``n_models`` and ``metrics`` (mean, min, max, per model); empty without models.
+        baseline: metrics of the validation set against the training set; empty without.
+        models: one entry each.
+        dataset: counts, E_cut, split, nodes; empty without.
+        potential: test-set errors and what it was trained on; empty without.
+        labels: what DFT did; empty without.
+        arrays: ``potential_curves``, ``potential_parity``, ``dataset_energies`` (eV/atom), ``interface_energies`` (J/m²).
+        tree: the processes.
+        notes: what a reader must know before quoting a number.
+        paper: the paper's numbers and where they are from.
+    """
+
+    process: dict[str, Any]
+    summary: dict[str, Any] = field(default_factory=dict)
+    baseline: dict[str, Any] = field(default_factory=dict)
+    models: list[Model] = field(default_factory=list)
+    dataset: dict[str, Any] = field(default_factory=dict)
+    potential: dict[str, Any] = field(default_factory=dict)
+    labels: dict[str, Any] = field(default_factory=dict)
+    arrays: dict[str, Any] = field(default_factory=dict)
+    tree: Tree = field(default_factory=Tree)
+    notes: list[str] = field(default_factory=list)
+    paper: dict[str, Any] = field(default_factory=dict)
+
+    def measures(self) -> list[str]:
+        """Return the names of the measures, the important ones first."""
+        names = list((self.summary.get("metrics") or {}) or _values(self.baseline))
+        known = [name for name in MEASURES if name in names]
+        return known + sorted((name for name in names if name not in known), key=_order)
+
+    def baseline_value(self, measure: str) -> float | None:
+        """Return what the validation set gets."""
+        return _values(self.baseline).get(measure)
+
+
+def _order(name: str) -> tuple[int, str]:
+    for place, prefix in enumerate(("d_", "cos_", "mean_")):
+        if name.startswith(prefix):
+            return place, name
+    return 9, name
+
+
+def _values(results: dict[str, Any]) -> dict[str, float | None]:
+    from ..calculations.functions.statistics import values_of
+
+    return values_of(results)
+
+
+def collect(node: Any) -> Report:
+    """Gather the report on a process.
+
+    Args:
+        node: a benchmark, a pipeline, an evaluation or a data set; it may have failed or still run.
+
+    Raises:
+        BadInput: the process has nothing that a report could show.
+    """
+    outputs = node.base.links.get_outgoing().nested()
+    outputs = {name: item for name, item in outputs.items() if not _is_process(item)}
+    report = Report(_process(node), paper=read_paper())
+    benchmark = outputs["benchmark"] if isinstance(outputs.get("benchmark"), dict) else outputs
+    made = outputs["dataset"] if isinstance(outputs.get("dataset"), dict) else outputs
+    _add_models(report, benchmark)
+    if "energies" not in made:
+        made = _source_of(node)
+    if made:
+        _add_dataset(report, made)
+        _add_potential(report, made)
+    if not (report.models or report.baseline or report.dataset or report.labels) and node.is_finished_ok:
+        raise BadInput(
+            f"{node.process_label}<{node.pk}> has nothing to report on; give a benchmark, a pipeline, an evaluation "
+            "or a data set"
+        )
+    report.tree = read_tree(node)
+    report.notes = notes(report)
+    return report
+
+
+def read_paper() -> dict[str, Any]:
+    """Return the paper's numbers from ``paper.yaml``."""
+    import yaml
+
+    content: dict[str, Any] = yaml.safe_load(files(__package__).joinpath("paper.yaml").read_text())
+    return content
+
+
+def _is_process(item: Any) -> bool:
+    from aiida.orm import ProcessNode
+
+    return isinstance(item, ProcessNode)
+
+
+def _process(node: Any) -> dict[str, Any]:
+    state = node.process_state
+    return {
+        "pk": node.pk,
+        "uuid": node.uuid,
+        "type": node.process_label,
+        "label": node.label,
+        "state": "created" if state is None else state.value,
+        "exit_status": node.exit_status,
+        "exit_message": node.exit_message,
+        "started": node.ctime.isoformat(timespec="seconds"),
+        "seconds": round((node.mtime - node.ctime).total_seconds(), 1) if node.is_terminated else None,
+    }
+
+
+def _source_of(node: Any) -> dict[str, Any]:
+    """Return the outputs of the workflow that made the training set which ``node`` was given; empty without one."""
+    inputs = node.base.links.get_incoming().nested()
+    chosen = inputs.get("train", inputs.get("reference"))
+    creator = getattr(chosen, "creator", None)
+    while creator is not None:
+        outputs = creator.base.links.get_outgoing().nested()
+        if "energies" in outputs and "train" in outputs:
+            return {name: item for name, item in outputs.items() if not _is_process(item)}
+        creator = creator.caller
+    return {}
+
+
+# ---------------------------------------------------------------------- parts
+def _add_models(report: Report, outputs: dict[str, Any]) -> None:
+    metrics = outputs.get("metrics")
+    if "baseline" in outputs:
+        report.baseline = outputs["baseline"].get_dict()
+    if isinstance(metrics, dict):
+        for name in sorted(metrics):
+            parts = {
+                part: (outputs.get(group) or {}).get(name)
+                for part, group in (
+                    ("metrics", "metrics"),
+                    ("training", "training"),
+                    ("curves", "curves"),
+                    ("generator", "generators"),
+                    ("generated", "generated"),
+                    ("relaxed", "relaxed"),
+                    ("per_structure", "per_structure"),
+                )
+            }
+            report.models.append(_model(name, parts))
+    elif metrics is not None:
+        report.models.append(_model("generated", {name: outputs.get(name) for name in ("metrics", "relaxed", "per_structure")}))
+    if "summary" in outputs:
+        report.summary = outputs["summary"].get_dict()
+    elif report.models:
+        report.summary = _summary_of_one(report.models[0].metrics)
+
+
+def _summary_of_one(metrics: dict[str, Any]) -> dict[str, Any]:
+    """Return the summary of a single model: its values are mean, min and max at once."""
+    return {
+        "n_models": 1,
+        "metrics": {
+            name: {"mean": value, "min": value, "max": value, "models": int(value is not None), "per_model": [value]}
+            for name, value in _values(metrics).items()
+        },
+    }
+
+
+def _model(name: str, parts: dict[str, Any]) -> Model:
+    model = Model(name, parts["metrics"].get_dict())
+    model.nodes = {part: node.pk for part, node in parts.items() if node is not None}
+    if parts.get("training") is not None:
+        model.training = parts["training"].get_dict()
+    if parts.get("curves") is not None:
+        model.curves = _arrays(parts["curves"])
+    if parts.get("per_structure") is not None:
+        model.per_structure = _arrays(parts["per_structure"])
+    if parts.get("relaxed") is not None:
+        model.energies = energies_per_atom(parts["relaxed"].structures)
+    return model
+
+
+def _arrays(node: Any) -> Arrays:
+    return {name: node.get_array(name) for name in node.get_arraynames()}
+
+
+def energies_per_atom(structures: Any) -> NDArray[Any]:
+    """Return the energy per atom of the converged structures, eV; none without energies."""
+    if "energy" not in structures.properties:
+        return np.array([])
+    energies = structures.values("energy") / structures.n_atoms
+    good = np.isfinite(energies)
+    if "converged" in structures.properties:
+        good &= structures.values("converged").astype(bool)
+    return np.asarray(energies[good])
+
+
+def _add_dataset(report: Report, outputs: dict[str, Any]) -> None:
+    if "energies" not in outputs:
+        return
+    energies = outputs["energies"].get_dict()
+    report.arrays["interface_energies"] = np.array(energies.pop("interface_energies", []), dtype=float)
+    report.dataset = dict(energies)
+    split = outputs["split"].get_dict() if "split" in outputs else {}
+    report.dataset |= {
+        "split_seed": split.get("seed"),
+        "n_train": len(split["train"]) if "train" in split else None,
+        "n_validation": len(split["validation"]) if "validation" in split else None,
+        "nodes": {
+            name: outputs[name].pk for name in ("dataset", "train", "validation", "candidates") if name in outputs
+        },
+    }
+    dataset = outputs.get("dataset")
+    if dataset is not None:
+        report.dataset |= {
+            "structures": len(dataset),
+            "formulas": dataset.formulas[:3],
+            "n_atoms": dataset.base.attributes.get("n_atoms"),
+            "content_hash": dataset.content_hash,
+        }
+        report.arrays["dataset_energies"] = energies_per_atom(dataset.structures)
+
+
+def _add_potential(report: Report, outputs: dict[str, Any]) -> None:
+    if "potential_results" in outputs:
+        report.potential = outputs["potential_results"].get_dict()
+        report.potential["pk"] = outputs["potential"].pk if "potential" in outputs else None
+        if "potential_check" in outputs:
+            report.potential["table5"] = outputs["potential_check"].get_dict().get("table5")
+    for name in ("potential_curves", "potential_parity"):
+        if name in outputs:
+            report.arrays[name] = _arrays(outputs[name])
+    if "label_summary" in outputs:
+        report.labels = outputs["label_summary"].get_dict()
+
+
+# ---------------------------------------------------------------------- what to know first
+def notes(report: Report) -> list[str]:
+    """Return the warnings of a report: no DFT, not finished, small."""
+    found = []
+    if report.tree.stand_ins:
+        found.append(
+            f"Energies are not DFT: {', '.join(report.tree.stand_ins)} is a stand-in for VASP. Nothing here says "
+            "anything about the real materials."
+        )
+    process = report.process
+    if process["state"] != "finished":
+        found.append(f"The process is {process['state']}: what is shown is what there is so far.")
+    elif process["exit_status"]:
+        found.append(f"The process failed [{process['exit_status']}]: {process['exit_message']}")
+    small = smaller_than_paper(report)
+    if small:
+        found.append("Small about this run (in the paper): " + "; ".join(small) + ".")
+    return found
+
+
+def smaller_than_paper(report: Report) -> list[str]:
+    """Return what there is less of than in the paper, in words."""
+    scale = report.paper["scale"]
+    generated = [model.metrics.get("n_generated") for model in report.models]
+    sizes: dict[str, Any] = {
+        "labelled_structures": report.labels.get("labelled_structures"),
+        "labelled_steps": report.labels.get("labelled_steps"),
+        "dataset": report.dataset.get("structures"),
+        "n_models": report.summary.get("n_models") if any(model.training for model in report.models) else None,
+        "generated": min((number for number in generated if number is not None), default=None),
+    }
+    wanted = [(sizes[name], *scale[name]) for name in sizes]
+    kinds = {model.training.get("model") for model in report.models}
+    for kind in sorted(kind for kind in kinds if kind in scale["epochs"]):
+        epochs = [model.training["epochs"] for model in report.models if model.training.get("model") == kind]
+        wanted.append((min(epochs), *scale["epochs"][kind]))
+    return [f"{size} {what} ({paper})" for size, paper, what in wanted if size is not None and size < paper]

@@ -1,0 +1,158 @@
+"""The process tree: what ran in which stage, how long it took, and what was lost on the way."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+#: Call labels that only number the parts of a stage: ``chunk_0003``, ``lane_000``, ``iteration_01``.
+COUNTERS = re.compile(r"^(chunk|lane|iteration|structure|run)_?\d+.*$|^CALL$")
+#: A number or a model at the end of a call label: ``train_model_2`` and ``relax_0`` are one stage each.
+NUMBERED = re.compile(r"(_model)?_\d+$")
+#: What tasks count as lost: task → ((entry of its results, what happened), …) and the entry it is counted of.
+LOSSES: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
+    "interfaces.build": ("n_structures", (("packing_failures", "could not be packed"),)),
+    "relax": ("n_structures", (("n_not_converged", "ran out of steps"), ("n_failed", "failed in the relaxation"))),
+    "generator.sample": ("n_requested", (("n_nonfinite", "NaN or infinite coordinates"),)),
+    "postprocess": (
+        "n_structures",
+        (("failed", "atoms could not be pushed apart"), ("failed_nonfinite", "NaN coordinates or flat cell")),
+    ),
+    "metrics": ("n_given", (("n_not_analysed", "no fingerprint"),)),
+}
+#: At most so many processes are listed; a paper-sized run has tens of thousands.
+MAX_LISTED = 500
+STAND_IN = ("standin", "stand-in", "stand_in")
+
+
+@dataclass
+class Stage:
+    """All jobs of one stage.
+
+    Attributes:
+        name: its place in the workflow.
+        jobs: how many.
+        failed_jobs: how many of them failed (their restarts count anew).
+        seconds: time of the jobs, from submission to end, added up.
+        compute_seconds: of this, what the tasks themselves measured.
+    """
+
+    name: str
+    jobs: int = 0
+    failed_jobs: int = 0
+    seconds: float = 0.0
+    compute_seconds: float = 0.0
+
+
+@dataclass
+class Tree:
+    """A process and all it called.
+
+    Attributes:
+        stages: by name, in order of their first job.
+        losses: ``stage``, ``what``, ``count``, ``of``.
+        versions: library → the versions that computed.
+        devices: where tasks computed.
+        processes: one row each: depth, pk, uuid, label, stage, state, exit_status, exit_message, seconds.
+        n_processes: how many there are in all; the rows end at :data:`MAX_LISTED`.
+        stand_ins: codes that stand in for VASP.
+    """
+
+    stages: dict[str, Stage] = field(default_factory=dict)
+    losses: list[dict[str, Any]] = field(default_factory=list)
+    versions: dict[str, list[str]] = field(default_factory=dict)
+    devices: list[str] = field(default_factory=list)
+    processes: list[dict[str, Any]] = field(default_factory=list)
+    n_processes: int = 0
+    stand_ins: list[str] = field(default_factory=list)
+
+
+def read_tree(root: Any) -> Tree:
+    """Gather everything that the processes under ``root`` tell."""
+    from aiida.orm import CalcJobNode
+
+    tree = Tree()
+    losses: dict[tuple[str, str], list[int]] = {}
+    for node, depth, path in walk(root):
+        tree.n_processes += 1
+        if len(tree.processes) < MAX_LISTED:
+            tree.processes.append(_row(node, depth, path))
+        if isinstance(node, CalcJobNode):
+            _add_job(tree, losses, node, " / ".join(path) or task_name(node))
+    tree.losses = [
+        {"stage": stage, "what": what, "count": count, "of": total} for (stage, what), (count, total) in losses.items() if count
+    ]
+    return tree
+
+
+def walk(root: Any) -> Iterator[tuple[Any, int, tuple[str, ...]]]:
+    """Yield every process under ``root``, itself first, with its depth and the stages on the way to it."""
+    waiting: list[tuple[Any, int, tuple[str, ...]]] = [(root, 0, ())]
+    while waiting:
+        node, depth, path = waiting.pop()
+        yield node, depth, path
+        calls = node.base.links.get_outgoing().all()
+        called = [(link.node, link.link_label) for link in calls if link.link_type.value.startswith("call_")]
+        for child, label in sorted(called, key=lambda item: -item[0].pk):
+            waiting.append((child, depth + 1, _extend(path, label)))
+
+
+def _extend(path: tuple[str, ...], label: str) -> tuple[str, ...]:
+    if COUNTERS.match(label):
+        return path
+    name = NUMBERED.sub("", label).replace("_", " ")
+    return path if path and path[-1] == name else (*path, name)
+
+
+def task_name(node: Any) -> str:
+    """Return the task of a job (``relax``), or its plugin (``vasp.vasp``)."""
+    return str((node.process_type or "").rpartition(":")[2]).removeprefix("dismai.") or str(node.process_label)
+
+
+def _row(node: Any, depth: int, path: tuple[str, ...]) -> dict[str, Any]:
+    state = node.process_state
+    return {
+        "depth": depth,
+        "pk": node.pk,
+        "uuid": node.uuid,
+        "label": node.process_label,
+        "stage": " / ".join(path),
+        "state": None if state is None else state.value,
+        "exit_status": node.exit_status,
+        "exit_message": node.exit_message,
+        "seconds": _seconds(node),
+    }
+
+
+def _seconds(node: Any) -> float | None:
+    return round((node.mtime - node.ctime).total_seconds(), 1) if node.is_terminated else None
+
+
+def _add_job(tree: Tree, losses: dict[tuple[str, str], list[int]], node: Any, name: str) -> None:
+    stage = tree.stages.setdefault(name, Stage(name))
+    stage.jobs += 1
+    stage.failed_jobs += bool(node.is_terminated and not node.is_finished_ok)
+    stage.seconds += _seconds(node) or 0.0
+    code = node.inputs.code if "code" in node.inputs else None
+    if code is not None and (node.process_type or "").endswith("vasp.vasp"):
+        described = f"{code.full_label} {code.get_executable()}".lower()
+        if any(mark in described for mark in STAND_IN) and code.full_label not in tree.stand_ins:
+            tree.stand_ins.append(code.full_label)
+    results = node.outputs.results.get_dict() if "results" in node.outputs else {}
+    stage.compute_seconds += float((results.get("timings") or {}).get("total") or 0.0)
+    for library, version in (results.get("versions") or {}).items():
+        known = tree.versions.setdefault(library, [])
+        if version not in known:
+            known.append(version)
+    device = results.get("device")
+    if device and device not in tree.devices:
+        tree.devices.append(device)
+    if not node.is_finished_ok:
+        return
+    total, kinds = LOSSES.get(task_name(node), ("", ()))
+    for key, what in kinds:
+        entry = losses.setdefault((name, what), [0, 0])
+        entry[0] += int(results.get(key) or 0)
+        entry[1] += int(results.get(total) or 0)
