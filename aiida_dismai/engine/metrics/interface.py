@@ -72,7 +72,7 @@ def interface_metrics(
     n = len(generated)
     shape = generated.means.shape[1:]
     average = generated.means.mean(axis=0) if n else np.full(shape, np.nan)
-    resampled = with_all((weights @ generated.means.reshape(n, -1)).reshape(-1, *shape), sites)
+    resampled = with_all((weights @ generated.means.reshape(n, shape[0] * shape[1])).reshape(-1, *shape), sites)
     results: dict[str, Any] = {}
     for name, distance in DISTANCES.items():
         values, spread = distance(with_all(average, sites), target), distance(resampled, target)

@@ -74,8 +74,8 @@ def compare_motifs(
     Returns:
         The motifs by falling share of the training sites, each with ``label``, ``cn``,
         ``training_percent``, ``generated_percent`` (an interval), and ``by_anion``: for each anion a
-        list over 0, 1, … CN neighbours of that kind with the same two numbers. All percentages are
-        of all sites of this cation.
+        list by number of ``neighbours`` of that kind with the same two numbers (numbers that occur in
+        neither set are left out). All percentages are of all sites of this cation.
     """
     columns, counts = np.unique(training[..., 0], return_counts=True)
     order = np.argsort(-counts, kind="stable")
@@ -85,19 +85,15 @@ def compare_motifs(
     for column in columns[order[counts[order] >= least]].tolist():
         cn = int(COLUMN_CN[column])
         trained, made = training[..., 0] == column, generated[..., 0] == column
-        by_anion = {
-            anion: [
+        by_anion = {}
+        for k, anion in enumerate(anions):
+            neighbours, have = training[..., 1 + k], generated[..., 1 + k]
+            occurring = sorted({*np.unique(neighbours[trained]).tolist(), *np.unique(have[made]).tolist()})
+            by_anion[anion] = [
                 {"neighbours": number}
-                | _shares(
-                    trained & (training[..., 1 + k] == number),
-                    made & (generated[..., 1 + k] == number),
-                    weights,
-                    confidence,
-                )
-                for number in range(cn + 1)
+                | _shares(trained & (neighbours == number), made & (have == number), weights, confidence)
+                for number in occurring
             ]
-            for k, anion in enumerate(anions)
-        }
         shares = _shares(trained, made, weights, confidence)
         result.append({"label": label_of(column), "cn": cn} | shares | {"by_anion": by_anion})
     return result

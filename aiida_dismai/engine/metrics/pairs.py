@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 #: Coordinates beyond this are as meaningless as NaN: a double no longer resolves a bond there, Å.
 LARGEST = 1e8
-#: Cells with less volume than this are no cells, Å³.
-SMALLEST_VOLUME = 1e-6
+#: Cells whose opposite faces are nearer than this are no cells (and have no end of close images), Å.
+SMALLEST_HEIGHT = 0.1
 
 
 class Pairs(NamedTuple):
@@ -30,12 +30,16 @@ class Pairs(NamedTuple):
 
 
 def usable(positions: NDArray[np.float64], cell: NDArray[np.float64]) -> bool:
-    """Say whether distances mean anything: finite coordinates below :data:`LARGEST`, a cell with a volume."""
-    return bool(
-        np.isfinite(cell).all()
-        and (np.abs(positions) < LARGEST).all()  # False for NaN
-        and abs(np.linalg.det(cell)) > SMALLEST_VOLUME
-    )
+    """Say whether distances mean anything.
+
+    That is: finite coordinates and lattice vectors below :data:`LARGEST`, and faces of the cell at least
+    :data:`SMALLEST_HEIGHT` apart.
+    """
+    if not ((np.abs(positions) < LARGEST).all() and (np.abs(cell) < LARGEST).all()):  # False for NaN
+        return False
+    volume = abs(np.linalg.det(cell))
+    areas = np.linalg.norm(np.cross(cell[[1, 2, 0]], cell[[2, 0, 1]]), axis=1)
+    return bool((volume > SMALLEST_HEIGHT * areas).all())
 
 
 def close_pairs(

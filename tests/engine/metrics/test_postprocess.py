@@ -1,0 +1,187 @@
+"""Task ``postprocess``: the authors' numbers inside the cell, the right ones across its faces."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.neighborlist import neighbor_list
+from interface_reference import DATA
+
+from aiida_dismai.engine.errors import BadInput, Unfinished
+from aiida_dismai.engine.metrics.pairs import close_pairs, usable
+from aiida_dismai.engine.metrics.parameters import PostprocessParameters
+from aiida_dismai.engine.metrics.postprocess import FAILED, NONFINITE, push_apart, run
+from aiida_dismai.engine.parameters import validate
+from aiida_dismai.engine.structures import StructureSet, load_structures, read_npz, write_npz
+from aiida_dismai.engine.task import Context
+
+#: Structures of gen_overlap in which no pair is close across a face of the cell.
+INSIDE = (0, 1, 2, 4)
+DEFAULT = PostprocessParameters()
+PERIODIC = np.ones(3, dtype=bool)
+
+
+@pytest.fixture(scope="module")
+def overlaps() -> StructureSet:
+    return load_structures(DATA / "inputs" / "gen_overlap.extxyz.gz")
+
+
+def push(structures: StructureSet, i: int, parameters: PostprocessParameters = DEFAULT):
+    own = structures.atoms_of(i)
+    return push_apart(structures.positions[own], structures.cells[i], structures.pbc[i], parameters)
+
+
+def context_for(folder: Path, structures: StructureSet, **more) -> Context:
+    write_npz(structures, folder / "in.npz")
+    return Context(folder, inputs={"structures": folder / "in.npz"}, **more)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_close_pairs_are_those_of_ase(seed):
+    random = np.random.default_rng(seed)
+    cell = np.diag(random.uniform(2.5, 6, 3)) + random.uniform(-1, 1, (3, 3))
+    pbc = random.integers(0, 2, 3).astype(bool)
+    positions = random.uniform(-15, 15, (12, 3)) if pbc.all() else random.uniform(-1, 7, (12, 3))
+    found = close_pairs(positions, cell, pbc, 2.2)
+    first, second, shifts = neighbor_list("ijS", Atoms("H12", positions, cell=cell, pbc=pbc), 2.2)
+    kept = first <= second
+    expected = np.column_stack([first, second, shifts @ cell])[kept]
+    result = np.column_stack([found.first, found.second, found.offsets])
+    assert len(expected)
+    assert sorted(result.round(6).tolist()) == sorted(expected.round(6).tolist())
+    pairs = result[:, :2].tolist()
+    assert pairs == sorted(pairs)
+
+
+def test_coordinates_far_outside_the_cell_are_wrapped_first():
+    positions = np.array([[0.1, 0, 0], [4e6 + 0.6, -8e6, 0]])
+    found = close_pairs(positions, np.eye(3) * 4.0, PERIODIC, 1.0)
+    assert (found.first.tolist(), found.second.tolist()) == ([0], [1])
+    assert np.allclose(found.offsets, [[-4e6, 8e6, 0]])
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e200])
+def test_usable(bad):
+    cell = np.eye(3) * 4.0
+    assert usable(np.zeros((2, 3)), cell)
+    assert not usable(np.array([[0, 0, bad]]), cell)
+    assert not usable(np.zeros((2, 3)), np.diag([4.0, 4.0, 0.0]))
+    assert not usable(np.zeros((2, 3)), np.diag([4.0, 4.0, bad]))
+
+
+@pytest.mark.parametrize("i", INSIDE)
+def test_pairs_inside_the_cell_as_the_authors(overlaps, i):
+    clean = load_structures(DATA / "apart" / "gen_clean.extxyz.gz")
+    with gzip.open(DATA / "apart" / "too_close_count.csv.gz", "rt") as handle:
+        iterations = {int(row["No"]) - 1: int(row["iterations"]) for row in csv.DictReader(handle)}
+    positions, rounds = push(overlaps, i)
+    assert rounds == iterations[i]
+    assert np.abs(positions - clean.positions[clean.atoms_of(i)]).max() < 1e-8  # the file has eight decimals
+
+
+def test_too_few_rounds_fail_as_the_authors(overlaps):
+    with (DATA / "apart_max3" / "too_close_count.csv").open() as handle:
+        accepted = {int(row["No"]) - 1 for row in csv.DictReader(handle)}
+    few = PostprocessParameters(max_rounds=3)
+    assert {i for i in INSIDE if push(overlaps, i, few)[1] != FAILED} == accepted & set(INSIDE)
+
+
+def test_pairs_across_the_boundary_are_pushed_through_it(overlaps):
+    """The authors move these atoms by nearly a cell (more than 10 Å)."""
+    own = overlaps.atoms_of(3)
+    positions, rounds = push(overlaps, 3)
+    assert rounds > 1
+    assert overlaps[3].with_positions(positions).closest_pair(0) >= 1.5
+    moved = np.linalg.norm(positions - overlaps.positions[own], axis=1)
+    assert 0.9 < moved.max() < 3
+    clean = load_structures(DATA / "apart" / "gen_clean.extxyz.gz")
+    theirs = np.linalg.norm(clean.positions[own] - overlaps.positions[own], axis=1)
+    assert theirs.max() > 10
+
+
+def test_one_pair_across_an_oblique_boundary():
+    cell = np.array([[6.0, 0, 0], [2.0, 7, 0], [0, 0, 8]])
+    positions = np.array([[0.2, 0.1, 1.0], [0.2, 0.1, 1.0] + cell[1] - [0, 0.5, 0]])
+    new, rounds = push_apart(positions, cell, PERIODIC, DEFAULT)
+    assert rounds == 2
+    assert np.array_equal(new[0], positions[0])
+    assert np.allclose(new[1], positions[0] + cell[1] - [0, 1.6, 0], atol=1e-12)
+
+
+def test_a_crowd_is_dissolved(overlaps):
+    positions, rounds = push(overlaps, 5)
+    assert 2 < rounds <= 100
+    assert overlaps[5].with_positions(positions).closest_pair(0) >= 1.5
+
+
+def test_coincident_atoms_get_a_direction():
+    cell = np.eye(3) * 8.0
+    positions = np.array([[1.0, 1, 1], [1.0, 1, 1], [9.0, 1, 1]])  # the third one through the boundary
+    new, rounds = push_apart(positions, cell, PERIODIC, DEFAULT)
+    assert rounds > 1
+    assert np.isfinite(new).all()
+    assert not len(close_pairs(new, cell, PERIODIC, 1.5).first)
+    assert np.array_equal(new, push_apart(positions, cell, PERIODIC, DEFAULT)[0])
+
+
+def test_what_cannot_be_pushed():
+    assert push_apart(np.zeros((1, 3)), np.eye(3) * 1.2, PERIODIC, DEFAULT)[1] == FAILED
+    assert push_apart(np.full((1, 3), np.nan), np.eye(3) * 4.0, PERIODIC, DEFAULT)[1] == NONFINITE
+
+
+def test_the_task(overlaps, tmp_path):
+    structures = overlaps.with_property("energy", np.arange(6.0)).with_property("source", np.array(list("abcdef")))
+    positions = structures.positions.copy()
+    positions[structures.atoms_of(2)][5, 1] = np.nan
+    context = context_for(tmp_path, structures.with_positions(positions))
+    results = run(context, PostprocessParameters(max_rounds=3))
+    assert results["n_structures"] == 6
+    assert results["failed_nonfinite"] == 1
+    assert results["failed_indices"] == [1, 2, 3, 5]
+    assert results["failed"] == 3
+    assert (results["n_passed"], results["n_changed"]) == (2, 1)
+    assert (results["max_rounds"], results["mean_rounds"]) == (2, 1.5)
+    out = read_npz(tmp_path / "structures.npz")
+    assert out.values("source_index").tolist() == [0, 4]
+    assert out.values("rounds").tolist() == [2, 1]
+    assert out.values("source").tolist() == ["a", "e"]
+    assert "energy" not in out.properties  # it belonged to the old positions
+    lines = [json.loads(line) for line in (tmp_path / "progress.jsonl").read_text().splitlines()]
+    assert [line["done"] for line in lines] == [1, 2, 3, 4, 5, 6]
+
+
+def test_none_passes(overlaps, tmp_path):
+    rubbish = overlaps.with_positions(np.full_like(overlaps.positions, np.nan))
+    results = run(context_for(tmp_path, rubbish), DEFAULT)
+    assert (results["n_passed"], results["failed_nonfinite"], results["mean_rounds"]) == (0, 6, None)
+    assert len(read_npz(tmp_path / "structures.npz")) == 0
+
+
+def test_empty_set(tmp_path):
+    with pytest.raises(BadInput, match="empty"):
+        run(context_for(tmp_path, StructureSet.empty()), DEFAULT)
+
+
+def test_goes_on_after_the_time_is_up(overlaps, tmp_path):
+    (tmp_path / "straight").mkdir()
+    expected = run(context_for(tmp_path / "straight", overlaps), DEFAULT)
+    for done in range(1, 6):
+        with pytest.raises(Unfinished, match=f"{done} of 6"):
+            run(context_for(tmp_path, overlaps, max_seconds=0.0), DEFAULT)
+    with pytest.raises(BadInput, match="other structures or parameters"):
+        run(context_for(tmp_path, overlaps), PostprocessParameters(max_rounds=7))
+    assert run(context_for(tmp_path, overlaps), DEFAULT) == expected
+    assert (tmp_path / "structures.npz").read_bytes() == (tmp_path / "straight" / "structures.npz").read_bytes()
+
+
+def test_parameters():
+    with pytest.raises(BadInput, match="'min_distanc'; did you mean 'min_distance'"):
+        validate(PostprocessParameters, {"min_distanc": 1.0}, "postprocess")
+    with pytest.raises(BadInput, match="not above min_distance"):
+        validate(PostprocessParameters, {"min_distance": 1.6}, "postprocess")
