@@ -148,7 +148,8 @@ def _described(
         "max_angle_tol": (angle, tolerances.max_angle_tol),
         "max_area_ratio_tol": (abs(own_areas[0] - own_areas[1]), tolerances.max_area_ratio_tol),
     }
-    changes = [f"match.{name} from {now:g} to {need:.3g}" for name, (need, now) in needs.items() if need > now]
+    # three digits of a number half a per cent larger are never too small
+    changes = [f"match.{name} from {now:g} to {1.005 * need:.3g}" for name, (need, now) in needs.items() if need > now]
     return (
         f"the nearest has {_area(s):.1f} Å², lengths off by {100 * lengths:.2f} % and angles by {100 * angle:.2f} %: "
         f"loosen {' and '.join(changes) or 'the tolerances'}, or raise match.max_area"
