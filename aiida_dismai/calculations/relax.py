@@ -15,8 +15,8 @@ OWN_CALCULATOR = "m3gnet"
 
 def validate_inputs(inputs: dict[str, Any], port: Any) -> str | None:
     """Refuse a potential where none is used, none where one is needed, and elements it does not know."""
-    if "parameters" not in inputs:
-        return None
+    if "parameters" not in inputs or "potential" not in port:
+        return None  # where a WorkChain exposes the ports without the potential, it brings its own
     calculator = inputs["parameters"].get_dict().get("calculator", OWN_CALCULATOR)
     if calculator == OWN_CALCULATOR and "potential" not in inputs:
         return f"the calculator '{OWN_CALCULATOR}' needs a `potential`; give one, or name another calculator"

@@ -14,6 +14,10 @@ from ..engine.errors import BadInput
 from ..engine.structures import Property, StructureSet, from_ase, load_structures, read_npz, to_ase, write_extxyz, write_npz
 
 FILE_NAME = "structures.npz"
+#: Arrays that a TrajectoryData has of its own; a property of such a name gets another one there.
+TRAJECTORY_ARRAYS = ("positions", "cells", "steps", "times", "symbols", "velocities")
+#: Attribute of a TrajectoryData in which the names, levels and units of our properties are kept.
+TRAJECTORY_META = "dismai_properties"
 
 
 class StructureSetData(Data):
@@ -150,15 +154,15 @@ class StructureSetData(Data):
         from ase.data import atomic_numbers
 
         numbers = [atomic_numbers[symbol] for symbol in symbols]
-        known = {"positions", "cells", "steps", "times", "symbols", "velocities"}
         n, m = positions.shape[:2]
-        meta: dict[str, list[str]] = trajectory.base.attributes.get("dismai_properties", {})
+        meta: dict[str, list[str]] = trajectory.base.attributes.get(TRAJECTORY_META, {})
         properties: dict[str, Property] = {}
-        for name in trajectory.get_arraynames():
-            if name in known:
+        for array_name in trajectory.get_arraynames():
+            if array_name in TRAJECTORY_ARRAYS:
                 continue
-            values = trajectory.get_array(name)
-            level, unit = meta.get(name, ["atom" if values.shape[:2] == (n, m) else "structure", ""])
+            values = trajectory.get_array(array_name)
+            level = "atom" if values.shape[:2] == (n, m) else "structure"
+            name, level, unit = meta.get(array_name, [array_name, level, ""])
             properties[name] = Property(values.reshape(n * m, *values.shape[2:]) if level == "atom" else values, level, unit)
         pbc = trajectory.base.attributes.get("pbc", [True, True, True])
         return cls(StructureSet.from_uniform(numbers, positions, cells, pbc, properties))
@@ -206,9 +210,10 @@ class StructureSetData(Data):
             values = prop.values
             if values.dtype.kind not in "fiub":
                 raise BadInput(f"to_trajectory: property '{name}' is text; drop it first (without_properties)")
-            node.set_array(name, values.reshape(n, m, *values.shape[1:]) if prop.level == "atom" else values)
-            meta[name] = [prop.level, prop.unit]
-        node.base.attributes.set("dismai_properties", meta)
+            array_name = f"{name}_property" if name in TRAJECTORY_ARRAYS else name
+            node.set_array(array_name, values.reshape(n, m, *values.shape[1:]) if prop.level == "atom" else values)
+            meta[array_name] = [name, prop.level, prop.unit]
+        node.base.attributes.set(TRAJECTORY_META, meta)
         return node
 
 

@@ -14,7 +14,8 @@ from ..calculations.functions.sets import concatenate_structures, split_structur
 from ..calculations.interfaces import BuildInterfacesCalculation
 from ..data import PotentialData, StructureSetData
 from .jobs import fill_job
-from .label import LabelWorkChain, fill_label
+from .label import LabelWorkChain
+from .label_inputs import fill_label_many
 from .potential import PotentialWorkChain, fill_check
 from .protocols import ProtocolMixin, merge
 from .relax import RelaxWorkChain, fill_relax, positive
@@ -318,7 +319,7 @@ def fill_dataset(
         port["potential"] = potential
     elif vasp_code is not None:
         port["training"] = Dict(merge(inputs["interface"], inputs["training"]))
-        fill_label(port["label"], vasp_code, LabelWorkChain.get_protocol_inputs(protocol, inputs["label"]), None)
+        fill_label_many(port["label"], vasp_code, LabelWorkChain.get_protocol_inputs(protocol, inputs["label"]))
         train = PotentialWorkChain.get_protocol_inputs(protocol, inputs["potential"])
         fill_job(port["train"]["train"], code, train["train"], options)
         if inputs["n_check"]:

@@ -15,7 +15,8 @@ from ..calculations.potentials import EvaluatePotentialCalculation, validate_lab
 from ..data import PotentialData, StructureSetData
 from .jobs import TrainPotentialWorkChain, fill_job
 from .label import LabelWorkChain
-from .protocols import ProtocolMixin
+from .label_inputs import fill_label_many
+from .protocols import ProtocolMixin, merge
 from .relax import RelaxWorkChain, fill_relax
 
 
@@ -190,12 +191,9 @@ def fill_check(
     options: Mapping[str, Any] | None,
 ) -> None:
     """Fill the namespace ``check`` (all but its structures) from the protocol of :class:`PotentialWorkChain`."""
-    from .label import fill_label
-
     check = inputs["check"]
     port["window"] = Float(check["window"])
     fill_relax(port["relax"], code, RelaxWorkChain.get_protocol_inputs(protocol, check["relax"]), options)
-    fill_label(
-        port["label"], vasp_code, LabelWorkChain.get_protocol_inputs(protocol, check["label"]), None, pre_relaxed=True
-    )
+    label = LabelWorkChain.get_protocol_inputs(protocol, merge(check["label"], {"pre_relaxed": True}))
+    fill_label_many(port["label"], vasp_code, label)
     fill_job(port["evaluate"], code, check["evaluate"], options)
