@@ -17,14 +17,6 @@ FAMILY = "standin-test"
 
 
 @pytest.fixture
-def quick_computer(aiida_localhost):
-    """A computer that is asked for its jobs without waiting."""
-    aiida_localhost.set_minimum_job_poll_interval(0.0)
-    aiida_localhost.configure(safe_interval=0.0)
-    return aiida_localhost
-
-
-@pytest.fixture
 def vasp_code(quick_computer):
     """Return a factory of codes that run the stand-in with a calculator, and fail on demand."""
 

@@ -131,6 +131,8 @@ def _plugin_settings(settings: StageSettings) -> dict[str, Any]:
     return {
         "parser_settings": {
             "include_node": ["trajectory", "energies"],
+            # The trajectory has them; in `misc` they would go into the database, which refuses a NaN.
+            "exclude_quantity": ["forces", "stress"],
             "energy_type": ["energy_free", "energy_extrapolated"],
             # Counts the electronic steps of each ionic step: a step that used them all up is no label.
             "electronic_step_energies": True,
@@ -171,6 +173,10 @@ def _check_tags(settings: StageSettings) -> None:
 
     owned = {"magmom": "magnetic_moments", "ldauu": "hubbard_u", "ldaul": "hubbard_u", "ldauj": "hubbard_u"}
     for name in settings.parameters:
+        if name.lower() == "pstress":
+            raise BadInput(
+                "INCAR tag 'PSTRESS': VASP then writes enthalpies for energies, which are no labels; leave it out"
+            )
         if name.lower() in owned:
             raise BadInput(f"INCAR tag '{name}' depends on the order of the atoms: give {owned[name.lower()]} instead")
     try:
