@@ -56,7 +56,8 @@ class CryinganParameters(Parameters):
         5,
         ge=1,
         le=10_000,
-        description="the generator is trained on batches 0, n, 2n, … of every epoch, the critics on all",
+        description="the generator is trained on batches 0, n, 2n, … of every epoch, the critics on all; "
+        "in an epoch of one batch every time",
     )
     checkpoint_epochs: int = Field(1000, ge=1, description="epochs after which a checkpoint is written")
     checkpoint_seconds: float = Field(

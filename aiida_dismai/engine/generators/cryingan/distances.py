@@ -8,8 +8,10 @@ image in a rectangular cell only. In general the image s is nearer than the imag
     s G sᵀ + 2 f G sᵀ < 0,
 
 and over all f in the box ``2 f G sᵀ`` is at least ``-Σ_k |(G s)_k|``. So the images with
-``s G sᵀ < Σ_k |(G s)_k|``, and 0, are all that can ever be the nearest (:func:`candidate_images`): none
-besides 0 for a rectangular cell, ±a and ±b for the interface cell with γ = 75.7°.
+``s G sᵀ < Σ_k |(G s)_k|``, and 0, are all that can ever be the nearest. Along an axis orthogonal to both others
+the squared distance is a sum of two independent parts, so there rounding is right whatever the other two
+do. What is left (:func:`candidate_images`) is 0 alone for a rectangular cell, and 0, ±a, ±b for the interface
+cell with γ = 75.7°.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ from ...errors import BadInput
 
 #: Pairs that are handled at once where no gradient is kept; bounds the memory at some 100 MB.
 PAIRS_AT_ONCE = 4_000_000
+#: Cosine of an angle below which two lattice vectors count as orthogonal: cells from files carry such rounding.
+ORTHOGONAL = 1e-9
 #: Å²; the square root has no gradient at zero.
 SMALLEST_SQUARE = 1e-12
 
@@ -44,8 +48,11 @@ def candidate_images(cell: NDArray[np.float64], pbc: NDArray[np.bool_]) -> NDArr
     # s can only win if its vector is shorter than the diagonal of the box of all f A.
     corners = np.array(list(itertools.product((-1.0, 1.0), repeat=3))) * half
     diagonal = 2 * np.linalg.norm(corners @ cell, axis=1).max()
-    reach = np.floor(diagonal * np.linalg.norm(np.linalg.inv(cell), axis=0) + 1e-9).astype(int) * pbc
+    reach = np.floor(diagonal * np.linalg.norm(np.linalg.inv(cell), axis=0) + 1e-9).astype(int)
     metric = cell @ cell.T
+    lengths = np.sqrt(np.diag(metric))
+    coupled = (np.abs(metric / np.outer(lengths, lengths) - np.eye(3)) > ORTHOGONAL).any(axis=1)
+    reach = reach * (pbc & coupled)
     shifts = np.array(list(itertools.product(*(range(-n, n + 1) for n in reach))))
     positive = [tuple(shift) > (0, 0, 0) for shift in shifts.tolist()]
     shifts = shifts[positive]

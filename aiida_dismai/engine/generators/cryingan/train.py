@@ -221,6 +221,7 @@ def train(
     results: dict[str, Any] = {
         "epochs": schedule.epoch,
         "steps_per_epoch": schedule.batches(parameters.batch_size),
+        "generator_steps_per_epoch": math.ceil(schedule.batches(parameters.batch_size) / parameters.generator_interval),
         "resumed_from_epoch": resumed,
         **{f"final_{name}": float(curves[name][-1]) for name in nets.columns()},
     }

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from aiida_dismai.engine.generators.registry import describe
+from aiida_dismai.engine.structures import read_npz, write_extxyz
+from aiida_dismai.engine.task import Context
+
+
+@pytest.fixture
+def trained(run, toy, tiny):
+    labelled = toy.with_property("region", np.tile([0, 0, 1, 1, 2, 2, 3, 3], len(toy)))
+    results = run(
+        "generator.train", "trained", {"model": "cryingan", "threads": 1, "hyperparameters": tiny}, structures=labelled
+    )
+    assert results["status"] == "finished"
+    return results["folder"] / "generator"
+
+
+def positions(results):
+    return read_npz(results["folder"] / "structures.npz").positions
+
+
+def test_samples_have_the_templates_atoms_cell_and_regions(run, trained, toy):
+    results = run("generator.sample", "s", {"n_structures": 5}, generator=trained)
+    assert (results["n_requested"], results["n_structures"], results["n_nonfinite"]) == (5, 5, 0)
+    assert results["seconds_per_structure"] > 0
+    structures = read_npz(results["folder"] / "structures.npz")
+    assert structures.formulas == ["Na4Cl4"] * 5
+    np.testing.assert_array_equal(structures.cells, toy.cells[:5])
+    assert structures.values("sample").tolist() == [0, 1, 2, 3, 4]
+    assert structures.values("region").tolist() == [0, 0, 1, 1, 2, 2, 3, 3] * 5
+    assert (structures.positions >= 0).all()
+    assert (structures.positions <= 5.0).all()
+    spread = structures.positions.reshape(5, -1)
+    assert len(np.unique(spread.round(5), axis=0)) == 5
+
+
+def test_batches_and_jobs_divide_the_work_without_changing_it(run, trained):
+    whole = positions(run("generator.sample", "whole", {"n_structures": 7}, generator=trained))
+    batched = positions(run("generator.sample", "batched", {"n_structures": 7, "batch_size": 2}, generator=trained))
+    np.testing.assert_allclose(batched, whole, atol=1e-5)
+    job = run("generator.sample", "job", {"n_structures": 4, "first": 3}, generator=trained)
+    np.testing.assert_allclose(positions(job), whole[3 * 8 :], atol=1e-5)
+    assert read_npz(job["folder"] / "structures.npz").values("sample").tolist() == [3, 4, 5, 6]
+    other = run("generator.sample", "other", {"n_structures": 7}, seed=2, generator=trained)
+    assert np.abs(positions(other) - whole).max() > 1e-3
+
+
+def test_sampling_goes_on_after_its_time_is_up(run, trained):
+    parameters = {"n_structures": 6, "batch_size": 2}
+    whole = positions(run("generator.sample", "whole", parameters, generator=trained))
+    with pytest.MonkeyPatch.context() as patch:
+        answers = iter([False, True])
+        patch.setattr(Context, "out_of_time", lambda self: next(answers))
+        results = run("generator.sample", "pieces", parameters, generator=trained)
+    assert results["status"] == "unfinished"
+    assert "2 of 6 structures" in results["error"]["message"]
+    kept = results["folder"] / "checkpoint" / "batch_00000000.npz"
+    written = kept.stat().st_mtime_ns
+    results = run("generator.sample", "pieces", parameters, generator=trained)
+    assert results["status"] == "finished"
+    assert kept.stat().st_mtime_ns == written
+    np.testing.assert_array_equal(positions(results), whole)
+
+
+def test_a_checkpoint_of_another_run_is_refused(run, toy, tiny):
+    run("generator.train", "a", {"model": "cryingan", "hyperparameters": tiny}, structures=toy)
+    results = run("generator.train", "a", {"model": "cryingan", "hyperparameters": tiny}, seed=2, structures=toy)
+    assert results["error"]["kind"] == "bad_input"
+    assert "checkpoint of another run (seed differs)" in results["error"]["message"]
+
+
+def test_weights_of_another_shape_are_refused(run, trained):
+    record = json.loads((trained / "config.json").read_text())
+    record["hyperparameters"]["latent_dim"] = 9
+    (trained / "config.json").write_text(json.dumps(record))
+    results = run("generator.sample", "s", {"n_structures": 1}, generator=trained)
+    assert results["error"]["kind"] == "bad_weights"
+    assert "do not fit its configuration" in results["error"]["message"]
+
+
+@pytest.mark.parametrize("task", ["generator.train", "generator.sample"])
+def test_a_seed_is_required(run, task, toy, trained):
+    inputs = {"structures": toy} if task == "generator.train" else {"generator": trained}
+    parameters = {"model": "cryingan"} if task == "generator.train" else {}
+    results = run(task, "s", parameters, seed=None, **inputs)
+    assert "give it an integer 'seed'" in results["error"]["message"]
+
+
+def test_an_empty_set_is_refused(run, toy, tiny):
+    results = run("generator.train", "a", {"model": "cryingan", "hyperparameters": tiny}, structures=toy[0:0])
+    assert "the set of structures is empty" in results["error"]["message"]
+
+
+# ---------------------------------------------------------------------- a model that is not ours
+def test_a_foreign_model_is_described_trained_and_sampled_like_our_own(run, foreign, toy, crystals, tmp_path):
+    write_extxyz(toy, tmp_path / "toy.extxyz")
+    description = describe(foreign, tmp_path / "toy.extxyz")
+    assert description["trainable_parameters"] == {"mean": 24}
+    assert description["parameters"]["width"] == {
+        "default": 0.1,
+        "description": "standard deviation, Å",
+        "type": "number",
+        "bounds": {"minimum": 0, "maximum": 1},
+    }
+    results = run("generator.train", "t", {"model": foreign}, structures=toy, validation=crystals(3, seed=9))
+    assert (results["status"], results["n_held_out"], results["n_training"]) == ("finished", 3, 8)
+    sampled = run("generator.sample", "s", {"n_structures": 500}, generator=results["folder"] / "generator")
+    noise = positions(sampled).reshape(500, 8, 3) - toy.positions.reshape(8, 8, 3).mean(axis=0)
+    assert noise.std() == pytest.approx(0.1, rel=0.05)
+
+
+def test_misspelt_hyperparameters_of_a_foreign_model_get_its_nearest_name(run, foreign, toy):
+    results = run("generator.train", "t", {"model": foreign, "hyperparameters": {"widht": 1}}, structures=toy)
+    assert results["error"]["message"] == "model 'meanfield': unknown parameter 'widht'; did you mean 'width'?"
+
+
+def test_structures_that_are_not_finite_are_left_out_and_counted(run, foreign, toy):
+    parameters = {"model": foreign, "hyperparameters": {"spoil": 2}}
+    folder = run("generator.train", "t", parameters, structures=toy)["folder"] / "generator"
+    results = run("generator.sample", "s", {"n_structures": 5, "batch_size": 3}, generator=folder)
+    assert (results["n_requested"], results["n_structures"], results["n_nonfinite"]) == (5, 4, 1)
+    assert read_npz(results["folder"] / "structures.npz").values("sample").tolist() == [0, 1, 3, 4]
+    nothing = run("generator.sample", "n", {"n_structures": 1, "first": 2}, generator=folder)
+    assert nothing["error"]["kind"] == "nothing_left"
