@@ -7,6 +7,7 @@ comes with its own weights gets a line in :data:`BUILT_IN`.
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +16,7 @@ import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 
-from ..errors import BadInput
+from ..errors import BadInput, nearest
 from ..structures import StructureSet
 from ..structures.convert import EV_PER_A3_IN_GPA, to_voigt
 from .folder import TrainedPotential, load_potential
@@ -90,6 +91,11 @@ def chgnet(device: str, arguments: Mapping[str, Any]) -> Calculator:
             )
             super().calculate(atoms, properties, system_changes, task=task)
 
+    # ASE's base class swallows any keyword, so a misspelt one would do nothing, silently.
+    known = [name for name in inspect.signature(CHGNetCalculator.__init__).parameters if name not in ("self", "kwargs")]
+    for name in arguments:
+        if name not in known:
+            raise BadInput(f"relax: calculator 'chgnet' does not take calculator_kwargs '{name}'{nearest(name, known)}")
     return _call("chgnet", ForcesFirst, {"use_device": device, "on_isolated_atoms": "ignore", **arguments})
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -100,3 +101,47 @@ def trained(tmp_path_factory: pytest.TempPathFactory, frames: StructureSet) -> t
     results = work.run("potential.train", TRAIN, {"structures": frames}, seed=3)
     assert results["status"] == "finished", results
     return work.path, results
+
+
+@pytest.fixture(scope="session")
+def lively(tmp_path_factory: pytest.TempPathFactory, frames: StructureSet) -> Path:
+    """Folder of a potential with random weights, scaled so that its forces are about 1 eV/Å."""
+    import torch
+
+    from aiida_dismai.engine.potentials.folder import build_potential, network_of, save_potential
+    from aiida_dismai.engine.potentials.graphs import GraphBuilder
+    from aiida_dismai.engine.potentials.losses import compute
+
+    config: dict[str, Any] = {
+        "architecture": "m3gnet",
+        "network": TINY,
+        "elements": ["Al", "Cu"],
+        "reference_energies": {"Al": -3.7, "Cu": -4.1},
+        "data_std": 1.0,
+    }
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        potential = build_potential(config)
+    with torch.no_grad():  # fresh weights give next to no forces: their rounding errors would be all there is
+        for parameter in network_of(potential).parameters():
+            parameter *= 3
+    forces = compute(potential.eval(), GraphBuilder((13, 29), TINY["cutoff"]), frames, range(len(frames))).forces
+    config["data_std"] = 1.0 / float(forces.square().mean().sqrt())
+    folder = tmp_path_factory.mktemp("lively") / "potential"
+    save_potential(folder, network_of(potential).state_dict(), config)
+    return folder
+
+
+@pytest.fixture
+def train_parameters() -> dict[str, Any]:
+    return dict(TRAIN)
+
+
+@pytest.fixture
+def python_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A folder on the path of this process and of those it starts."""
+    path = tmp_path / "modules"
+    path.mkdir()
+    monkeypatch.syspath_prepend(path)
+    monkeypatch.setenv("PYTHONPATH", str(path), prepend=os.pathsep)
+    return path

@@ -22,7 +22,7 @@ def test_no_trajectory_is_in_two_sets_and_every_frame_in_one(frames: StructureSe
     parts = [split.train, split.validation, split.test]
     assert sorted(np.concatenate(parts).tolist()) == list(range(18))
     sets = [set(np.array(names)[part]) for part in parts]
-    assert not (sets[0] & sets[1] or sets[0] & sets[2] or sets[1] & sets[2])
+    assert sum(len(part) for part in sets) == len(set(names))
     assert [len(part) for part in sets] == [8, 3, 3]
     assert split.labels(18)[split.test].tolist() == [2] * len(split.test)
 
@@ -46,7 +46,7 @@ def test_high_fractions_leave_something_to_train_on(frames: StructureSet):
 
 
 def test_too_few_trajectories(frames: StructureSet):
-    with pytest.raises(BadInput, match="2 trajectories cannot be split into 3 sets.*test_fraction to 0"):
+    with pytest.raises(BadInput, match=r"2 trajectories cannot be split into 3 sets.*test_fraction to 0"):
         split_by_trajectory(frames[:6], FRACTIONS, 0, "here")
     assert len(split_by_trajectory(frames[:3], (1.0, 0.0, 0.0), 0, "here").train) == 3
 

@@ -33,7 +33,7 @@ def test_what_is_loaded_is_ready_to_compute(copied: Path):
 
 
 def test_missing_files(copied: Path, tmp_path: Path):
-    with pytest.raises(BadWeights, match="no config.json; give the folder"):
+    with pytest.raises(BadWeights, match=r"no config\.json; give the folder"):
         load_potential(tmp_path)
     (copied / "weights.safetensors").unlink()
     with pytest.raises(BadWeights, match="no such weights file"):
@@ -53,7 +53,7 @@ def test_pickle_is_not_opened(copied: Path, tmp_path: Path):
             return Path.touch, (tmp_path / "exploded",)
 
     torch.save({"weights": Bomb()}, copied / "weights.safetensors")
-    with pytest.raises(BadWeights, match="pickle.*never loaded"):
+    with pytest.raises(BadWeights, match=r"pickle.*never loaded"):
         load_potential(copied)
     assert not (tmp_path / "exploded").exists()
 
