@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ..engine.errors import BadInput
+from ..report.links import find_port, outputs_of
 from .console import console, table
 from .profiles import import_structures, load_node, load_profile
 
@@ -71,9 +72,8 @@ def find_structures(identifier: str, what: str = "structures") -> Any:
     node = load_node(identifier, StructureSetData, ProcessNode, what=what)
     if isinstance(node, StructureSetData):
         return node
-    outputs = node.base.links.get_outgoing(StructureSetData).nested()
-    inner = outputs.get("dataset", {})
-    for found in (inner, inner.get("dataset") if isinstance(inner, dict) else None, outputs.get("structures")):
+    for name in ("dataset", "structures"):
+        found = find_port(outputs_of(node), name)
         if isinstance(found, StructureSetData):
             return found
     raise BadInput(

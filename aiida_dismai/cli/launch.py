@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ..engine.errors import BadInput
+from ..report.links import find_port, inputs_of, outputs_of
 from .launching import crystal_input, dft_launch_options, dismai_code, launch_options, start, structures_input
 from .profiles import load_code, load_node, load_profile
 
@@ -48,11 +49,10 @@ def find_potential(identifier: str | None) -> Any:
     node = load_node(identifier, PotentialData, ProcessNode, what="potential")
     if isinstance(node, PotentialData):
         return node
-    links = node.base.links
-    for ports in (links.get_outgoing(PotentialData).nested(), links.get_incoming(PotentialData).nested()):
-        for part in (ports, ports.get("dataset")):
-            if isinstance(part, dict) and "potential" in part:
-                return part["potential"]
+    for ports in (outputs_of(node), inputs_of(node)):
+        found = find_port(ports, "potential")
+        if found is not None:
+            return found
     raise BadInput(f"potential: {node.process_label}<{node.pk}> neither gave nor used a potential; give the PK of one")
 
 
@@ -67,16 +67,14 @@ def find_split(identifier: str) -> tuple[Any, Any]:
     from ..data import StructureSetData
 
     node = load_node(identifier, ProcessNode, what="dataset")
-    outputs = node.base.links.get_outgoing(StructureSetData).nested()
-    inner = outputs["dataset"] if isinstance(outputs.get("dataset"), dict) else outputs
-    if "train" not in inner or "validation" not in inner:
-        inner = node.base.links.get_incoming(StructureSetData).nested()
-    if "train" not in inner or "validation" not in inner:
-        raise BadInput(
-            f"dataset: {node.process_label}<{node.pk}> has no training and validation sets; give a `dismai.dataset.interface`, "
-            "or --train and --validation"
-        )
-    return inner["train"], inner["validation"]
+    for ports in (outputs_of(node), inputs_of(node)):
+        train, validation = find_port(ports, "train"), find_port(ports, "validation")
+        if isinstance(train, StructureSetData) and isinstance(validation, StructureSetData):
+            return train, validation
+    raise BadInput(
+        f"dataset: {node.process_label}<{node.pk}> has no training and validation sets; give a `dismai.dataset.interface`, "
+        "or --train and --validation"
+    )
 
 
 @click.group()

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engine.errors import BadInput
+from .links import inputs_of, outputs_of
 from .stages import Tree, read_tree
 
 Arrays = dict[str, NDArray[Any]]
@@ -111,8 +112,7 @@ def collect(node: Any) -> Report:
     Raises:
         BadInput: the process has nothing that a report could show.
     """
-    outputs = node.base.links.get_outgoing().nested()
-    outputs = {name: item for name, item in outputs.items() if not _is_process(item)}
+    outputs = outputs_of(node)
     report = Report(_process(node), paper=read_paper())
     benchmark = outputs["benchmark"] if isinstance(outputs.get("benchmark"), dict) else outputs
     made = outputs["dataset"] if isinstance(outputs.get("dataset"), dict) else outputs
@@ -140,12 +140,6 @@ def read_paper() -> dict[str, Any]:
     return content
 
 
-def _is_process(item: Any) -> bool:
-    from aiida.orm import ProcessNode
-
-    return isinstance(item, ProcessNode)
-
-
 def _process(node: Any) -> dict[str, Any]:
     state = node.process_state
     return {
@@ -163,13 +157,13 @@ def _process(node: Any) -> dict[str, Any]:
 
 def _source_of(node: Any) -> dict[str, Any]:
     """Return the outputs of the workflow that made the training set which ``node`` was given; empty without one."""
-    inputs = node.base.links.get_incoming().nested()
+    inputs = inputs_of(node)
     chosen = inputs.get("train", inputs.get("reference"))
     creator = getattr(chosen, "creator", None)
     while creator is not None:
-        outputs = creator.base.links.get_outgoing().nested()
+        outputs = outputs_of(creator)
         if "energies" in outputs and "train" in outputs:
-            return {name: item for name, item in outputs.items() if not _is_process(item)}
+            return outputs
         creator = creator.caller
     return {}
 

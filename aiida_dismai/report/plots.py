@@ -1,0 +1,259 @@
+"""The charts of a report, drawn with plotly; each function returns a figure, or None where there is nothing to draw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .collect import Report
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+#: Colours that stay apart for colour-blind readers (Okabe and Ito): data set, then the models.
+DATA = "#5b6770"
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+SETS = {"train": "#a7b4bf", "validation": "#e69f00", "test": "#0072b2"}
+#: Points of a parity plot at most; forces have millions.
+MAX_POINTS = 4000
+HEIGHT = 340
+
+
+def _figure(title: str, x: str, y: str, height: int = HEIGHT) -> Figure:
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    figure.update_layout(
+        title={"text": title, "font": {"size": 15}, "x": 0, "xanchor": "left", "xref": "paper"},
+        template="plotly_white",
+        font={"family": "system-ui, -apple-system, 'Segoe UI', sans-serif", "size": 12.5, "color": "#22303a"},
+        margin={"l": 62, "r": 16, "t": 46, "b": 52},
+        height=height,
+        legend={"orientation": "h", "y": 1.0, "x": 1.0, "xanchor": "right", "yanchor": "bottom"},
+    )
+    figure.update_xaxes(title=x, showline=True, linecolor="#c5ced6", ticks="outside", gridcolor="#edf1f4", zeroline=False)
+    figure.update_yaxes(title=y, showline=True, linecolor="#c5ced6", ticks="outside", gridcolor="#edf1f4", zeroline=False)
+    return figure
+
+
+def colour(index: int) -> str:
+    """Return the colour of model ``index``."""
+    return COLOURS[index % len(COLOURS)]
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _histograms(figure: Figure, groups: Sequence[tuple[str, NDArray[Any], str]], bins: int = 40) -> None:
+    """Draw distributions over common bins, each as a share of its own structures."""
+    import plotly.graph_objects as go
+
+    everything = np.concatenate([values for _, values, _ in groups])
+    low, high = float(everything.min()), float(everything.max())
+    if high == low:
+        low, high = low - 0.5, high + 0.5
+    edges = np.linspace(low, high, min(bins, max(8, len(everything) // 3)) + 1)
+    for name, values, shade in groups:
+        counts, _ = np.histogram(values, edges)
+        heights = 100 * counts / max(len(values), 1)
+        figure.add_trace(
+            go.Scatter(
+                x=np.repeat(edges, 2)[1:-1],
+                y=np.repeat(heights, 2),
+                name=f"{name} ({len(values)})",
+                mode="lines",
+                line={"color": shade, "width": 1.6},
+                fill="tozeroy",
+                fillcolor=_transparent(shade, 0.18),
+            )
+        )
+
+
+def _transparent(shade: str, alpha: float) -> str:
+    red, green, blue = (int(shade[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{alpha})"
+
+
+def energies(report: Report) -> Figure | None:
+    """Draw the energies of the data set beside those of the relaxed generated structures."""
+    groups = [("data set", report.arrays.get("dataset_energies", np.array([])), DATA)]
+    groups += [(_title(model.name), model.energies, colour(i)) for i, model in enumerate(report.models)]
+    groups = [group for group in groups if len(group[1])]
+    if not groups:
+        return None
+    figure = _figure("Energies after relaxation", "energy, eV/atom", "structures, %")
+    _histograms(figure, groups)
+    if report.dataset.get("e_cut") is not None:
+        figure.add_vline(x=report.dataset["e_cut"], line={"color": "#8a2be2", "dash": "dot", "width": 1.5}, annotation_text="E_cut")
+    return figure
+
+
+def interface_energies(report: Report) -> Figure | None:
+    """Draw the interface energies of all converged candidates; those at or below zero are low."""
+    values = report.arrays.get("interface_energies", np.array([]))
+    if not len(values):
+        return None
+    figure = _figure("Interface energies of the candidates", "normalised interface energy, J/m²", "structures, %")
+    _histograms(figure, [("converged candidates", values, DATA)])
+    figure.add_vline(x=0, line={"color": "#8a2be2", "dash": "dot", "width": 1.5}, annotation_text="low ≤ 0")
+    figure.update_layout(showlegend=False)
+    return figure
+
+
+def potential_curves(report: Report) -> Figure | None:
+    """Draw the potential's training and validation errors by epoch: energies (left) and forces (right)."""
+    import plotly.graph_objects as go
+    from plotly.subplots import make_subplots
+
+    curves = report.arrays.get("potential_curves") or {}
+    if "epoch" not in curves:
+        return None
+    base = _figure("Training of the potential", "epoch", "")
+    figure = make_subplots(rows=1, cols=2, horizontal_spacing=0.12)
+    figure.update_layout(base.layout)
+    for column, (quantity, unit) in enumerate((("energy", "meV/atom"), ("forces", "meV/Å")), start=1):
+        for name, shade in (("train", SETS["train"]), ("validation", SETS["validation"])):
+            values = curves.get(f"{name}_mae_{quantity}")
+            if values is None or not np.isfinite(values.astype(float)).any():
+                continue
+            line = {"color": shade, "width": 2}
+            trace = go.Scatter(
+                x=curves["epoch"], y=values, name=name, legendgroup=name, showlegend=column == 1, mode="lines", line=line
+            )
+            figure.add_trace(trace, row=1, col=column)
+        figure.update_yaxes(title=f"{quantity}, {unit}", type="log", row=1, col=column)
+        figure.update_xaxes(title="epoch", row=1, col=column)
+    figure.update_xaxes(showline=True, linecolor="#c5ced6", gridcolor="#edf1f4", zeroline=False)
+    figure.update_yaxes(showline=True, linecolor="#c5ced6", gridcolor="#edf1f4", zeroline=False)
+    return figure
+
+
+def parity(report: Report, quantity: str) -> Figure | None:
+    """Draw predicted against reference values.
+
+    Args:
+        report: the report.
+        quantity: ``energy`` (eV/atom), ``forces`` (eV/Å, components) or ``stress`` (GPa, components).
+    """
+    import plotly.graph_objects as go
+
+    arrays = report.arrays.get("potential_parity") or {}
+    if f"{quantity}_reference" not in arrays:
+        return None
+    unit = {"energy": "eV/atom", "forces": "eV/Å", "stress": "GPa"}[quantity]
+    reference = arrays[f"{quantity}_reference"]
+    predicted = arrays[f"{quantity}_predicted"]
+    frames = np.arange(len(arrays["offsets"]) - 1)
+    owner = np.repeat(frames, np.diff(arrays["offsets"])) if quantity == "forces" else frames
+    split = arrays.get("split", np.full(len(frames), 2))
+    names = [str(name) for name in arrays["sets"]] if "sets" in arrays else list(SETS)
+    figure = _figure(f"{quantity.capitalize()}: predicted and reference", f"reference, {unit}", f"predicted, {unit}")
+    for number, name in enumerate(names):
+        rows = split[owner] == number
+        x, y = reference[rows].ravel(), predicted[rows].ravel()
+        if not len(x):
+            continue
+        chosen = _some(len(x))
+        marker = {"size": 4, "opacity": 0.55, "color": SETS.get(name, DATA)}
+        figure.add_trace(go.Scattergl(x=x[chosen], y=y[chosen], name=name, mode="markers", marker=marker))
+    low = float(min(reference.min(), predicted.min()))
+    high = float(max(reference.max(), predicted.max()))
+    figure.add_shape(type="line", x0=low, y0=low, x1=high, y1=high, line={"color": "#8796a3", "width": 1}, layer="below")
+    return figure
+
+
+def _some(n: int) -> NDArray[np.int64]:
+    """Return at most :data:`MAX_POINTS` indices, evenly spread over ``n``."""
+    return np.unique(np.linspace(0, n - 1, min(n, MAX_POINTS)).astype(np.int64))
+
+
+def model_curves(report: Report) -> Figure | None:
+    """Draw the losses of the generative models by epoch: each kind its own dash, each model its own colour."""
+    import plotly.graph_objects as go
+
+    figure = _figure("Training of the generative models", "epoch", "loss")
+    dashes = ("solid", "dash", "dot", "dashdot")
+    for i, model in enumerate(report.models):
+        epochs = model.curves.get("epoch")
+        kinds = [name for name in sorted(model.curves) if name.endswith("loss")]
+        kinds = kinds or [name for name in sorted(model.curves) if name != "epoch"][:2]
+        if epochs is None:
+            continue
+        for k, name in enumerate(kinds):
+            chosen = _some(len(epochs))
+            line = {"color": colour(i), "dash": dashes[k % len(dashes)], "width": 1.5}
+            label = f"{_title(model.name)}: {_title(name)}"
+            trace = go.Scatter(x=epochs[chosen], y=model.curves[name][chosen], name=label, mode="lines", line=line)
+            figure.add_trace(trace)
+    if not figure.data:
+        return None
+    figure.update_layout(legend={"orientation": "h", "y": -0.22, "x": 0, "xanchor": "left", "yanchor": "top"}, height=HEIGHT + 70)
+    return figure
+
+
+def motifs(report: Report, cation: str, most: int = 8) -> Figure | None:
+    """Draw the shares of the coordination motifs of a cation, training set and models, with intervals."""
+    import plotly.graph_objects as go
+
+    found = [(model, (model.metrics.get("motifs") or {}).get(cation) or []) for model in report.models]
+    found = [(model, rows[:most]) for model, rows in found if rows]
+    if not found:
+        return None
+    figure = _figure(f"Motifs of {cation}", "", "sites, %")
+    labels = [row["label"].replace(" CN_", "<br>CN ") for row in found[0][1]]
+    figure.add_trace(
+        go.Bar(x=labels, y=[row["training_percent"] for row in found[0][1]], name="training set", marker_color=_transparent(DATA, 0.75))
+    )
+    for i, (model, rows) in enumerate(found):
+        values = [row["generated_percent"]["value"] for row in rows]
+        upper = [_difference(row["generated_percent"], "upper", "value") for row in rows]
+        lower = [_difference(row["generated_percent"], "value", "lower") for row in rows]
+        bars = {"type": "data", "array": upper, "arrayminus": lower, "thickness": 1.2, "width": 3}
+        trace = go.Bar(x=labels, y=values, name=_title(model.name), error_y=bars, marker_color=colour(i))
+        figure.add_trace(trace)
+    figure.update_layout(barmode="group", bargap=0.25)
+    return figure
+
+
+def _difference(interval: dict[str, Any], above: str, below: str) -> float | None:
+    if interval.get(above) is None or interval.get(below) is None:
+        return None
+    return float(max(interval[above] - interval[below], 0.0))
+
+
+def distances(report: Report) -> Figure | None:
+    """Draw how far each generated structure is from the training average (all cations)."""
+    figure = _figure("Distance of single structures from the training average", "distance, all cations", "structures, %")
+    groups = []
+    for i, model in enumerate(report.models):
+        values = _column(model.per_structure, "d")
+        if len(values):
+            groups.append((_title(model.name), values, colour(i)))
+    if not groups:
+        return None
+    _histograms(figure, groups)
+    return figure
+
+
+def steps(report: Report) -> Figure | None:
+    """Draw the relaxation steps of the analysed structures."""
+    groups = [
+        (_title(model.name), model.per_structure["steps"].astype(float), colour(i))
+        for i, model in enumerate(report.models)
+        if len(model.per_structure.get("steps", ()))
+    ]
+    if not groups:
+        return None
+    figure = _figure("Relaxation steps", "steps until 0.05 eV/Å (or what the protocol asks for)", "structures, %")
+    _histograms(figure, groups)
+    return figure
+
+
+def _column(arrays: dict[str, NDArray[Any]], name: str) -> NDArray[Any]:
+    """Return the column of all cations, the last one."""
+    values = arrays.get(name)
+    return np.array([]) if values is None or not len(values) else values[:, -1]

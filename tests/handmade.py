@@ -1,0 +1,397 @@
+"""A small pipeline's provenance graph, made by hand: the right links and numbers, nothing computed.
+
+``build`` returns a namespace of nodes. Every process is named as the real one, so that reports, archives and
+the command line can be tested without running anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from aiida import orm
+from aiida.common.links import LinkType
+
+from aiida_dismai.data import GeneratorData, PotentialData, StructureSetData
+from aiida_dismai.engine.structures import Property, StructureSet, write_npz
+
+NUMBERS = [3, 3, 27, 8, 8, 8]
+CALCULATIONS = "aiida.calculations:dismai."
+WORKFLOWS = "aiida.workflows:dismai."
+
+
+def structures(n: int, seed: int, **properties: Any) -> StructureSet:
+    """Return ``n`` random cells of six atoms with these properties of each structure."""
+    random = np.random.default_rng(seed)
+    cell = np.diag([5.0, 6.0, 7.0])
+    positions = random.uniform(0, 5, (n, len(NUMBERS), 3))
+    given = {name: Property(np.asarray(values), "structure") for name, values in properties.items()}
+    return StructureSet.from_uniform(NUMBERS, positions, cell, properties=given)
+
+
+def relaxed(n: int, seed: int, level: float) -> StructureSetData:
+    """Return relaxed structures with energies near ``level`` eV/atom; the last one did not converge."""
+    random = np.random.default_rng(seed)
+    converged = np.ones(n, dtype=bool)
+    converged[-1] = n == 1
+    energies = len(NUMBERS) * (level + random.normal(0, 0.02, n))
+    return StructureSetData(
+        structures(n, seed, energy=energies, converged=converged, steps=random.integers(5, 90, n), fmax=np.full(n, 0.04))
+    )
+
+
+def weights(cls: type, folder: Path, **config: Any) -> Any:
+    """Return a node of weights (of no network)."""
+    folder.mkdir(parents=True)
+    content = b"weights of " + folder.name.encode()
+    (folder / "weights.safetensors").write_bytes(content)
+    record = {"format": cls.FORMAT, "sha256": hashlib.sha256(content).hexdigest(), **config}
+    (folder / "config.json").write_text(json.dumps(record))
+    if cls is GeneratorData:
+        write_npz(structures(1, 0), folder / "template.npz")
+    return cls(folder)
+
+
+def arrays(**values: Any) -> orm.ArrayData:
+    """Return an array node."""
+    node = orm.ArrayData()
+    for name, value in values.items():
+        node.set_array(name, np.asarray(value))
+    return node
+
+
+def process(
+    cls: type,
+    kind: str,
+    name: str,
+    inputs: dict[str, orm.Data] | None = None,
+    outputs: dict[str, orm.Data] | None = None,
+    caller: Any = None,
+    call: str = "CALL",
+    exit_status: int | None = 0,
+    message: str | None = None,
+) -> Any:
+    """Store a process node with its links; workflows get their outputs later (:func:`finish`)."""
+    node = cls()
+    node.set_process_type(kind)
+    node.set_process_label(name)
+    work = issubclass(cls, orm.WorkflowNode)
+    for label, value in (inputs or {}).items():
+        link = LinkType.INPUT_WORK if work else LinkType.INPUT_CALC
+        node.base.links.add_incoming(value if value.is_stored else value.store(), link, label)
+    if caller is not None:
+        node.base.links.add_incoming(caller, LinkType.CALL_WORK if work else LinkType.CALL_CALC, call)
+    if issubclass(cls, orm.CalcJobNode) and inputs and "code" in inputs:
+        node.computer = inputs["code"].computer
+    node.store()
+    for label, value in (outputs or {}).items():
+        value.base.links.add_incoming(node, LinkType.CREATE, label)
+        value.store()
+    if not work and exit_status is not None:
+        end(node, exit_status, message)
+    return node
+
+
+def end(node: Any, exit_status: int = 0, message: str | None = None) -> None:
+    """Let a process be finished."""
+    node.set_process_state("finished")
+    node.set_exit_status(exit_status)
+    if message:
+        node.set_exit_message(message)
+    node.seal()
+
+
+def finish(node: Any, outputs: dict[str, orm.Data], exit_status: int = 0, message: str | None = None) -> None:
+    """Return outputs from a workflow and end it."""
+    for label, value in outputs.items():
+        value.base.links.add_incoming(node, LinkType.RETURN, label)
+    end(node, exit_status, message)
+
+
+def results(task: str, **values: Any) -> orm.Dict:
+    """Return a results Dict as the parser makes it."""
+    record = {"task": task, "status": "finished", "device": "cpu", "versions": {"torch": "2.7.0"}, "timings": {"total": 2.0}}
+    return orm.Dict(record | values)
+
+
+def interval(value: float | None) -> dict[str, float | None]:
+    """Return an interval as the metrics have it."""
+    return {"value": value, "lower": None if value is None else 0.9 * value, "upper": None if value is None else 1.1 * value}
+
+
+def motif(label: str, training: float, generated: float) -> dict[str, Any]:
+    """Return a motif as the metrics have it."""
+    by_anion = {"O": [{"neighbours": 4, "training_percent": training, "generated_percent": interval(generated)}]}
+    return {
+        "label": label,
+        "cn": int(label.rpartition("_")[2]),
+        "training_percent": training,
+        "generated_percent": interval(generated),
+        "by_anion": by_anion,
+    }
+
+
+def metrics(d_all: float | None, failed: float, n_generated: int) -> orm.Dict:
+    """Return the results of the task `metrics`."""
+    return results(
+        "metrics",
+        d_Li=interval(d_all and 1.5 * d_all),
+        d_all=interval(d_all),
+        cos_all=interval(d_all and d_all / 10),
+        failed_percent=interval(failed),
+        mean_relaxation_steps=None if d_all is None else 1000 * d_all,
+        motifs={"Li": [motif("tetrahedral CN_4", 60.0, 50.0), motif("octahedral CN_6", 25.0, 30.0)]},
+        n_generated=n_generated,
+        n_given=n_generated,
+        n_analysed=round(n_generated * (1 - failed / 100)),
+        n_not_analysed=1,
+        n_reference=8,
+    )
+
+
+def per_structure(n: int, seed: int) -> orm.ArrayData:
+    """Return the measures of every structure."""
+    random = np.random.default_rng(seed)
+    return arrays(
+        index=np.arange(n),
+        source_index=np.arange(n),
+        cations=np.array(["Li", "all"]),
+        d=random.uniform(0.05, 0.4, (n, 2)),
+        cos=random.uniform(0.0, 0.02, (n, 2)),
+        energy_per_atom=random.normal(-4.8, 0.02, n),
+        steps=random.integers(5, 90, n),
+        fingerprints=np.zeros((n, 2, 3)),
+    )
+
+
+def code(computer: orm.Computer, label: str, plugin: str, executable: str) -> orm.InstalledCode:
+    """Return a code."""
+    return orm.InstalledCode(
+        computer=computer, filepath_executable=executable, label=label, default_calc_job_plugin=plugin
+    ).store()
+
+
+def potcar(symbol: str) -> Any:
+    """Return the hash of a POTCAR (there is no POTCAR)."""
+    from aiida_vasp.data.potcar import PotcarData
+
+    node = PotcarData()
+    for name, value in (("sha512", hashlib.sha512(symbol.encode()).hexdigest()), ("symbol", symbol), ("element", symbol)):
+        node.base.attributes.set(name, value)
+    node.set_version()
+    return node.store()
+
+
+def fresh(profile: Any, folder: Path, **options: Any) -> SimpleNamespace:
+    """Empty the (temporary) profile and build the graph in it."""
+    from aiida_dismai.cli.setup import make_localhost
+
+    profile.reset_storage()
+    return build(make_localhost(str(folder / "jobs"))[0], folder, **options)
+
+
+def build(computer: orm.Computer, folder: Path, vasp: str = "/opt/bin/dismai-vasp-standin", n_models: int = 2) -> SimpleNamespace:
+    """Return the nodes of a finished pipeline: two crystals, two VASP jobs, a potential, ``n_models`` models."""
+    dismai = code(computer, "dismai", "dismai.relax", "/opt/bin/dismai")
+    vasp_code = code(computer, "vasp", "vasp.vasp", vasp)
+    crystals = []
+    for element in ("Li", "Co"):
+        crystal = orm.StructureData(cell=np.diag([4.0, 4.0, 4.0]).tolist())
+        crystal.append_atom(symbols=element, position=[0.0, 0.0, 0.0])
+        crystals.append(crystal.store())
+    pipeline = process(orm.WorkChainNode, WORKFLOWS + "pipeline", "PipelineWorkChain", {"dataset__slab_a": crystals[0]})
+    data = _dataset(pipeline, crystals, dismai, vasp_code, folder)
+    bench = _benchmark(pipeline, data, dismai, folder, n_models)
+    outputs = {f"dataset__{name}": node for name, node in data.outputs.items()}
+    outputs |= {f"benchmark__{name}": node for name, node in bench.outputs.items()}
+    finish(pipeline, outputs)
+    return SimpleNamespace(
+        pipeline=pipeline,
+        dataset=data.node,
+        benchmark=bench.node,
+        evaluate=bench.evaluate,
+        vasp=data.vasp,
+        crystals=crystals,
+        outputs=data.outputs | bench.outputs,
+        code=dismai,
+        vasp_code=vasp_code,
+    )
+
+
+def _dataset(caller: Any, crystals: list[Any], dismai: Any, vasp_code: Any, folder: Path) -> SimpleNamespace:
+    node = process(
+        orm.WorkChainNode, WORKFLOWS + "dataset.interface", "InterfaceDatasetWorkChain",
+        {"slab_a": crystals[0], "slab_b": crystals[1]}, caller=caller, call="dataset",
+    )  # fmt: skip
+    built = StructureSetData(structures(2, 1))
+    process(
+        orm.CalcJobNode, CALCULATIONS + "interfaces.build", "BuildInterfacesCalculation",
+        {"slab_a": crystals[0], "slab_b": crystals[1], "code": dismai},
+        {"structures": built, "results": results("interfaces.build", n_structures=2, packing_failures=1)},
+        node, "build_training",
+    )  # fmt: skip
+    label = process(orm.WorkChainNode, WORKFLOWS + "label", "LabelWorkChain", {"structures": built}, caller=node, call="label")
+    jobs, steps = [], {}
+    for index in range(2):
+        taken = orm.StructureData(cell=np.diag([5.0, 6.0, 7.0]).tolist())
+        taken.append_atom(symbols="Li", position=[0.1 * index, 0.0, 0.0])
+        process(orm.CalcFunctionNode, "", "take_structure", {"structures": built}, {"result": taken}, label)
+        trajectory = orm.Dict({"energy": -1.0 - index})
+        jobs.append(
+            process(
+                orm.CalcJobNode, "aiida.calculations:vasp.vasp", "VaspCalculation",
+                {"structure": taken, "code": vasp_code, "potential__Li": _potcar_once("Li_sv")},
+                {"misc": trajectory}, label, f"lane_00{index}",
+            )  # fmt: skip
+        )
+        steps[f"job_{index}"] = trajectory
+    labelled = StructureSetData(structures(6, 2, energy=np.arange(6.0), trajectory=np.repeat([0, 1], 3)))
+    process(orm.CalcFunctionNode, "", "collect_steps", {"structures": built, **steps}, {"labelled": labelled}, label)
+    label_summary = orm.Dict({"structures": 2, "failed": 0, "labelled_structures": 2, "labelled_steps": 6}).store()
+    finish(label, {"labelled": labelled, "summary": label_summary})
+
+    n = 30
+    potential = weights(PotentialData, folder / "potential", elements=["Li", "O", "Co"])
+    found = {
+        "potential": potential,
+        "results": results(
+            "potential.train", test_mae_energy=3.21, test_mae_forces=45.6, test_mae_stress=0.0123, epochs=4, best_epoch=3,
+            stopped="max_epochs", n_train=4, n_validation=1, n_test=1, n_trajectories=2, n_parameters=1234,
+        ),
+        "curves": arrays(
+            epoch=np.arange(1, n + 1),
+            train_mae_energy=40 * np.exp(-np.arange(n) / 8) + 3, validation_mae_energy=45 * np.exp(-np.arange(n) / 8) + 5,
+            train_mae_forces=400 * np.exp(-np.arange(n) / 8) + 40, validation_mae_forces=430 * np.exp(-np.arange(n) / 8) + 60,
+        ),
+        "parity": _parity(),
+    }  # fmt: skip
+    process(
+        orm.CalcJobNode, CALCULATIONS + "potential.train", "TrainPotentialCalculation",
+        {"structures": labelled, "code": dismai}, found, node, "potential",
+    )  # fmt: skip
+    candidates = relaxed(12, 3, -4.8)
+    process(
+        orm.CalcJobNode, CALCULATIONS + "relax", "RelaxCalculation",
+        {"structures": built, "potential": potential, "code": dismai},
+        {"structures": candidates, "results": results("relax", n_structures=12, n_not_converged=1, n_failed=0)},
+        node, "relax_0",
+    )  # fmt: skip
+    chosen = StructureSetData(candidates.structures[:10])
+    energies = orm.Dict(
+        {"window": 0.4, "looked_at": 12, "converged": 11, "low": 10, "kept": 10, "e_cut": -4.77, "lowest": -4.85,
+         "interface_energies": np.linspace(-0.4, 0.2, 11).tolist()}
+    )  # fmt: skip
+    process(
+        orm.CalcFunctionNode, "", "select_low_energy", {"structures": candidates},
+        {"structures": chosen, "energies": energies}, node,
+    )  # fmt: skip
+    train, validation = StructureSetData(chosen.structures[:8]), StructureSetData(chosen.structures[8:])
+    split = orm.Dict({"seed": 7, "train": list(range(8)), "validation": [8, 9]})
+    process(
+        orm.CalcFunctionNode, "", "split_structures", {"structures": chosen},
+        {"train": train, "validation": validation, "split": split}, node,
+    )  # fmt: skip
+    outputs = {
+        "dataset": chosen, "train": train, "validation": validation, "split": split, "energies": energies,
+        "candidates": candidates, "potential": potential, "potential_results": found["results"],
+        "potential_curves": found["curves"], "potential_parity": found["parity"], "labelled": labelled,
+        "label_summary": label_summary,
+    }  # fmt: skip
+    finish(node, outputs)
+    return SimpleNamespace(node=node, outputs=outputs, vasp=jobs)
+
+
+def _potcar_once(symbol: str) -> Any:
+    from aiida_vasp.data.potcar import PotcarData
+
+    found = orm.QueryBuilder().append(PotcarData, filters={"attributes.symbol": symbol}).first(flat=True)
+    return found or potcar(symbol)
+
+
+def _parity() -> orm.ArrayData:
+    random = np.random.default_rng(4)
+    energy, forces, stress = random.normal(-4.8, 0.1, 6), random.normal(0, 1, (36, 3)), random.normal(0, 2, (6, 3, 3))
+    return arrays(
+        offsets=np.arange(7) * 6,
+        energy_reference=energy,
+        energy_predicted=energy + random.normal(0, 0.01, 6),
+        forces_reference=forces,
+        forces_predicted=forces + random.normal(0, 0.1, (36, 3)),
+        stress_reference=stress,
+        stress_predicted=stress + random.normal(0, 0.1, (6, 3, 3)),
+        split=np.array([0, 0, 0, 0, 1, 2], dtype=np.uint8),
+        sets=np.array(["train", "validation", "test"]),
+    )
+
+
+def _benchmark(caller: Any, data: SimpleNamespace, dismai: Any, folder: Path, n_models: int) -> SimpleNamespace:
+    train, validation = data.outputs["train"], data.outputs["validation"]
+    node = process(
+        orm.WorkChainNode, WORKFLOWS + "benchmark", "BenchmarkWorkChain",
+        {"train": train, "validation": validation, "potential": data.outputs["potential"]}, caller=caller, call="benchmark",
+    )  # fmt: skip
+    outputs: dict[str, Any] = {"baseline": metrics(0.01, 0.0, 2)}
+    process(
+        orm.CalcJobNode, CALCULATIONS + "metrics", "MetricsCalculation",
+        {"structures": validation, "reference": train, "code": dismai}, {"results": outputs["baseline"]}, node, "baseline",
+    )  # fmt: skip
+    evaluate = None
+    for index in range(n_models):
+        name = f"model_{index}"
+        generator = weights(GeneratorData, folder / name, model="cryingan", elements=["Li", "O", "Co"])
+        epochs = np.arange(1, 101)
+        made = {
+            "generator": generator,
+            "results": results("generator.train", model="cryingan", epochs=100, seed=index),
+            "curves": arrays(
+                epoch=epochs, generator_loss=np.sin(epochs / 9) + index, critic_coordinates_loss=-np.exp(-epochs / 30),
+                critic_coordinates_wasserstein=np.exp(-epochs / 40),
+            ),
+        }  # fmt: skip
+        process(
+            orm.CalcJobNode, CALCULATIONS + "generator.train", "TrainGeneratorCalculation",
+            {"structures": train, "code": dismai}, made, node, f"train_{name}",
+        )  # fmt: skip
+        generated = StructureSetData(structures(5, 10 + index))
+        process(
+            orm.CalcJobNode, CALCULATIONS + "generator.sample", "SampleGeneratorCalculation",
+            {"generator": generator, "code": dismai},
+            {"structures": generated, "results": results("generator.sample", n_requested=6, n_nonfinite=1)},
+            node, f"sample_{name}",
+        )  # fmt: skip
+        evaluate, evaluated = _evaluate(node, name, index, generated, data, dismai)
+        outputs |= {
+            f"generators__{name}": generator, f"curves__{name}": made["curves"], f"training__{name}": made["results"],
+            f"generated__{name}": generated, **evaluated,
+        }  # fmt: skip
+    each = {f"model_{index}": outputs[f"metrics__model_{index}"] for index in range(n_models)}
+    from aiida_dismai.calculations.functions.statistics import aggregate_metrics
+
+    outputs["summary"] = aggregate_metrics(**each)
+    finish(node, outputs)
+    return SimpleNamespace(node=node, outputs=outputs, evaluate=evaluate)
+
+
+def _evaluate(caller: Any, name: str, index: int, generated: Any, data: SimpleNamespace, dismai: Any) -> tuple[Any, dict[str, Any]]:
+    node = process(
+        orm.WorkChainNode, WORKFLOWS + "evaluate", "EvaluateWorkChain",
+        {"structures": generated, "reference": data.outputs["train"]}, caller=caller, call=f"evaluate_{name}",
+    )  # fmt: skip
+    after = relaxed(5, 20 + index, -4.75)
+    process(
+        orm.CalcJobNode, CALCULATIONS + "relax", "RelaxCalculation",
+        {"structures": generated, "potential": data.outputs["potential"], "code": dismai},
+        {"structures": after, "results": results("relax", n_structures=5, n_not_converged=1, n_failed=0)}, node, "relax",
+    )  # fmt: skip
+    measured, each = metrics(0.05 + 0.02 * index, 20.0, 5), per_structure(4, index)
+    process(
+        orm.CalcJobNode, CALCULATIONS + "metrics", "MetricsCalculation",
+        {"structures": after, "reference": data.outputs["train"], "code": dismai},
+        {"results": measured, "per_structure": each}, node, "metrics",
+    )  # fmt: skip
+    finish(node, {"metrics": measured, "relaxed": after, "per_structure": each})
+    return node, {f"metrics__{name}": measured, f"relaxed__{name}": after, f"per_structure__{name}": each}
