@@ -22,7 +22,7 @@ def vasp_code(quick_computer):
 
     def make(calculator="emt", failure=""):
         return InstalledCode(
-            label=f"standin-{abs(hash((calculator, failure)))}",
+            label=f"standin-{calculator.split(':')[-1]}{failure and '-' + failure}",
             computer=quick_computer,
             filepath_executable=str(Path(sys.prefix) / "bin" / "dismai-vasp-standin"),
             default_calc_job_plugin="vasp.vasp",
