@@ -25,6 +25,10 @@ def test_trainable_parameters_of_the_interface_models(critics):
     if critics != "both":
         published = {name: published[name] for name in ("generator", f"critic_{critics}")}
     assert parts(template, CryinganParameters(critics=critics)) == published
+    shuffled = StructureSet.from_uniform(
+        np.random.default_rng(0).permutation(INTERFACE), np.zeros((1, 264, 3)), np.eye(3)
+    )
+    assert parts(shuffled, CryinganParameters(critics=critics)) == published
 
 
 class PublishedGenerator(nn.Module):

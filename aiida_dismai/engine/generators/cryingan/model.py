@@ -153,8 +153,11 @@ def count_parameters(module: nn.Module) -> int:
 
 
 def parts(template: StructureSet, parameters: CryinganParameters) -> dict[str, int]:
-    """Return the trainable parameters of generator and critics for structures like ``template``."""
-    numbers = template.numbers.tolist()
+    """Return the trainable parameters of generator and critics for structures like ``template``.
+
+    They depend on the number of atoms and of elements only, so the order of the atoms does not matter here.
+    """
+    numbers = sorted(template.numbers.tolist())
     with torch.device("meta"):
         generator, critics = build_generator(len(numbers), parameters), build_critics(numbers, parameters)
     counts = {"generator": count_parameters(generator)}
