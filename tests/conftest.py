@@ -1,6 +1,13 @@
 """Fixtures shared by all tests: one temporary AiiDA profile, never the user's own."""
 
+import sys
+from pathlib import Path
+
 import pytest
+from aiida.orm import InstalledCode
+from ase.build import bulk
+
+from aiida_dismai.engine.structures import from_ase
 
 pytest_plugins = ["aiida.tools.pytest_fixtures"]
 
@@ -15,3 +22,38 @@ def aiida_profile(aiida_config, aiida_profile_factory):
         broker_config={"supervised_by_daemon": False},
     ) as profile:
         yield profile
+
+
+@pytest.fixture
+def quick_computer(aiida_localhost):
+    """A computer that is asked for its jobs without waiting."""
+    aiida_localhost.set_minimum_job_poll_interval(0.0)
+    aiida_localhost.configure(safe_interval=0.0, use_login_shell=False)
+    return aiida_localhost
+
+
+@pytest.fixture
+def dismai_code(quick_computer):
+    """The real engine as a code on this computer."""
+    return InstalledCode(
+        label="dismai",
+        computer=quick_computer,
+        filepath_executable=str(Path(sys.prefix) / "bin" / "dismai"),
+        default_calc_job_plugin="dismai.relax",
+        prepend_text=f"export OMP_NUM_THREADS=1 PYTHONPATH={Path(__file__).parent / 'workchains'}",
+    ).store()
+
+
+@pytest.fixture
+def copper():
+    """Return a factory of rattled four-atom copper cells."""
+
+    def make(count=2, seed=3, rattle=0.1):
+        frames = []
+        for index in range(count):
+            atoms = bulk("Cu", cubic=True)
+            atoms.rattle(rattle, seed=seed + index)
+            frames.append(atoms)
+        return from_ase(frames)
+
+    return make

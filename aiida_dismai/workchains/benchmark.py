@@ -134,7 +134,7 @@ class BenchmarkWorkChain(ProtocolMixin, WorkChain):
             jobs[f"train_{name}"] = self.submit(GeneratorWorkChain, **inputs)
         measure = AttributeDict(self.exposed_inputs(EvaluateWorkChain, namespace="evaluate")["metrics"])
         measure.structures, measure.reference = self.inputs.validation, self.inputs.train
-        measure.metadata = {"call_link_label": "baseline"}
+        measure.metadata.call_link_label = "baseline"
         jobs["baseline"] = self.submit(MetricsWorkChain, **measure)
         return ToContext(**jobs)
 

@@ -13,7 +13,7 @@ from ..calculations.functions.selection import select_low_energy
 from ..calculations.functions.sets import concatenate_structures, split_structures
 from ..calculations.interfaces import BuildInterfacesCalculation
 from ..data import PotentialData, StructureSetData
-from .jobs import fill_job
+from .jobs import fill_calculation, fill_job
 from .label import LabelWorkChain
 from .label_inputs import fill_label_many
 from .potential import PotentialWorkChain, fill_check
@@ -308,7 +308,7 @@ def fill_dataset(
     options: Mapping[str, Any] | None,
 ) -> None:
     """Fill a builder's namespace of :class:`InterfaceDatasetWorkChain` (all but crystals and seed)."""
-    fill_job(port["build"], code, {"options": inputs["options"]}, options)
+    fill_calculation(port["build"], code, {"options": inputs["options"]}, options)
     port["candidates"] = Dict(merge(inputs["interface"], inputs["candidates"]))
     fill_relax(port["relax"], code, RelaxWorkChain.get_protocol_inputs(protocol, inputs["relax"]), options)
     for name in ("n_structures", "max_rounds"):

@@ -13,7 +13,7 @@ from ..calculations.base import validate_not_empty
 from ..calculations.evaluation import PostprocessCalculation
 from ..calculations.potentials import validate_elements
 from ..data import PotentialData, StructureSetData
-from .jobs import MetricsWorkChain, fill_job
+from .jobs import MetricsWorkChain, fill_calculation, fill_job
 from .protocols import ProtocolMixin
 from .relax import RelaxWorkChain, fill_relax
 
@@ -159,6 +159,6 @@ def fill_evaluate(
     options: Mapping[str, Any] | None,
 ) -> None:
     """Fill a builder's namespace of :class:`EvaluateWorkChain` from its protocol."""
-    fill_job(port["postprocess"], code, inputs["postprocess"], options)
+    fill_calculation(port["postprocess"], code, inputs["postprocess"], options)
     fill_relax(port["relax"], code, RelaxWorkChain.get_protocol_inputs(protocol, inputs["relax"]), options)
     fill_job(port["metrics"], code, inputs["metrics"], options)

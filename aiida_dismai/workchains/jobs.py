@@ -43,15 +43,25 @@ class MetricsWorkChain(RestartTaskWorkChain):
 
 
 def fill_job(port: Any, code: AbstractCode, entry: Mapping[str, Any], options: Mapping[str, Any] | None) -> None:
-    """Fill the ports of a job in a builder: code, parameters and scheduler options.
+    """Fill the ports of a restarting WorkChain in a builder.
 
     Args:
-        port: the builder's namespace of the job.
+        port: the builder, or the namespace in which the WorkChain is exposed.
         code: the ``dismai`` code.
         entry: the job's part of a protocol: ``parameters`` and ``options``.
         options: laid over the protocol's scheduler options, for all jobs alike.
     """
     port["code"] = code
+    port["options"] = Dict(merge(entry["options"], options or {}))
     if "parameters" in entry:
         port["parameters"] = Dict(dict(entry["parameters"]))
-    port["metadata"]["options"] = merge(entry.get("options", {}), options or {})
+
+
+def fill_calculation(
+    port: Any, code: AbstractCode, entry: Mapping[str, Any], options: Mapping[str, Any] | None
+) -> None:
+    """Fill the ports of a CalcJob that is exposed by itself; arguments as for :func:`fill_job`."""
+    port["code"] = code
+    port["metadata"]["options"] = merge(entry["options"], options or {})
+    if "parameters" in entry:
+        port["parameters"] = Dict(dict(entry["parameters"]))

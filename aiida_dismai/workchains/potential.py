@@ -13,7 +13,7 @@ from ..calculations.base import validate_not_empty
 from ..calculations.functions.selection import prepare_check
 from ..calculations.potentials import EvaluatePotentialCalculation, validate_labelled
 from ..data import PotentialData, StructureSetData
-from .jobs import TrainPotentialWorkChain, fill_job
+from .jobs import TrainPotentialWorkChain, fill_calculation, fill_job
 from .label import LabelWorkChain
 from .label_inputs import fill_label_many
 from .protocols import ProtocolMixin, merge
@@ -196,4 +196,4 @@ def fill_check(
     fill_relax(port["relax"], code, RelaxWorkChain.get_protocol_inputs(protocol, check["relax"]), options)
     label = LabelWorkChain.get_protocol_inputs(protocol, merge(check["label"], {"pre_relaxed": True}))
     fill_label_many(port["label"], vasp_code, label)
-    fill_job(port["evaluate"], code, check["evaluate"], options)
+    fill_calculation(port["evaluate"], code, check["evaluate"], options)

@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 
 from aiida.common import AttributeDict
 from aiida.engine import BaseRestartWorkChain, ProcessHandlerReport, ProcessSpec, process_handler, while_
-from aiida.orm import CalcJobNode, Dict
+from aiida.orm import CalcJobNode, Dict, to_aiida_type
 
 from ..calculations.base import TaskCalculation
 from ..engine.task import PROGRESS
@@ -77,7 +77,14 @@ class RestartTaskWorkChain(BaseRestartWorkChain):
     def define(cls, spec: ProcessSpec) -> None:
         """Expose the CalcJob's ports as they are, and declare what can go wrong."""
         super().define(spec)
-        spec.expose_inputs(cls._process_class)
+        spec.expose_inputs(cls._process_class, exclude=("metadata",))
+        spec.input(
+            "options",
+            valid_type=Dict,
+            serializer=to_aiida_type,
+            help="Scheduler options of the jobs: resources, max_wallclock_seconds, queue_name, account, "
+            "custom_scheduler_commands (where GPUs are asked for), …",
+        )
         spec.expose_outputs(cls._process_class)
         spec.outline(
             cls.setup,
@@ -93,6 +100,7 @@ class RestartTaskWorkChain(BaseRestartWorkChain):
         """Collect the inputs of the first job."""
         super().setup()
         self.ctx.inputs = AttributeDict(self.exposed_inputs(self._process_class))
+        self.ctx.inputs.metadata = {"options": self.inputs.options.get_dict()}
         # with the defaults written out: the handlers change what the user may not have named
         task = self._process_class.task()
         self.ctx.parameters = task.validate(self.ctx.inputs.parameters.get_dict()).model_dump(mode="json")

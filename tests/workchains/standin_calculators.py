@@ -1,5 +1,7 @@
 """Calculators that the stand-in loads in tests, each with one way of going wrong."""
 
+import threading
+
 import numpy as np
 from ase.calculators.emt import EMT
 
@@ -19,3 +21,20 @@ class NotANumber(EMT):
     def calculate(self, atoms=None, properties=("energy",), system_changes=()):
         super().calculate(atoms, properties, system_changes)
         self.results["forces"] = np.full_like(self.results["forces"], np.nan)
+
+
+class Slow(EMT):
+    """EMT that takes its time, so that a wall time of seconds cuts a job off."""
+
+    def __init__(self, seconds=0.05):
+        super().__init__()
+        self.seconds = seconds
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=()):
+        threading.Event().wait(self.seconds)
+        super().calculate(atoms, properties, system_changes)
+
+
+def slow(seconds=0.05):
+    """Return the slow calculator."""
+    return Slow(seconds)

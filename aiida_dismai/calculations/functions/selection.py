@@ -49,3 +49,22 @@ def select_low_energy(structures: StructureSetData, window: Float, count: Int) -
     }
     selected = chosen[kept].with_property("interface_energy", normalised[kept])
     return {"structures": StructureSetData(selected), "energies": Dict(record)}
+
+
+@calcfunction
+def prepare_check(structures: StructureSetData, window: Float) -> StructureSetData:
+    """Number relaxed structures for the check against DFT and give them their interface energies.
+
+    Structures without a finite energy (the potential failed on them) are left out; ``trajectory`` is the
+    index among those that remain, ``interface_energy`` (J/m²) is relative to their own lowest.
+    """
+    whole = structures.structures
+    chosen = whole[np.flatnonzero(np.isfinite(whole.values("energy")))]
+    if not len(chosen):
+        return StructureSetData(chosen)
+    energies, atoms, areas = chosen.values("energy"), chosen.n_atoms, lateral_area(chosen.cells)
+    e_cut = float(cutoff_energy(energies, atoms, areas, window.value))
+    normalised = interface_energy(energies, atoms, areas, e_cut)
+    return StructureSetData(
+        chosen.with_property("trajectory", np.arange(len(chosen))).with_property("interface_energy", normalised)
+    )

@@ -1,0 +1,46 @@
+# Everything happens inside the project: packages in .venv, AiiDA in .aiida, results in demo/.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# two jobs run side by side on two cores: one thread each
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: help setup demo test lint format benchmarks clean
+help:            ## list the targets
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 …")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+setup: $(STAMP)  ## install everything into .venv
+	@command -v dot >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	  && apt-get update -qq && apt-get install -y -qq --no-install-recommends graphviz >/dev/null; } \
+	  || echo "graphviz is not installed: without its 'dot' the provenance graph is not drawn (apt-get install graphviz)"
+
+demo: setup      ## the whole benchmark once, small, in a quarter of an hour
+	$(BIN)/python -m aiida_dismai.demo
+
+test: setup      ## the tests
+	$(BIN)/python -m pytest
+
+lint: setup      ## ruff, mypy, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup    ## format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+benchmarks: setup ## print the measured ratios
+	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script; done
+
+clean:           ## remove what the demo made (not .venv)
+	-test -d .aiida && AIIDA_PATH=$(CURDIR) $(BIN)/verdi daemon stop
+	rm -rf .aiida demo

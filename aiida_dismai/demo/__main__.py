@@ -1,0 +1,135 @@
+"""``python -m aiida_dismai.demo``: from nothing to the report in one command; see :mod:`aiida_dismai.demo`."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from . import profile
+
+SEED = 2024
+MODEL = "cryingan"
+#: Extra of the process by which a later run finds it.
+EXTRA = "dismai_demo"
+
+
+def say(line: str) -> None:
+    """Print a line at once, also into a pipe."""
+    print(line, flush=True)
+
+
+def fingerprint(inputs: dict[str, Any]) -> str:
+    """Return what tells one demo from another: the plain inputs of all its parts."""
+    from .. import __version__
+
+    text = json.dumps([__version__, SEED, MODEL, inputs], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def find_or_submit() -> Any:
+    """Return the process of an earlier run that ended well or still runs, else submit one."""
+    from aiida.engine import submit
+    from aiida.orm import ProcessNode, QueryBuilder, load_code
+
+    from ..data.structures import set_to_structure_data
+    from ..engine.interfaces.crystals import li3sccl6, licoo2
+    from ..workchains import benchmark, dataset_interface, evaluate, generator, label, pipeline, potential, relax
+
+    parts = (
+        benchmark.BenchmarkWorkChain,
+        dataset_interface.InterfaceDatasetWorkChain,
+        evaluate.EvaluateWorkChain,
+        generator.GeneratorWorkChain,
+        label.LabelWorkChain,
+        pipeline.PipelineWorkChain,
+        potential.PotentialWorkChain,
+        relax.RelaxWorkChain,
+    )
+    key = fingerprint({part.__name__: part.get_protocol_inputs("demo") for part in parts})
+    query = QueryBuilder().append(ProcessNode, filters={f"extras.{EXTRA}": key}, tag="process")
+    query.order_by({"process": {"id": "desc"}})
+    for node in query.all(flat=True):
+        if node.is_finished_ok:
+            say(f"the pipeline<{node.pk}> of an earlier run has ended well: its results are written anew")
+            return node
+        if not node.is_terminated:
+            say(f"going on with the pipeline<{node.pk}> that was begun before")
+            return node
+
+    crystals = {}
+    for name, crystal in (("LiCoO2", licoo2()), ("Li3ScCl6", li3sccl6())):
+        crystals[name] = set_to_structure_data(crystal)[0]
+        crystals[name].label = f"{name}, bulk crystal"
+    builder = pipeline.PipelineWorkChain.get_builder_from_protocol(
+        load_code(profile.DISMAI),
+        crystals["LiCoO2"],
+        crystals["Li3ScCl6"],
+        MODEL,
+        SEED,
+        vasp_code=load_code(profile.VASP),
+        protocol="demo",
+    )
+    builder.metadata.label = "demo"
+    builder.metadata.description = "LiCoO2 and Li3ScCl6 crystals → interfaces → data set → CryinGAN → metrics, small"
+    node = submit(builder)
+    node.base.extras.set(EXTRA, key)
+    say(f"submitted the pipeline<{node.pk}>; in another terminal: AIIDA_PATH=$PWD .venv/bin/aiida-dismai status {node.pk}")
+    return node
+
+
+def main() -> int:
+    """Run the demo, or with ``--stop`` only stop its daemon, or with ``--setup-only`` only make its profile."""
+    parser = argparse.ArgumentParser(prog="python -m aiida_dismai.demo", description=__doc__)
+    parser.add_argument("--folder", type=Path, default=Path("demo"), help="where the results go (default: demo)")
+    parser.add_argument("--setup-only", action="store_true", help="make the profile, the codes and the potentials only")
+    parser.add_argument("--stop", action="store_true", help="stop the daemon of an interrupted run")
+    arguments = parser.parse_args()
+
+    started = time.monotonic()
+    profile.use_own_configuration(Path.cwd())
+    if arguments.stop:
+        if (Path.cwd() / ".aiida").is_dir() and profile.exists():
+            profile.load()
+            profile.stop_daemon()
+        return 0
+    made = profile.make_profile()
+    profile.load()
+    profile.configure()
+    say(f"profile '{profile.PROFILE}' in {Path.cwd() / '.aiida'} ({'made' if made else 'there'}): SQLite, ZeroMQ, no service")
+    say("VASP is stood in for by CHGNet: energies of this demo are NOT density-functional theory")
+    if arguments.setup_only:
+        say(f"codes {profile.DISMAI}, {profile.VASP}; POTCAR family {profile.POTCAR_FAMILY}")
+        return 0
+
+    from .results import write_results
+    from .watch import follow
+
+    node = find_or_submit()
+    if not node.is_terminated:
+        profile.start_daemon()
+        try:
+            follow(node, say, started)
+        finally:
+            profile.stop_daemon()
+    if not node.is_finished_ok:
+        say(f"the pipeline<{node.pk}> ended with {node.exit_status}: {node.exit_message}")
+        say(f"look at it with: AIIDA_PATH=$PWD .venv/bin/verdi process report {node.pk}")
+        return 1
+    problems = write_results(node, arguments.folder, say)
+    for problem in problems:
+        say(f"! {problem}")
+    say(f"done in {time.monotonic() - started:.0f} s")
+    say(
+        "Small about this run: a handful of DFT-like relaxations of a few steps with CHGNet in place of VASP, a small "
+        "potential, loose relaxations, eight structures and a minute of training: it shows the way, not the science."
+    )
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

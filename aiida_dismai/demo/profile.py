@@ -1,0 +1,139 @@
+"""A profile that needs no service and touches nothing of the user's: SQLite and ZeroMQ, inside the project."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+PROFILE = "dismai-demo"
+POTCAR_FAMILY = "dismai-standin"
+DISMAI, VASP = "dismai@localhost", "vasp-standin@localhost"
+#: What a second run takes from the first.
+CACHED = ["aiida.calculations:dismai.*", "aiida.calculations:vasp.vasp"]
+
+
+def use_own_configuration(folder: Path) -> None:
+    """Point AiiDA at ``folder/.aiida``; to be called before anything of AiiDA is imported.
+
+    Raises:
+        RuntimeError: AiiDA was imported before, and may have the user's own configuration loaded.
+    """
+    if "aiida.manage.configuration" in sys.modules:
+        raise RuntimeError("the demo must choose its own AIIDA_PATH before aiida is imported")
+    os.environ["AIIDA_PATH"] = str(folder.resolve())
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def executable(name: str) -> Path:
+    """Return the path of a console script of this environment."""
+    return Path(sys.executable).parent / name
+
+
+def verdi(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run ``verdi`` of this environment on the demo's profile."""
+    command = [str(executable("verdi")), *arguments]
+    return subprocess.run(command, check=check, capture_output=True, text=True)
+
+
+def exists() -> bool:
+    """Whether the profile was made before."""
+    from aiida.manage.configuration import get_config
+
+    return PROFILE in get_config(create=True).profile_names
+
+
+def make_profile() -> bool:
+    """Make the profile if it is not there; return whether it was made."""
+    if exists():
+        return False
+    verdi("presto", "--non-interactive", "--profile-name", PROFILE, "--use-zeromq")
+    return True
+
+
+def load() -> Any:
+    """Load the demo's profile and return it."""
+    from aiida import load_profile
+    from aiida.manage.configuration import reset_config
+
+    reset_config()  # `verdi presto` wrote the configuration in another process
+    return load_profile(PROFILE)
+
+
+def configure() -> None:
+    """Make computer, codes and potentials ready; what is there already stays."""
+    from aiida.manage.configuration import get_config
+    from aiida.orm import load_computer
+
+    config = get_config()
+    config.set_option("caching.enabled_for", CACHED, scope=PROFILE)
+    config.set_option("warnings.showdeprecations", False, scope=PROFILE)
+    config.store()
+    computer = load_computer("localhost")
+    computer.set_minimum_job_poll_interval(0.5)
+    computer.configure(safe_interval=0.0, use_login_shell=False)
+    _code(DISMAI, executable("dismai"), "the engine of aiida-dismai", "dismai.relax", "")
+    _code(
+        VASP,
+        executable("dismai-vasp-standin"),
+        "stand-in for VASP with CHGNet: not DFT",
+        "vasp.vasp",
+        "export DISMAI_STANDIN_CALCULATOR=chgnet",
+    )
+    _potcars()
+
+
+def _code(full_label: str, path: Path, description: str, plugin: str, prepend: str) -> None:
+    from aiida.common.exceptions import NotExistent
+    from aiida.orm import InstalledCode, load_code, load_computer
+
+    try:
+        load_code(full_label)
+        return
+    except NotExistent:
+        label, computer = full_label.split("@")
+    InstalledCode(
+        label=label,
+        computer=load_computer(computer),
+        filepath_executable=str(path),
+        description=description,
+        default_calc_job_plugin=plugin,
+        prepend_text=prepend,
+    ).store()
+
+
+def _potcars() -> None:
+    """Upload the stand-in POTCAR headers, which hold no potential."""
+    import tempfile
+
+    from aiida_vasp.data.potcar import PotcarData
+
+    from ..standin.potcars import write_potcar_family
+
+    if PotcarData.get_potcar_group(POTCAR_FAMILY) is not None:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        write_potcar_family(folder)
+        PotcarData.upload_potcar_family(
+            folder, POTCAR_FAMILY, "Headers without potential data, for the VASP stand-in of aiida-dismai: not DFT"
+        )
+
+
+def start_daemon() -> None:
+    """Start the daemon with one worker, unless it runs."""
+    from aiida.engine.daemon.client import get_daemon_client
+
+    client = get_daemon_client(PROFILE)
+    if not client.is_daemon_running:
+        client.start_daemon(number_workers=1, timeout=60)
+
+
+def stop_daemon() -> None:
+    """Stop the daemon and wait for it (two seconds, AiiDA's default, are short for a loaded machine)."""
+    from aiida.engine.daemon.client import get_daemon_client
+
+    client = get_daemon_client(PROFILE)
+    if client.is_daemon_running:
+        client.stop_daemon(wait=True, timeout=60)

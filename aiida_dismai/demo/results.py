@@ -1,0 +1,57 @@
+"""What the demo leaves behind: the table, the graph, the numbers, the page, the archive."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..engine.errors import BadInput
+from ..engine.files import write_json
+
+
+def write_results(node: Any, folder: Path, say: Callable[[str], None]) -> list[str]:
+    """Write everything about a finished pipeline into ``folder`` and print the table.
+
+    Returns:
+        What could not be written, with the reason.
+    """
+    from ..cli.archive.commands import write_archive
+    from ..cli.console import console
+    from ..report.collect import collect
+    from ..report.export import to_dict
+    from ..report.graph import draw_provenance
+    from ..report.html import write_page
+    from ..report.table import render
+
+    folder.mkdir(parents=True, exist_ok=True)
+    problems = []
+    report = collect(node)
+    screen = console()
+    for part in render(report):
+        screen.print(part)
+    write_json(folder / "results.json", to_dict(report))
+    say(f"numbers         {folder / 'results.json'}")
+    write_page(report, folder / "report.html")
+    say(f"page            {folder / 'report.html'}")
+    try:
+        drawn = draw_provenance(node, folder / "provenance.svg")
+        say(f"graph           {folder / 'provenance.svg'} ({drawn} nodes; all of them: verdi node graph generate {node.pk})")
+    except BadInput as error:
+        problems.append(str(error))
+    archive = folder / "benchmark.aiida"
+    if _archived(folder) == node.uuid and archive.exists():
+        say(f"archive         {archive} (as it was)")
+    else:
+        counts = write_archive(node, archive)
+        write_json(folder / "archived.json", {"uuid": node.uuid})
+        say(f"archive         {archive} ({counts['nodes']} nodes, {archive.stat().st_size / 1e6:.1f} MB)")
+    return problems
+
+
+def _archived(folder: Path) -> str | None:
+    try:
+        return str(json.loads((folder / "archived.json").read_text())["uuid"])
+    except (OSError, ValueError, KeyError):
+        return None

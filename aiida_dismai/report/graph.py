@@ -1,0 +1,62 @@
+"""The provenance graph as a picture: from the bulk crystals to the metrics."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from ..engine.errors import BadInput
+
+#: Nodes that every job has and that say little in a picture; ``verdi node graph generate`` shows them too.
+LEFT_OUT = ("Code", "Dict", "Int", "Float", "Bool", "Str", "List", "KpointsData", "PotcarData", "RemoteData", "FolderData")
+
+
+def draw_provenance(node: Any, path: Path) -> int:
+    """Draw the data provenance of what a process gave out, and write it as SVG.
+
+    Structures, weights, arrays and the jobs and functions between them are drawn; codes, parameters and
+    POTCARs are left out, except that results without successors (the metrics) stay.
+
+    Args:
+        node: a finished process, or a data node.
+        path: the file to write, ending in ``.svg``.
+
+    Returns:
+        How many nodes are drawn.
+
+    Raises:
+        BadInput: graphviz' ``dot`` is not installed (says the line that installs it).
+    """
+    from aiida.common.links import LinkType
+    from aiida.orm import CalculationNode, ProcessNode
+    from aiida.tools.visualization import Graph
+
+    if shutil.which("dot") is None:
+        raise BadInput("the graph cannot be drawn: graphviz is not installed (apt-get install graphviz)")
+    graph = Graph(graph_attr={"rankdir": "LR", "nodesep": "0.15", "ranksep": "0.6"}, include_sublabels=False)
+    ends = list(_data_of(node)) if isinstance(node, ProcessNode) else [node]
+    waiting, seen = list(ends), {end.pk for end in ends}
+    final = {end.pk for end in ends}
+    while waiting:
+        current = waiting.pop()
+        graph.add_node(current)
+        types = (LinkType.CREATE,) if not isinstance(current, CalculationNode) else (LinkType.INPUT_CALC,)
+        for link in current.base.links.get_incoming(link_type=types):
+            if type(link.node).__name__ in LEFT_OUT and link.node.pk not in final or "Code" in type(link.node).__name__:
+                continue
+            graph.add_edge(link.node, current, link)
+            if link.node.pk not in seen:
+                seen.add(link.node.pk)
+                waiting.append(link.node)
+    graph.graphviz.format = "svg"
+    path.write_bytes(graph.graphviz.pipe())
+    return len(seen)
+
+
+def _data_of(process: Any) -> list[Any]:
+    """Return the outputs of a process that nothing else in it was made from, and those that are a result."""
+    from aiida.common.links import LinkType
+
+    links = process.base.links.get_outgoing(link_type=(LinkType.RETURN, LinkType.CREATE)).all()
+    return list({link.node.pk: link.node for link in links}.values())

@@ -1,0 +1,142 @@
+"""The decision table of restarting jobs, line by line, and a job that is really cut off by its wall time."""
+
+import json
+
+import pytest
+from aiida import orm
+from aiida.engine import run_get_node
+
+from aiida_dismai.data import StructureSetData
+from aiida_dismai.workchains.generator import GeneratorWorkChain
+from aiida_dismai.workchains.jobs import RelaxChunkWorkChain, TrainPotentialWorkChain
+from fakes import ended, process
+
+pytestmark = pytest.mark.usefixtures("aiida_profile_clean")
+LJ = {"calculator": "ase.calculators.lj:LennardJones", "calculator_kwargs": {"sigma": 2.3, "epsilon": 0.2, "rc": 5.0}}
+OPTIONS = {"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}, "max_wallclock_seconds": 600}
+
+
+@pytest.fixture
+def relaxing(dismai_code, copper):
+    """A relaxation that was set up."""
+    chain = process(
+        RelaxChunkWorkChain,
+        {
+            "code": dismai_code,
+            "structures": StructureSetData(copper()),
+            "parameters": orm.Dict(LJ),
+            "options": orm.Dict(OPTIONS),
+        },
+    )
+    chain.setup()
+    return chain
+
+
+@pytest.fixture
+def training(dismai_code, copper):
+    """A training of a generative model that was set up."""
+    chain = process(
+        GeneratorWorkChain,
+        {
+            "code": dismai_code,
+            "structures": StructureSetData(copper()),
+            "parameters": orm.Dict({"model": "cryingan"}),
+            "seed": orm.Int(1),
+            "options": orm.Dict(OPTIONS),
+        },
+    )
+    chain.setup()
+    return chain
+
+
+@pytest.fixture
+def job(quick_computer, tmp_path):
+    """Return a factory of ended jobs with so many lines of progress."""
+
+    def make(exit_status, lines=0):
+        retrieved = orm.FolderData()
+        text = "".join(json.dumps({"done": i}) + "\n" for i in range(lines)) + '{"half a li'
+        retrieved.base.repository.put_object_from_bytes(text.encode(), "progress.jsonl")
+        remote = orm.RemoteData(computer=quick_computer, remote_path=str(tmp_path))
+        return ended(
+            exit_status,
+            "because",
+            {"retrieved": retrieved, "remote_folder": remote},
+            orm.CalcJobNode,
+            quick_computer,
+        )
+
+    return make
+
+
+def handle(chain, node):
+    chain.ctx.children = [node]
+    chain.ctx.iteration = 1
+    return chain.inspect_process()
+
+
+def goes_on(result):
+    return result is None or result.status == 0
+
+
+@pytest.mark.parametrize("status", [300, 310])
+def test_wrong_input_stops_at_once(relaxing, job, status):
+    assert handle(relaxing, job(status)) == relaxing.exit_codes.ERROR_INPUT.format(message="because")
+
+
+@pytest.mark.parametrize("status", [400, 120])
+def test_the_wall_time_is_gone_on_from_and_not_counted(relaxing, job, status):
+    node = job(status, lines=3)
+    assert goes_on(handle(relaxing, node))
+    assert relaxing.ctx.inputs.parent_folder.pk == node.outputs.remote_folder.pk
+    assert relaxing.ctx.iteration == 0
+
+
+def test_no_progress_in_a_whole_wall_time_stops(relaxing, job):
+    assert goes_on(handle(relaxing, job(400, lines=3)))
+    result = handle(relaxing, job(400, lines=3))
+    assert result.status == relaxing.exit_codes.ERROR_NO_PROGRESS.status
+
+
+@pytest.mark.parametrize("status", [410, 110])
+def test_out_of_memory_halves_the_batch_until_one(training, job, status):
+    for expected in (16, 8, 4, 2, 1):
+        assert goes_on(handle(training, job(status)))
+        assert training.ctx.inputs.parameters["hyperparameters"]["batch_size"] == expected
+    assert handle(training, job(status)).status == training.exit_codes.ERROR_MEMORY.status
+
+
+def test_out_of_memory_without_a_batch_stops(relaxing, job):
+    assert handle(relaxing, job(410)).status == relaxing.exit_codes.ERROR_MEMORY.status
+
+
+def test_divergence_halves_the_learning_rate_once(training, job):
+    before = training.ctx.parameters["hyperparameters"]["learning_rate"]
+    assert goes_on(handle(training, job(450)))
+    assert training.ctx.inputs.parameters["hyperparameters"]["learning_rate"] == before / 2
+    assert "parent_folder" not in training.ctx.inputs
+    assert handle(training, job(450)).status == training.exit_codes.ERROR_DIVERGED.status
+
+
+def test_the_memory_of_the_potential_is_in_its_micro_batch():
+    assert TrainPotentialWorkChain._memory_parameter == "micro_batch_size"
+
+
+def test_a_relaxation_is_cut_off_and_finished_by_the_next_job(dismai_code, copper):
+    """The soft stop of a wall time of a few seconds leaves a checkpoint; the next job starts from it."""
+    structures = copper(12)
+    slow = {"calculator": "standin_calculators:slow", "calculator_kwargs": {"seconds": 0.1}}
+    inputs = {
+        "code": dismai_code,
+        "structures": StructureSetData(structures),
+        "parameters": orm.Dict({**slow, "optimizer": "BFGS", "fmax": 0.02, "steps": 60}),
+        "options": orm.Dict(OPTIONS | {"max_wallclock_seconds": 16}),
+    }
+    results, node = run_get_node(RelaxChunkWorkChain, **inputs)
+    jobs = [child for child in node.called if isinstance(child, orm.CalcJobNode)]
+    assert node.is_finished_ok, node.exit_message
+    assert len(jobs) > 1
+    assert {job.exit_status for job in jobs[:-1]} == {400}
+    relaxed = results["structures"].structures
+    assert len(relaxed) == 12
+    assert relaxed.values("converged").all()
