@@ -7,7 +7,6 @@ the command line can be tested without running anything.
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -40,7 +39,9 @@ def relaxed(n: int, seed: int, level: float) -> StructureSetData:
     converged[-1] = n == 1
     energies = len(NUMBERS) * (level + random.normal(0, 0.02, n))
     return StructureSetData(
-        structures(n, seed, energy=energies, converged=converged, steps=random.integers(5, 90, n), fmax=np.full(n, 0.04))
+        structures(
+            n, seed, energy=energies, converged=converged, steps=random.integers(5, 90, n), fmax=np.full(n, 0.04)
+        )
     )
 
 
@@ -49,10 +50,9 @@ def weights(cls: type, folder: Path, **config: Any) -> Any:
     folder.mkdir(parents=True)
     content = b"weights of " + folder.name.encode()
     (folder / "weights.safetensors").write_bytes(content)
-    record = {"format": cls.FORMAT, "sha256": hashlib.sha256(content).hexdigest(), **config}
-    (folder / "config.json").write_text(json.dumps(record))
     if cls is GeneratorData:
         write_npz(structures(1, 0), folder / "template.npz")
+    cls.FORMAT.write_config(folder, dict.fromkeys(cls.FORMAT.keys) | config)
     return cls(folder)
 
 
@@ -114,13 +114,23 @@ def finish(node: Any, outputs: dict[str, orm.Data], exit_status: int = 0, messag
 
 def results(task: str, **values: Any) -> orm.Dict:
     """Return a results Dict as the parser makes it."""
-    record = {"task": task, "status": "finished", "device": "cpu", "versions": {"torch": "2.7.0"}, "timings": {"total": 2.0}}
+    record = {
+        "task": task,
+        "status": "finished",
+        "device": "cpu",
+        "versions": {"torch": "2.7.0"},
+        "timings": {"total": 2.0},
+    }
     return orm.Dict(record | values)
 
 
 def interval(value: float | None) -> dict[str, float | None]:
     """Return an interval as the metrics have it."""
-    return {"value": value, "lower": None if value is None else 0.9 * value, "upper": None if value is None else 1.1 * value}
+    return {
+        "value": value,
+        "lower": None if value is None else 0.9 * value,
+        "upper": None if value is None else 1.1 * value,
+    }
 
 
 def motif(label: str, training: float, generated: float) -> dict[str, Any]:
@@ -180,7 +190,11 @@ def potcar(symbol: str) -> Any:
     from aiida_vasp.data.potcar import PotcarData
 
     node = PotcarData()
-    for name, value in (("sha512", hashlib.sha512(symbol.encode()).hexdigest()), ("symbol", symbol), ("element", symbol)):
+    for name, value in (
+        ("sha512", hashlib.sha512(symbol.encode()).hexdigest()),
+        ("symbol", symbol),
+        ("element", symbol),
+    ):
         node.base.attributes.set(name, value)
     node.set_version()
     return node.store()
@@ -194,7 +208,9 @@ def fresh(profile: Any, folder: Path, **options: Any) -> SimpleNamespace:
     return build(make_localhost(str(folder / "jobs"))[0], folder, **options)
 
 
-def build(computer: orm.Computer, folder: Path, vasp: str = "/opt/bin/dismai-vasp-standin", n_models: int = 2) -> SimpleNamespace:
+def build(
+    computer: orm.Computer, folder: Path, vasp: str = "/opt/bin/dismai-vasp-standin", n_models: int = 2
+) -> SimpleNamespace:
     """Return the nodes of a finished pipeline: two crystals, two VASP jobs, a potential, ``n_models`` models."""
     dismai = code(computer, "dismai", "dismai.relax", "/opt/bin/dismai")
     vasp_code = code(computer, "vasp", "vasp.vasp", vasp)
@@ -224,17 +240,26 @@ def build(computer: orm.Computer, folder: Path, vasp: str = "/opt/bin/dismai-vas
 
 def _dataset(caller: Any, crystals: list[Any], dismai: Any, vasp_code: Any, folder: Path) -> SimpleNamespace:
     node = process(
-        orm.WorkChainNode, WORKFLOWS + "dataset.interface", "InterfaceDatasetWorkChain",
-        {"slab_a": crystals[0], "slab_b": crystals[1]}, caller=caller, call="dataset",
-    )  # fmt: skip
+        orm.WorkChainNode,
+        WORKFLOWS + "dataset.interface",
+        "InterfaceDatasetWorkChain",
+        {"slab_a": crystals[0], "slab_b": crystals[1]},
+        caller=caller,
+        call="dataset",
+    )
     built = StructureSetData(structures(2, 1))
     process(
-        orm.CalcJobNode, CALCULATIONS + "interfaces.build", "BuildInterfacesCalculation",
+        orm.CalcJobNode,
+        CALCULATIONS + "interfaces.build",
+        "BuildInterfacesCalculation",
         {"slab_a": crystals[0], "slab_b": crystals[1], "code": dismai},
         {"structures": built, "results": results("interfaces.build", n_structures=2, packing_failures=1)},
-        node, "build_training",
-    )  # fmt: skip
-    label = process(orm.WorkChainNode, WORKFLOWS + "label", "LabelWorkChain", {"structures": built}, caller=node, call="label")
+        node,
+        "build_training",
+    )
+    label = process(
+        orm.WorkChainNode, WORKFLOWS + "label", "LabelWorkChain", {"structures": built}, caller=node, call="label"
+    )
     jobs, steps = [], {}
     for index in range(2):
         taken = orm.StructureData(cell=np.diag([5.0, 6.0, 7.0]).tolist())
@@ -243,10 +268,14 @@ def _dataset(caller: Any, crystals: list[Any], dismai: Any, vasp_code: Any, fold
         trajectory = orm.Dict({"energy": -1.0 - index})
         jobs.append(
             process(
-                orm.CalcJobNode, "aiida.calculations:vasp.vasp", "VaspCalculation",
+                orm.CalcJobNode,
+                "aiida.calculations:vasp.vasp",
+                "VaspCalculation",
                 {"structure": taken, "code": vasp_code, "potential__Li": _potcar_once("Li_sv")},
-                {"misc": trajectory}, label, f"lane_00{index}",
-            )  # fmt: skip
+                {"misc": trajectory},
+                label,
+                f"lane_00{index}",
+            )
         )
         steps[f"job_{index}"] = trajectory
     labelled = StructureSetData(structures(6, 2, energy=np.arange(6.0), trajectory=np.repeat([0, 1], 3)))
@@ -259,48 +288,92 @@ def _dataset(caller: Any, crystals: list[Any], dismai: Any, vasp_code: Any, fold
     found = {
         "potential": potential,
         "results": results(
-            "potential.train", test_mae_energy=3.21, test_mae_forces=45.6, test_mae_stress=0.0123, epochs=4, best_epoch=3,
-            stopped="max_epochs", n_train=4, n_validation=1, n_test=1, n_trajectories=2, n_parameters=1234,
+            "potential.train",
+            test_mae_energy=3.21,
+            test_mae_forces=45.6,
+            test_mae_stress=0.0123,
+            epochs=4,
+            best_epoch=3,
+            stopped="max_epochs",
+            n_train=4,
+            n_validation=1,
+            n_test=1,
+            n_trajectories=2,
+            n_parameters=1234,
         ),
         "curves": arrays(
             epoch=np.arange(1, n + 1),
-            train_mae_energy=40 * np.exp(-np.arange(n) / 8) + 3, validation_mae_energy=45 * np.exp(-np.arange(n) / 8) + 5,
-            train_mae_forces=400 * np.exp(-np.arange(n) / 8) + 40, validation_mae_forces=430 * np.exp(-np.arange(n) / 8) + 60,
+            train_mae_energy=40 * np.exp(-np.arange(n) / 8) + 3,
+            validation_mae_energy=45 * np.exp(-np.arange(n) / 8) + 5,
+            train_mae_forces=400 * np.exp(-np.arange(n) / 8) + 40,
+            validation_mae_forces=430 * np.exp(-np.arange(n) / 8) + 60,
         ),
         "parity": _parity(),
-    }  # fmt: skip
+    }
     process(
-        orm.CalcJobNode, CALCULATIONS + "potential.train", "TrainPotentialCalculation",
-        {"structures": labelled, "code": dismai}, found, node, "potential",
-    )  # fmt: skip
+        orm.CalcJobNode,
+        CALCULATIONS + "potential.train",
+        "TrainPotentialCalculation",
+        {"structures": labelled, "code": dismai},
+        found,
+        node,
+        "potential",
+    )
     candidates = relaxed(12, 3, -4.8)
     process(
-        orm.CalcJobNode, CALCULATIONS + "relax", "RelaxCalculation",
+        orm.CalcJobNode,
+        CALCULATIONS + "relax",
+        "RelaxCalculation",
         {"structures": built, "potential": potential, "code": dismai},
         {"structures": candidates, "results": results("relax", n_structures=12, n_not_converged=1, n_failed=0)},
-        node, "relax_0",
-    )  # fmt: skip
+        node,
+        "relax_0",
+    )
     chosen = StructureSetData(candidates.structures[:10])
     energies = orm.Dict(
-        {"window": 0.4, "looked_at": 12, "converged": 11, "low": 10, "kept": 10, "e_cut": -4.77, "lowest": -4.85,
-         "interface_energies": np.linspace(-0.4, 0.2, 11).tolist()}
-    )  # fmt: skip
+        {
+            "window": 0.4,
+            "looked_at": 12,
+            "converged": 11,
+            "low": 10,
+            "kept": 10,
+            "e_cut": -4.77,
+            "lowest": -4.85,
+            "interface_energies": np.linspace(-0.4, 0.2, 11).tolist(),
+        }
+    )
     process(
-        orm.CalcFunctionNode, "", "select_low_energy", {"structures": candidates},
-        {"structures": chosen, "energies": energies}, node,
-    )  # fmt: skip
+        orm.CalcFunctionNode,
+        "",
+        "select_low_energy",
+        {"structures": candidates},
+        {"structures": chosen, "energies": energies},
+        node,
+    )
     train, validation = StructureSetData(chosen.structures[:8]), StructureSetData(chosen.structures[8:])
     split = orm.Dict({"seed": 7, "train": list(range(8)), "validation": [8, 9]})
     process(
-        orm.CalcFunctionNode, "", "split_structures", {"structures": chosen},
-        {"train": train, "validation": validation, "split": split}, node,
-    )  # fmt: skip
+        orm.CalcFunctionNode,
+        "",
+        "split_structures",
+        {"structures": chosen},
+        {"train": train, "validation": validation, "split": split},
+        node,
+    )
     outputs = {
-        "dataset": chosen, "train": train, "validation": validation, "split": split, "energies": energies,
-        "candidates": candidates, "potential": potential, "potential_results": found["results"],
-        "potential_curves": found["curves"], "potential_parity": found["parity"], "labelled": labelled,
+        "dataset": chosen,
+        "train": train,
+        "validation": validation,
+        "split": split,
+        "energies": energies,
+        "candidates": candidates,
+        "potential": potential,
+        "potential_results": found["results"],
+        "potential_curves": found["curves"],
+        "potential_parity": found["parity"],
+        "labelled": labelled,
         "label_summary": label_summary,
-    }  # fmt: skip
+    }
     finish(node, outputs)
     return SimpleNamespace(node=node, outputs=outputs, vasp=jobs)
 
@@ -331,14 +404,23 @@ def _parity() -> orm.ArrayData:
 def _benchmark(caller: Any, data: SimpleNamespace, dismai: Any, folder: Path, n_models: int) -> SimpleNamespace:
     train, validation = data.outputs["train"], data.outputs["validation"]
     node = process(
-        orm.WorkChainNode, WORKFLOWS + "benchmark", "BenchmarkWorkChain",
-        {"train": train, "validation": validation, "potential": data.outputs["potential"]}, caller=caller, call="benchmark",
-    )  # fmt: skip
+        orm.WorkChainNode,
+        WORKFLOWS + "benchmark",
+        "BenchmarkWorkChain",
+        {"train": train, "validation": validation, "potential": data.outputs["potential"]},
+        caller=caller,
+        call="benchmark",
+    )
     outputs: dict[str, Any] = {"baseline": metrics(0.01, 0.0, 2)}
     process(
-        orm.CalcJobNode, CALCULATIONS + "metrics", "MetricsCalculation",
-        {"structures": validation, "reference": train, "code": dismai}, {"results": outputs["baseline"]}, node, "baseline",
-    )  # fmt: skip
+        orm.CalcJobNode,
+        CALCULATIONS + "metrics",
+        "MetricsCalculation",
+        {"structures": validation, "reference": train, "code": dismai},
+        {"results": outputs["baseline"]},
+        node,
+        "baseline",
+    )
     evaluate = None
     for index in range(n_models):
         name = f"model_{index}"
@@ -348,26 +430,39 @@ def _benchmark(caller: Any, data: SimpleNamespace, dismai: Any, folder: Path, n_
             "generator": generator,
             "results": results("generator.train", model="cryingan", epochs=100, seed=index),
             "curves": arrays(
-                epoch=epochs, generator_loss=np.sin(epochs / 9) + index, critic_coordinates_loss=-np.exp(-epochs / 30),
+                epoch=epochs,
+                generator_loss=np.sin(epochs / 9) + index,
+                critic_coordinates_loss=-np.exp(-epochs / 30),
                 critic_coordinates_wasserstein=np.exp(-epochs / 40),
             ),
-        }  # fmt: skip
+        }
         process(
-            orm.CalcJobNode, CALCULATIONS + "generator.train", "TrainGeneratorCalculation",
-            {"structures": train, "code": dismai}, made, node, f"train_{name}",
-        )  # fmt: skip
+            orm.CalcJobNode,
+            CALCULATIONS + "generator.train",
+            "TrainGeneratorCalculation",
+            {"structures": train, "code": dismai},
+            made,
+            node,
+            f"train_{name}",
+        )
         generated = StructureSetData(structures(5, 10 + index))
         process(
-            orm.CalcJobNode, CALCULATIONS + "generator.sample", "SampleGeneratorCalculation",
+            orm.CalcJobNode,
+            CALCULATIONS + "generator.sample",
+            "SampleGeneratorCalculation",
             {"generator": generator, "code": dismai},
             {"structures": generated, "results": results("generator.sample", n_requested=6, n_nonfinite=1)},
-            node, f"sample_{name}",
-        )  # fmt: skip
+            node,
+            f"sample_{name}",
+        )
         evaluate, evaluated = _evaluate(node, name, index, generated, data, dismai)
         outputs |= {
-            f"generators__{name}": generator, f"curves__{name}": made["curves"], f"training__{name}": made["results"],
-            f"generated__{name}": generated, **evaluated,
-        }  # fmt: skip
+            f"generators__{name}": generator,
+            f"curves__{name}": made["curves"],
+            f"training__{name}": made["results"],
+            f"generated__{name}": generated,
+            **evaluated,
+        }
     each = {f"model_{index}": outputs[f"metrics__model_{index}"] for index in range(n_models)}
     from aiida_dismai.calculations.functions.statistics import aggregate_metrics
 
@@ -376,22 +471,36 @@ def _benchmark(caller: Any, data: SimpleNamespace, dismai: Any, folder: Path, n_
     return SimpleNamespace(node=node, outputs=outputs, evaluate=evaluate)
 
 
-def _evaluate(caller: Any, name: str, index: int, generated: Any, data: SimpleNamespace, dismai: Any) -> tuple[Any, dict[str, Any]]:
+def _evaluate(
+    caller: Any, name: str, index: int, generated: Any, data: SimpleNamespace, dismai: Any
+) -> tuple[Any, dict[str, Any]]:
     node = process(
-        orm.WorkChainNode, WORKFLOWS + "evaluate", "EvaluateWorkChain",
-        {"structures": generated, "reference": data.outputs["train"]}, caller=caller, call=f"evaluate_{name}",
-    )  # fmt: skip
+        orm.WorkChainNode,
+        WORKFLOWS + "evaluate",
+        "EvaluateWorkChain",
+        {"structures": generated, "reference": data.outputs["train"]},
+        caller=caller,
+        call=f"evaluate_{name}",
+    )
     after = relaxed(5, 20 + index, -4.75)
     process(
-        orm.CalcJobNode, CALCULATIONS + "relax", "RelaxCalculation",
+        orm.CalcJobNode,
+        CALCULATIONS + "relax",
+        "RelaxCalculation",
         {"structures": generated, "potential": data.outputs["potential"], "code": dismai},
-        {"structures": after, "results": results("relax", n_structures=5, n_not_converged=1, n_failed=0)}, node, "relax",
-    )  # fmt: skip
+        {"structures": after, "results": results("relax", n_structures=5, n_not_converged=1, n_failed=0)},
+        node,
+        "relax",
+    )
     measured, each = metrics(0.05 + 0.02 * index, 20.0, 5), per_structure(4, index)
     process(
-        orm.CalcJobNode, CALCULATIONS + "metrics", "MetricsCalculation",
+        orm.CalcJobNode,
+        CALCULATIONS + "metrics",
+        "MetricsCalculation",
         {"structures": after, "reference": data.outputs["train"], "code": dismai},
-        {"results": measured, "per_structure": each}, node, "metrics",
-    )  # fmt: skip
+        {"results": measured, "per_structure": each},
+        node,
+        "metrics",
+    )
     finish(node, {"metrics": measured, "relaxed": after, "per_structure": each})
     return node, {f"metrics__{name}": measured, f"relaxed__{name}": after, f"per_structure__{name}": each}

@@ -77,7 +77,8 @@ def find_structures(identifier: str, what: str = "structures") -> Any:
         if isinstance(found, StructureSetData):
             return found
     raise BadInput(
-        f"{what}: {node.process_label}<{node.pk}> has no output 'dataset' or 'structures'; give the PK of a structure set"
+        f"{what}: {node.process_label}<{node.pk}> has no output 'dataset' or 'structures'; "
+        "give the PK of a structure set"
     )
 
 
@@ -90,7 +91,11 @@ def _show(node: Any) -> None:
     rows: list[tuple[str, Any]] = [
         ("label", node.label or None),
         ("structures", len(node)),
-        ("formulas", ", ".join(node.formulas[:4]) + (f" and {attributes.get('n_formulas') - 4} more" if attributes.get("n_formulas") > 4 else "")),
+        (
+            "formulas",
+            ", ".join(node.formulas[:4])
+            + (f" and {attributes.get('n_formulas') - 4} more" if attributes.get("n_formulas") > 4 else ""),
+        ),
         ("atoms each", attributes.get("n_atoms") or "different"),
         ("cell", "different" if cell is None else " | ".join(" ".join(f"{x:.4f}" for x in row) for row in cell)),
         ("content hash", node.content_hash),

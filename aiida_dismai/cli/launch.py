@@ -24,8 +24,12 @@ potential_option = click.option("--potential", metavar="NODE", help="A trained p
 
 def crystal_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the two bulk crystals."""
-    upper = click.option("--slab-b", required=True, metavar="NODE|FILE", help=f"Crystal of the upper slab: {CRYSTAL_HELP}")
-    lower = click.option("--slab-a", required=True, metavar="NODE|FILE", help=f"Crystal of the lower slab: {CRYSTAL_HELP}")
+    upper = click.option(
+        "--slab-b", required=True, metavar="NODE|FILE", help=f"Crystal of the upper slab: {CRYSTAL_HELP}"
+    )
+    lower = click.option(
+        "--slab-a", required=True, metavar="NODE|FILE", help=f"Crystal of the lower slab: {CRYSTAL_HELP}"
+    )
     return lower(upper(function))
 
 
@@ -72,8 +76,8 @@ def find_split(identifier: str) -> tuple[Any, Any]:
         if isinstance(train, StructureSetData) and isinstance(validation, StructureSetData):
             return train, validation
     raise BadInput(
-        f"dataset: {node.process_label}<{node.pk}> has no training and validation sets; give a `dismai.dataset.interface`, "
-        "or --train and --validation"
+        f"dataset: {node.process_label}<{node.pk}> has no training and validation sets; give a "
+        "`dismai.dataset.interface`, or --train and --validation"
     )
 
 
@@ -239,4 +243,6 @@ def pipeline(
 
 def _need_energies(vasp: str | None, potential: str | None) -> None:
     if (vasp is None) == (potential is None):
-        raise click.UsageError("give --vasp CODE to make a potential with DFT, or --potential NODE to use one (not both)")
+        raise click.UsageError(
+            "give --vasp CODE to make a potential with DFT, or --potential NODE to use one (not both)"
+        )

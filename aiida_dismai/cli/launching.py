@@ -35,7 +35,18 @@ SHARED = (
     click.option("--dry-run", is_flag=True, help="Print the inputs as YAML; submit and store nothing."),
 )
 #: The keywords of these options.
-NAMES = ("protocol", "overrides", "options_file", "queue", "account", "walltime", "gpus", "label", "foreground", "dry_run")
+NAMES = (
+    "protocol",
+    "overrides",
+    "options_file",
+    "queue",
+    "account",
+    "walltime",
+    "gpus",
+    "label",
+    "foreground",
+    "dry_run",
+)
 
 
 def launch_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -73,7 +84,9 @@ def scheduler_options(how: dict[str, Any]) -> dict[str, Any]:
         except yaml.YAMLError as error:
             raise BadInput(f"{how['options_file']}: not YAML ({' '.join(str(error).split())})") from error
         if not isinstance(content, dict):
-            raise BadInput(f"{how['options_file']}: must be a mapping of scheduler options, for instance `queue_name: gpu`")
+            raise BadInput(
+                f"{how['options_file']}: must be a mapping of scheduler options, for instance `queue_name: gpu`"
+            )
         options |= content
     if how["queue"]:
         options["queue_name"] = how["queue"]
@@ -126,7 +139,9 @@ def dismai_code(label: str | None) -> Any:
         return codes[0]
     if codes:
         raise BadInput(f"--code: choose one of {', '.join(code.full_label for code in codes)}")
-    raise BadInput("no `dismai` code in this profile; `aiida-dismai setup code --computer NAME --executable PATH` makes one")
+    raise BadInput(
+        "no `dismai` code in this profile; `aiida-dismai setup code --computer NAME --executable PATH` makes one"
+    )
 
 
 def structures_input(text: str, what: str) -> Any:
@@ -186,7 +201,7 @@ def start(process: str, how: dict[str, Any], **arguments: Any) -> None:
     """
     from aiida.plugins import WorkflowFactory
 
-    workflow = WorkflowFactory(process)
+    workflow: Any = WorkflowFactory(process)
     given = {name: value for name, value in arguments.items() if value is not None}
     with refusals():
         builder = workflow.get_builder_from_protocol(
@@ -195,13 +210,16 @@ def start(process: str, how: dict[str, Any], **arguments: Any) -> None:
         if how["label"]:
             builder.metadata.label = how["label"]
         inputs = builder._inputs(prune=True)
-        refused = workflow.spec().validate_inputs(inputs)
+        ports = workflow.spec().inputs
+        refused = ports.validate(ports.pre_process(builder._inputs(prune=True)))
     if refused is not None:
         raise BadInput(" ".join(str(refused).split()))
     if how["dry_run"]:
         import yaml
 
-        click.echo(yaml.safe_dump({"process": process, "inputs": plain(inputs)}, sort_keys=True, allow_unicode=True), nl=False)
+        click.echo(
+            yaml.safe_dump({"process": process, "inputs": plain(inputs)}, sort_keys=True, allow_unicode=True), nl=False
+        )
         return
     if how["foreground"]:
         _run(builder)
@@ -212,8 +230,10 @@ def start(process: str, how: dict[str, Any], **arguments: Any) -> None:
 def _run(builder: Any) -> None:
     from aiida.engine import run_get_node
 
+    from .status import state_of
+
     _, node = run_get_node(builder)
-    click.echo(f"{node.process_label}<{node.pk}> {node.process_state.value} [{node.exit_status}]")
+    click.echo(f"{node.process_label}<{node.pk}> {state_of(node)}")
     if not node.is_finished_ok:
         raise click.ClickException(
             f"{node.exit_message or 'it did not end well'}; `aiida-dismai status {node.pk}` shows which step"
@@ -228,7 +248,9 @@ def _submit(builder: Any) -> None:
 
     profile = get_manager().get_profile()
     if profile is None or profile.process_control_backend is None:
-        raise BadInput("this profile has no broker, so nothing can be submitted; use --run, or `verdi profile configure-broker`")
+        raise BadInput(
+            "this profile has no broker, so nothing can be submitted; use --run, or `verdi profile configure-broker`"
+        )
     node = submit(builder)
     click.echo(f"submitted {node.process_label}<{node.pk}>; watch it: aiida-dismai status {node.pk} --watch")
     if not get_daemon_client(profile.name).is_daemon_running:

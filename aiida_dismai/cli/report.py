@@ -13,13 +13,22 @@ from .profiles import load_node, load_profile
 @click.command()
 @click.argument("pk")
 @click.option(
-    "--format", "kind", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True, help="What to print."
+    "--format",
+    "kind",
+    type=click.Choice(["table", "json", "csv"]),
+    default="table",
+    show_default=True,
+    help="What to print.",
 )
 @click.option(
     "--per", type=click.Choice(["model", "structure"]), default="model", show_default=True, help="Rows of the CSV."
 )
-@click.option("--html", "page", type=click.Path(dir_okay=False), metavar="FILE", help="Write a self-contained web page, too.")
-@click.option("-o", "--output", type=click.Path(dir_okay=False), metavar="FILE", help="Write to FILE instead of printing.")
+@click.option(
+    "--html", "page", type=click.Path(dir_okay=False), metavar="FILE", help="Write a self-contained web page, too."
+)
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False), metavar="FILE", help="Write to FILE instead of printing."
+)
 def report(pk: str, kind: str, per: str, page: str | None, output: str | None) -> None:
     """Report on PK: a benchmark, a pipeline, an evaluation or a data set."""
     from aiida.orm import ProcessNode

@@ -54,7 +54,7 @@ class FriendlyGroup(click.Group):
 @click.version_option(package_name="aiida-dismai", prog_name="aiida-dismai")
 @click.pass_context
 def main(ctx: click.Context, profile: str | None, debug: bool) -> None:
-    """Dismai-Bench in AiiDA: set up, launch, watch, report and share.
+    r"""Dismai-Bench in AiiDA: set up, launch, watch, report and share.
 
     A whole benchmark from bulk crystals to the metrics table:
 

@@ -13,7 +13,6 @@ from ..engine.errors import BadInput
 from .console import console, table
 from .profiles import load_profile
 
-
 PROFILE_HINTS = """\
 To try things out (SQLite, no services to install; also makes the computer 'localhost'):
 
@@ -69,7 +68,8 @@ def computer_command(name: str, hostname: str | None, workdir: str | None) -> No
         return
     profile = load_profile()
     computer, created = make_localhost(workdir or str(Path(profile.repository_path).parent / "jobs"))
-    click.echo(f"computer '{computer.label}' {'created' if created else 'is there already'}, jobs run in {computer.get_workdir()}")
+    state = "created" if created else "is there already"
+    click.echo(f"computer '{computer.label}' {state}, jobs run in {computer.get_workdir()}")
 
 
 def make_localhost(workdir: str) -> tuple[Any, bool]:
@@ -100,7 +100,9 @@ def make_localhost(workdir: str) -> tuple[Any, bool]:
 @click.option("--executable", metavar="PATH", help="Absolute path of `dismai` there.")
 @click.option("--vasp", metavar="PATH", help="Absolute path of VASP there.")
 @click.option("--label", help="Label of the code; without it, 'dismai' and 'vasp'.")
-@click.option("--prepend", default="", metavar="TEXT", help=r"Lines before the command, for instance 'module load vasp'.")
+@click.option(
+    "--prepend", default="", metavar="TEXT", help=r"Lines before the command, for instance 'module load vasp'."
+)
 def code_command(computer_name: str, executable: str | None, vasp: str | None, label: str | None, prepend: str) -> None:
     """Make the codes `dismai@COMPUTER` and, with --vasp, `vasp@COMPUTER`."""
     if not executable and not vasp:
@@ -112,7 +114,9 @@ def code_command(computer_name: str, executable: str | None, vasp: str | None, l
         if path is None:
             continue
         code, created = make_code(computer_name, path, label or name, plugin, prepend)
-        click.echo(f"code '{code.full_label}' {'created' if created else 'is there already'} ({code.filepath_executable})")
+        click.echo(
+            f"code '{code.full_label}' {'created' if created else 'is there already'} ({code.filepath_executable})"
+        )
 
 
 def make_code(computer_name: str, path: str, label: str, plugin: str, prepend: str = "") -> tuple[Any, bool]:
@@ -142,7 +146,9 @@ def make_code(computer_name: str, path: str, label: str, plugin: str, prepend: s
         pass
     else:
         if str(code.get_executable()) != path:
-            raise BadInput(f"code '{code.full_label}' is there already and runs {code.get_executable()}; give another --label")
+            raise BadInput(
+                f"code '{code.full_label}' is there already and runs {code.get_executable()}; give another --label"
+            )
         return code, False
     if local and plugin.startswith("dismai."):
         _ask_dismai(path)
@@ -168,14 +174,17 @@ def _ask_dismai(path: str) -> None:
         raise BadInput(f"{path}: could not be run ({error})") from error
     if answer.returncode != 0 or "generator.train" not in answer.stdout:
         raise BadInput(
-            f"{path} does not answer `dismai list`; install `aiida-dismai[engine]` there and give the path of its `dismai`"
+            f"{path} does not answer `dismai list`; install `aiida-dismai[engine]` there and give the path of its "
+            "`dismai`"
         )
 
 
 @setup.command("potcars")
 @click.option("--family", help="Name of the POTCAR family; without it, the protocol's.")
 @click.option("--path", "folder", type=click.Path(), help="Folder FAMILY/SYMBOL/POTCAR, for the printed command.")
-@click.option("--protocol", default="paper", show_default=True, help="Protocol of `dismai.label` whose POTCARs are needed.")
+@click.option(
+    "--protocol", default="paper", show_default=True, help="Protocol of `dismai.label` whose POTCARs are needed."
+)
 def potcars_command(family: str | None, folder: str | None, protocol: str) -> None:
     """Check that the POTCAR family has what the protocol needs; print the upload command where it has not."""
     load_profile()
@@ -220,7 +229,11 @@ def check_command(protocol: str) -> None:
     """Print what is set up and what is missing."""
     profile = load_profile()
     rows = [
-        ("profile", "ok", f"{profile.name}: {profile.storage_backend}, {profile.process_control_backend or 'no broker'}"),
+        (
+            "profile",
+            "ok",
+            f"{profile.name}: {profile.storage_backend}, {profile.process_control_backend or 'no broker'}",
+        ),
         _daemon_row(profile),
         *_code_rows(),
         _potcar_row(protocol),
@@ -230,7 +243,11 @@ def check_command(protocol: str) -> None:
 
 def _daemon_row(profile: Any) -> tuple[str, str, str]:
     if profile.process_control_backend is None:
-        return "daemon", "missing", "the profile has no broker: only `launch --run` works (`verdi profile configure-broker`)"
+        return (
+            "daemon",
+            "missing",
+            "the profile has no broker: only `launch --run` works (`verdi profile configure-broker`)",
+        )
     from aiida.engine.daemon.client import get_daemon_client
 
     if get_daemon_client(profile.name).is_daemon_running:

@@ -14,13 +14,22 @@ from .profiles import load_node, load_profile
 TOLD = ("time", "stage", "done", "total")
 #: Finished children of one kind beyond this number are summed up in one line.
 SHOWN_FINISHED = 4
-COLOURS = {"finished": "green", "failed": "red", "excepted": "red", "killed": "red", "running": "cyan", "waiting": "yellow"}
+COLOURS = {
+    "finished": "green",
+    "failed": "red",
+    "excepted": "red",
+    "killed": "red",
+    "running": "cyan",
+    "waiting": "yellow",
+}
 
 
 @click.command()
 @click.argument("pk")
 @click.option("--watch", is_flag=True, help="Refresh until it has ended; without a terminal, print each change.")
-@click.option("--interval", type=click.FloatRange(min=0.5), default=5.0, show_default=True, help="Seconds between looks.")
+@click.option(
+    "--interval", type=click.FloatRange(min=0.5), default=5.0, show_default=True, help="Seconds between looks."
+)
 @click.option("--all", "everything", is_flag=True, help="Show every finished child, too.")
 def status(pk: str, watch: bool, interval: float, everything: bool) -> None:
     """Show the stages of process PK, how far its running jobs are, and why others failed."""
@@ -140,7 +149,7 @@ def _job_state(node: Any) -> str:
 
 
 def last_progress(node: Any) -> dict[str, Any] | None:
-    """Return the last line of a job's progress file, from its folder on the computer while it runs; None without one."""
+    """Return the last line of a job's progress file (while it runs, from its folder there); None without one."""
     from ..report.progress import progress_lines
 
     lines = progress_lines(node)

@@ -61,7 +61,8 @@ class Report:
         dataset: counts, E_cut, split, nodes; empty without.
         potential: test-set errors and what it was trained on; empty without.
         labels: what DFT did; empty without.
-        arrays: ``potential_curves``, ``potential_parity``, ``dataset_energies`` (eV/atom), ``interface_energies`` (J/m²).
+        arrays: ``potential_curves``, ``potential_parity``, ``dataset_energies`` (eV/atom), ``interface_energies``
+            (J/m²).
         tree: the processes.
         notes: what a reader must know before quoting a number.
         paper: the paper's numbers and where they are from.
@@ -189,7 +190,9 @@ def _add_models(report: Report, outputs: dict[str, Any]) -> None:
             }
             report.models.append(_model(name, parts))
     elif metrics is not None:
-        report.models.append(_model("generated", {name: outputs.get(name) for name in ("metrics", "relaxed", "per_structure")}))
+        report.models.append(
+            _model("generated", {name: outputs.get(name) for name in ("metrics", "relaxed", "per_structure")})
+        )
     if "summary" in outputs:
         report.summary = outputs["summary"].get_dict()
     elif report.models:
@@ -307,7 +310,7 @@ def smaller_than_paper(report: Report) -> list[str]:
         "generated": min((number for number in generated if number is not None), default=None),
     }
     wanted = [(sizes[name], *scale[name]) for name in sizes]
-    kinds = {model.training.get("model") for model in report.models}
+    kinds = {str(model.training.get("model")) for model in report.models}
     for kind in sorted(kind for kind in kinds if kind in scale["epochs"]):
         epochs = [model.training["epochs"] for model in report.models if model.training.get("model") == kind]
         wanted.append((min(epochs), *scale["epochs"][kind]))

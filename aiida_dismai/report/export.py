@@ -79,7 +79,9 @@ def to_csv(report: Report, per: str) -> str:
         BadInput: the report has no models.
     """
     if not report.models:
-        raise BadInput(f"{report.process['type']}<{report.process['pk']}> has no models, and so no CSV; use --format json")
+        raise BadInput(
+            f"{report.process['type']}<{report.process['pk']}> has no models, and so no CSV; use --format json"
+        )
     rows = _model_rows(report) if per == "model" else _structure_rows(report)
     names: list[str] = []
     for row in rows:

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ..engine.files import write_atomically
 from . import plots
 from .collect import Report
 from .table import dataset_rows, duration, metric_rows, number, potential_rows
 
-#: Cells that are wider than a chart of half the page.
-CONFIG = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"]}
+#: Charts follow the width of the page; zooming is by dragging, so that no tool bar covers the titles.
+CONFIG = {"displayModeBar": False, "responsive": True}
 
 
 def write_page(report: Report, path: Path) -> None:
     """Write the page."""
     content = page(report).encode()
-    write_atomically(path, lambda handle: handle.write(content) and None)
+
+    def write(handle: BinaryIO) -> None:
+        handle.write(content)
+
+    write_atomically(path, write)
 
 
 def page(report: Report) -> str:
@@ -50,12 +54,20 @@ def _script() -> str:
 def headline(report: Report) -> list[tuple[str, str, str]]:
     """Return the numbers at the top of the page: value, what it is, and what stands beside it."""
     found = []
-    for name, what in (("d_all", "fingerprint distance d_all"), ("failed_percent", "failed"), ("mean_relaxation_steps", "relaxation steps")):
+    for name, what in (
+        ("d_all", "fingerprint distance d_all"),
+        ("failed_percent", "failed"),
+        ("mean_relaxation_steps", "relaxation steps"),
+    ):
         entry = (report.summary.get("metrics") or {}).get(name)
         if entry is None or entry["mean"] is None:
             continue
         value = f"{number(entry['mean'], 3)}{' %' if name == 'failed_percent' else ''}"
-        beside = f"min {number(entry['min'], 3)}, max {number(entry['max'], 3)} of {entry['models']}" if entry["models"] > 1 else "one model"
+        beside = (
+            f"min {number(entry['min'], 3)}, max {number(entry['max'], 3)} of {entry['models']}"
+            if entry["models"] > 1
+            else "one model"
+        )
         baseline = report.baseline_value(name)
         if baseline is not None:
             beside += f" · validation set {number(baseline, 3)}"
@@ -77,7 +89,10 @@ def sections(report: Report) -> list[dict[str, Any]]:
         ("Coordination motifs", [plots.motifs(report, cation) for cation in cations]),
         ("Training of the generative models", [plots.model_curves(report)]),
         ("Data set", [plots.interface_energies(report)]),
-        ("Potential", [plots.potential_curves(report), *(plots.parity(report, name) for name in ("energy", "forces", "stress"))]),
+        (
+            "Potential",
+            [plots.potential_curves(report), *(plots.parity(report, name) for name in ("energy", "forces", "stress"))],
+        ),
     ]
     result = []
     for title, figures in layout:

@@ -19,7 +19,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 SETS = {"train": "#a7b4bf", "validation": "#e69f00", "test": "#0072b2"}
 #: Points of a parity plot at most; forces have millions.
 MAX_POINTS = 4000
-HEIGHT = 340
+HEIGHT = 360
 
 
 def _figure(title: str, x: str, y: str, height: int = HEIGHT) -> Figure:
@@ -27,15 +27,19 @@ def _figure(title: str, x: str, y: str, height: int = HEIGHT) -> Figure:
 
     figure = go.Figure()
     figure.update_layout(
-        title={"text": title, "font": {"size": 15}, "x": 0, "xanchor": "left", "xref": "paper"},
+        title={"text": title, "font": {"size": 15}, "x": 0.012, "xanchor": "left", "y": 0.965, "yanchor": "top"},
         template="plotly_white",
         font={"family": "system-ui, -apple-system, 'Segoe UI', sans-serif", "size": 12.5, "color": "#22303a"},
-        margin={"l": 62, "r": 16, "t": 46, "b": 52},
+        margin={"l": 62, "r": 18, "t": 72, "b": 52},
         height=height,
-        legend={"orientation": "h", "y": 1.0, "x": 1.0, "xanchor": "right", "yanchor": "bottom"},
+        legend={"orientation": "h", "y": 1.01, "x": 0, "xanchor": "left", "yanchor": "bottom"},
     )
-    figure.update_xaxes(title=x, showline=True, linecolor="#c5ced6", ticks="outside", gridcolor="#edf1f4", zeroline=False)
-    figure.update_yaxes(title=y, showline=True, linecolor="#c5ced6", ticks="outside", gridcolor="#edf1f4", zeroline=False)
+    figure.update_xaxes(
+        title=x, showline=True, linecolor="#c5ced6", ticks="outside", gridcolor="#edf1f4", zeroline=False
+    )
+    figure.update_yaxes(
+        title=y, showline=True, linecolor="#c5ced6", ticks="outside", gridcolor="#edf1f4", zeroline=False
+    )
     return figure
 
 
@@ -88,7 +92,9 @@ def energies(report: Report) -> Figure | None:
     figure = _figure("Energies after relaxation", "energy, eV/atom", "structures, %")
     _histograms(figure, groups)
     if report.dataset.get("e_cut") is not None:
-        figure.add_vline(x=report.dataset["e_cut"], line={"color": "#8a2be2", "dash": "dot", "width": 1.5}, annotation_text="E_cut")
+        figure.add_vline(
+            x=report.dataset["e_cut"], line={"color": "#8a2be2", "dash": "dot", "width": 1.5}, annotation_text="E_cut"
+        )
     return figure
 
 
@@ -122,7 +128,13 @@ def potential_curves(report: Report) -> Figure | None:
                 continue
             line = {"color": shade, "width": 2}
             trace = go.Scatter(
-                x=curves["epoch"], y=values, name=name, legendgroup=name, showlegend=column == 1, mode="lines", line=line
+                x=curves["epoch"],
+                y=values,
+                name=name,
+                legendgroup=name,
+                showlegend=column == 1,
+                mode="lines",
+                line=line,
             )
             figure.add_trace(trace, row=1, col=column)
         figure.update_yaxes(title=f"{quantity}, {unit}", type="log", row=1, col=column)
@@ -158,11 +170,13 @@ def parity(report: Report, quantity: str) -> Figure | None:
         if not len(x):
             continue
         chosen = _some(len(x))
-        marker = {"size": 4, "opacity": 0.55, "color": SETS.get(name, DATA)}
+        marker = {"size": 5.5, "opacity": 0.7, "color": SETS.get(name, DATA)}
         figure.add_trace(go.Scattergl(x=x[chosen], y=y[chosen], name=name, mode="markers", marker=marker))
     low = float(min(reference.min(), predicted.min()))
     high = float(max(reference.max(), predicted.max()))
-    figure.add_shape(type="line", x0=low, y0=low, x1=high, y1=high, line={"color": "#8796a3", "width": 1}, layer="below")
+    figure.add_shape(
+        type="line", x0=low, y0=low, x1=high, y1=high, line={"color": "#8796a3", "width": 1}, layer="below"
+    )
     return figure
 
 
@@ -191,7 +205,9 @@ def model_curves(report: Report) -> Figure | None:
             figure.add_trace(trace)
     if not figure.data:
         return None
-    figure.update_layout(legend={"orientation": "h", "y": -0.22, "x": 0, "xanchor": "left", "yanchor": "top"}, height=HEIGHT + 70)
+    figure.update_layout(
+        legend={"orientation": "h", "y": -0.22, "x": 0, "xanchor": "left", "yanchor": "top"}, height=HEIGHT + 70
+    )
     return figure
 
 
@@ -206,7 +222,12 @@ def motifs(report: Report, cation: str, most: int = 8) -> Figure | None:
     figure = _figure(f"Motifs of {cation}", "", "sites, %")
     labels = [row["label"].replace(" CN_", "<br>CN ") for row in found[0][1]]
     figure.add_trace(
-        go.Bar(x=labels, y=[row["training_percent"] for row in found[0][1]], name="training set", marker_color=_transparent(DATA, 0.75))
+        go.Bar(
+            x=labels,
+            y=[row["training_percent"] for row in found[0][1]],
+            name="training set",
+            marker_color=_transparent(DATA, 0.75),
+        )
     )
     for i, (model, rows) in enumerate(found):
         values = [row["generated_percent"]["value"] for row in rows]
@@ -227,7 +248,9 @@ def _difference(interval: dict[str, Any], above: str, below: str) -> float | Non
 
 def distances(report: Report) -> Figure | None:
     """Draw how far each generated structure is from the training average (all cations)."""
-    figure = _figure("Distance of single structures from the training average", "distance, all cations", "structures, %")
+    figure = _figure(
+        "Distance of single structures from the training average", "distance, all cations", "structures, %"
+    )
     groups = []
     for i, model in enumerate(report.models):
         values = _column(model.per_structure, "d")

@@ -82,7 +82,9 @@ def read_tree(root: Any) -> Tree:
         if isinstance(node, CalcJobNode):
             _add_job(tree, losses, node, " / ".join(path) or task_name(node))
     tree.losses = [
-        {"stage": stage, "what": what, "count": count, "of": total} for (stage, what), (count, total) in losses.items() if count
+        {"stage": stage, "what": what, "count": count, "of": total}
+        for (stage, what), (count, total) in losses.items()
+        if count
     ]
     return tree
 

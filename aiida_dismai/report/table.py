@@ -67,7 +67,10 @@ def dataset_rows(report: Report) -> list[tuple[str, str | None]]:
     return [
         ("structures", number(data.get("structures"))),
         ("formula", ", ".join(data.get("formulas") or []) or None),
-        ("training / validation", f"{data['n_train']} / {data['n_validation']}" if data.get("n_train") is not None else None),
+        (
+            "training / validation",
+            f"{data['n_train']} / {data['n_validation']}" if data.get("n_train") is not None else None,
+        ),
         ("seed of the split", number(data.get("split_seed"))),
         ("candidates looked at", number(data.get("looked_at"))),
         ("of them converged", number(data.get("converged"))),
@@ -87,7 +90,10 @@ def potential_rows(report: Report) -> list[tuple[str, str | None]]:
     if not rows:
         rows.append(("test error", "none: no trajectory was left for the test set"))
     rows += [
-        ("training / validation / test frames", " / ".join(str(data.get(f"n_{name}")) for name in ("train", "validation", "test"))),
+        (
+            "training / validation / test frames",
+            " / ".join(str(data.get(f"n_{name}")) for name in ("train", "validation", "test")),
+        ),
         ("trajectories", number(data.get("n_trajectories"))),
         ("epochs (best)", f"{data.get('epochs')} ({data.get('best_epoch')}), ended by {data.get('stopped')}"),
         ("parameters", number(data.get("n_parameters"))),
@@ -113,15 +119,25 @@ def render(report: Report) -> Iterator[Any]:
     if report.dataset:
         yield table("data set", ("", ""), dataset_rows(report))
     if report.labels:
-        yield table("DFT relaxations", ("", ""), [(key.replace("_", " "), number(item)) for key, item in report.labels.items()])
+        yield table(
+            "DFT relaxations", ("", ""), [(key.replace("_", " "), number(item)) for key, item in report.labels.items()]
+        )
     if report.potential:
         yield table("potential", ("", ""), potential_rows(report))
     if report.tree.stages:
         rows = [
-            (stage.name, stage.jobs, stage.failed_jobs or None, duration(stage.seconds), duration(stage.compute_seconds or None))
+            (
+                stage.name,
+                stage.jobs,
+                stage.failed_jobs or None,
+                duration(stage.seconds),
+                duration(stage.compute_seconds or None),
+            )
             for stage in report.tree.stages.values()
         ]
-        yield table("jobs by stage", ("stage", "jobs", "failed", "waiting and running", "computing"), rows, numeric=(1, 2, 3, 4))
+        yield table(
+            "jobs by stage", ("stage", "jobs", "failed", "waiting and running", "computing"), rows, numeric=(1, 2, 3, 4)
+        )
     if report.tree.losses:
         rows_lost = [(item["stage"], item["what"], item["count"], item["of"]) for item in report.tree.losses]
         yield table("structures lost", ("stage", "why", "structures", "of"), rows_lost, numeric=(2, 3))

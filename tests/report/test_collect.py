@@ -58,7 +58,10 @@ def test_stand_in_and_small_size_are_said(graph):
 def test_real_vasp_is_not_called_a_stand_in(graph):
     real = handmade.code(graph.code.computer, "real", "vasp.vasp", "/opt/vasp/vasp_gam")
     job = handmade.process(
-        orm.CalcJobNode, "aiida.calculations:vasp.vasp", "VaspCalculation", {"structure": graph.crystals[0], "code": real}
+        orm.CalcJobNode,
+        "aiida.calculations:vasp.vasp",
+        "VaspCalculation",
+        {"structure": graph.crystals[0], "code": real},
     )
     assert read_tree(job).stand_ins == []
     assert read_tree(graph.vasp[0]).stand_ins == [graph.vasp_code.full_label]

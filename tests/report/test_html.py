@@ -76,9 +76,7 @@ def test_charts_without_data_are_left_out(report):
 def handmade_dataset(report):
     from aiida.orm import load_node
 
-    return next(
-        load_node(row["pk"]) for row in report.tree.processes if row["label"] == "InterfaceDatasetWorkChain"
-    )
+    return next(load_node(row["pk"]) for row in report.tree.processes if row["label"] == "InterfaceDatasetWorkChain")
 
 
 def test_write_page(report, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -61,8 +62,8 @@ def write_archive(node: Any, output: Path) -> dict[str, int]:
     if running:
         first = running[0]
         raise BadInput(
-            f"{len(running)} processes of it have not ended (the first: {first.process_label}<{first.pk}>); wait for them "
-            "(`aiida-dismai status`) or kill them (`verdi process kill`)"
+            f"{len(running)} processes of it have not ended (the first: {first.process_label}<{first.pk}>); wait for "
+            "them (`aiida-dismai status`) or kill them (`verdi process kill`)"
         )
     held = list(licensed_content(nodes))
     if held:
@@ -71,6 +72,8 @@ def write_archive(node: Any, output: Path) -> dict[str, int]:
             + (f" (and {len(held) - 1} more)" if len(held) > 1 else "")
             + "; leave POTCAR out of ADDITIONAL_RETRIEVE_LIST, or delete that node"
         )
+    # AiiDA's own report of every step would drown ours
+    logging.getLogger("aiida.export").setLevel(logging.WARNING)
     # the set is closed already: AiiDA's rules that can be switched off would only add to it
     create_archive(
         nodes,

@@ -53,11 +53,11 @@ def provenance(node: Node) -> set[int]:
     excluded: set[int] = set()
     caller = None if root is None else root.caller
     while caller is not None:
-        excluded.add(caller.pk)
+        excluded.add(stored_pk(caller))
         caller = caller.caller
 
     chosen: set[int] = set()
-    waiting: set[int] = {node.pk} | ({root.pk} if root is not None else set())
+    waiting = {stored_pk(node)} | ({stored_pk(root)} if root is not None else set())
     while waiting:
         chosen |= waiting
         found = _targets(waiting, BACKWARD_TO_DATA, outgoing=False)
@@ -67,6 +67,12 @@ def provenance(node: Node) -> set[int]:
         found |= _targets(waiting, CALLS, outgoing=False) - excluded
         waiting = found - chosen
     return chosen
+
+
+def stored_pk(node: Node) -> int:
+    """Return the PK of a stored node."""
+    assert node.pk is not None
+    return node.pk
 
 
 def _targets(pks: Iterable[int], link_types: tuple[str, ...], outgoing: bool) -> set[int]:
@@ -93,9 +99,7 @@ def data_ancestors() -> dict[int, set[int]]:
 
     builder = QueryBuilder()
     builder.append(Node, project="id", tag="source")
-    builder.append(
-        Node, project="id", with_incoming="source", edge_filters={"type": {"in": ["create", "input_calc"]}}
-    )
+    builder.append(Node, project="id", with_incoming="source", edge_filters={"type": {"in": ["create", "input_calc"]}})
     parents: dict[int, set[int]] = defaultdict(set)
     for source, target in builder.all():
         parents[target].add(source)

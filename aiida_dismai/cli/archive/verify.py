@@ -6,7 +6,6 @@ Runs as ``python -m aiida_dismai.cli.archive.verify FILE`` in a process of its o
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import sys
@@ -46,7 +45,7 @@ def open_archive(path: Path) -> tuple[int, str]:
     """
     from aiida.common.exceptions import AiidaException
     from aiida.orm import Node
-    from aiida.tools.archive.implementations.sqlite_zip import ArchiveFormatSqlZip
+    from aiida.tools.archive.abstract import get_format
 
     if not path.is_file():
         raise BadInput(f"{path}: no such file")
@@ -57,11 +56,13 @@ def open_archive(path: Path) -> tuple[int, str]:
             damaged = archive.testzip()
         if damaged:
             raise BadInput(f"{path}: '{damaged}' in it is damaged (its checksum is wrong); copy the archive again")
-        with ArchiveFormatSqlZip().open(path, "r") as reader:
+        with get_format().open(path, "r") as reader:
             version = str(reader.get_metadata().get("aiida_version", "?"))
             return reader.querybuilder().append(Node, project="id").count(), version
     except (AiidaException, zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
-        raise BadInput(f"{path}: not an AiiDA archive that this AiiDA reads ({' '.join(str(error).split())})") from error
+        raise BadInput(
+            f"{path}: not an AiiDA archive that this AiiDA reads ({' '.join(str(error).split())})"
+        ) from error
 
 
 def check(path: Path) -> list[Finding]:
@@ -110,19 +111,24 @@ def _structures() -> Finding:
         content = node.base.repository.get_object_content(FILE_NAME, mode="rb")
         return node.content_hash, read_npz(io.BytesIO(content)).content_hash
 
-    return _compare("content hashes of structure sets", QueryBuilder().append(StructureSetData).all(flat=True), recompute)
+    return _compare(
+        "content hashes of structure sets", QueryBuilder().append(StructureSetData).all(flat=True), recompute
+    )
 
 
 def _weights() -> Finding:
     from aiida.orm import QueryBuilder
 
-    from ...data.weights import WEIGHTS, WeightsData
+    from ...data import GeneratorData, PotentialData
+    from ...engine.trained import sha256
 
     def recompute(node: Any) -> tuple[str, str]:
-        content = node.base.repository.get_object_content(WEIGHTS, mode="rb")
-        return str(node.base.attributes.get("sha256")), hashlib.sha256(content).hexdigest()
+        files = {name: node.base.repository.get_object_content(name, mode="rb") for name in node.FORMAT.files}
+        return str(node.base.attributes.get("sha256")), str({name: sha256(item) for name, item in files.items()})
 
-    return _compare("SHA-256 of weights", QueryBuilder().append(WeightsData).all(flat=True), recompute)
+    return _compare(
+        "SHA-256 of weights", QueryBuilder().append((PotentialData, GeneratorData)).all(flat=True), recompute
+    )
 
 
 def _licence() -> Finding:
@@ -132,7 +138,9 @@ def _licence() -> Finding:
 
     held = list(licensed_content(QueryBuilder().append(Node).all(flat=True)))
     hashes = QueryBuilder().append(Node, filters={"node_type": {"like": "data.vasp.potcar.%"}}).count()
-    return Finding("POTCARs by hash only", not held, "; ".join([f"{hashes} hashes, {len(held)} with content", *held[:5]]))
+    return Finding(
+        "POTCARs by hash only", not held, "; ".join([f"{hashes} hashes, {len(held)} with content", *held[:5]])
+    )
 
 
 def _traces() -> list[Finding]:
@@ -167,7 +175,9 @@ def _traces() -> list[Finding]:
     imported = set(QueryBuilder().append(StructureSetData, project="id").all(flat=True)) - made
     vasp = set(
         QueryBuilder()
-        .append(CalcJobNode, filters={"process_type": {"like": "%vasp.vasp"}, "attributes.exit_status": 0}, project="id")
+        .append(
+            CalcJobNode, filters={"process_type": {"like": "%vasp.vasp"}, "attributes.exit_status": 0}, project="id"
+        )
         .all(flat=True)
     )
     histories = {pk: ancestors(pk, parents) for pk in targets}

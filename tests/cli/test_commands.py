@@ -1,0 +1,307 @@
+"""The commands as a user types them: what they print, and that errors are one line that says what to do."""
+
+import json
+import stat
+import subprocess
+import sys
+
+import handmade
+import pytest
+import yaml
+from aiida import orm
+from ase.io import read
+from click.testing import CliRunner
+
+from aiida_dismai.cli import main
+from aiida_dismai.cli.launching import scheduler_options, seconds
+from aiida_dismai.cli.status import describe_progress, summary_lines
+from aiida_dismai.data import StructureSetData
+from aiida_dismai.engine.errors import BadInput
+from aiida_dismai.engine.structures import write_extxyz
+
+
+@pytest.fixture(scope="module")
+def graph(aiida_profile, tmp_path_factory):
+    return handmade.fresh(aiida_profile, tmp_path_factory.mktemp("weights"))
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, [str(item) for item in arguments])
+
+
+def refused(*arguments):
+    """Run a command that must fail; return its one line."""
+    result = run(*arguments)
+    assert result.exit_code == 1, result.output
+    lines = result.output.strip().splitlines()
+    assert len(lines) == 1, result.output
+    assert lines[0].startswith("Error: ")
+    return lines[0]
+
+
+def test_help_imports_neither_aiida_nor_torch():
+    program = (
+        "import sys; from click.testing import CliRunner; from aiida_dismai.cli import main;"
+        "[CliRunner().invoke(main, [*words, '--help']) for words in ([], ['launch', 'pipeline'], ['report'])];"
+        "print([name for name in ('aiida', 'torch', 'plotly', 'rich', 'pymatgen') if name in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+def test_every_command_has_help():
+    def walk(command, words):
+        result = run(*words, "--help")
+        assert result.exit_code == 0
+        assert command.help, words
+        for name, child in getattr(command, "commands", {}).items():
+            walk(child, [*words, name])
+
+    walk(main, [])
+
+
+# ---------------------------------------------------------------------- nodes
+def test_unknown_pk_and_wrong_type(graph):
+    assert "no node with the PK" in refused("report", 999_999)
+    assert "is a StructureSetData, not a ProcessNode" in refused("status", graph.outputs["train"].pk)
+    line = refused("dataset", "show", graph.outputs["summary"].pk)
+    assert "is a Dict, not a StructureSetData or ProcessNode" in line
+
+
+def test_debug_raises(graph):
+    result = run("--debug", "report", 999_999)
+    assert isinstance(result.exception, BadInput)
+
+
+def test_unknown_profile():
+    result = run("-p", "there-is-no-such-profile", "setup", "check")
+    assert result.exit_code == 1
+    assert "there-is-no-such-profile" in result.output
+    assert "Traceback" not in result.output
+
+
+# ---------------------------------------------------------------------- data sets
+def test_import_show_export(graph, tmp_path):
+    source = tmp_path / "some.extxyz"
+    write_extxyz(handmade.structures(3, 5, energy=[1.0, 2.0, 3.5]), source)
+    result = run("dataset", "import", source, "--label", "three")
+    assert result.exit_code == 0, result.output
+    node = orm.QueryBuilder().append(StructureSetData, filters={"label": "three"}).one()[0]
+    assert f"<{node.pk}>" in result.output
+    assert node.content_hash in result.output
+    assert "1 … 3.5" in run("dataset", "show", "three").output
+
+    out = tmp_path / "again.extxyz"
+    assert run("dataset", "export", node.uuid, out).exit_code == 0
+    assert [frame.get_potential_energy() for frame in read(out, ":")] == [1.0, 2.0, 3.5]
+    assert "exists" in refused("dataset", "export", node.pk, out)
+    assert run("dataset", "export", node.pk, tmp_path / "again.npz").exit_code == 0
+    assert StructureSetData.from_file(tmp_path / "again.npz").content_hash == node.content_hash
+    assert "ending" in refused("dataset", "export", node.pk, tmp_path / "again.pdf")
+
+
+def test_import_without_lattice(graph, tmp_path):
+    (tmp_path / "bare.extxyz").write_text("1\nProperties=species:S:1:pos:R:3\nLi 0 0 0\n")
+    before = orm.QueryBuilder().append(StructureSetData).count()
+    assert "no lattice" in refused("dataset", "import", tmp_path / "bare.extxyz")
+    assert orm.QueryBuilder().append(StructureSetData).count() == before
+
+
+def test_show_takes_the_data_set_of_a_process(graph):
+    for process in (graph.dataset, graph.pipeline):
+        assert f"StructureSetData<{graph.outputs['dataset'].pk}>" in run("dataset", "show", process.pk).output
+
+
+# ---------------------------------------------------------------------- report and status
+def test_report_table(graph):
+    result = run("report", graph.pipeline.pk)
+    assert result.exit_code == 0, result.output
+    for words in ("not DFT", "0.06", "(0.05, 0.07)", "E_cut", "-4.77", "45.6", "ran out of steps", "benchmark / train"):
+        assert words in result.output
+
+
+def test_report_to_files(graph, tmp_path):
+    result = run(
+        "report", graph.pipeline.pk, "--format", "json", "-o", tmp_path / "r.json", "--html", tmp_path / "r.html"
+    )
+    assert result.exit_code == 0, result.output
+    assert json.loads((tmp_path / "r.json").read_text())["process"]["pk"] == graph.pipeline.pk
+    assert (tmp_path / "r.html").stat().st_size > 1_000_000
+    assert run("report", graph.pipeline.pk, "--format", "csv").output.startswith("model,")
+
+
+def test_status_of_a_finished_and_a_failed_run(graph):
+    text = run("status", graph.pipeline.pk).output
+    assert f"PipelineWorkChain<{graph.pipeline.pk}> finished" in text
+    assert "MetricsCalculation<" in text
+    top = handmade.process(orm.WorkChainNode, handmade.WORKFLOWS + "relax", "RelaxWorkChain")
+    handmade.process(
+        orm.CalcJobNode,
+        handmade.CALCULATIONS + "relax",
+        "RelaxCalculation",
+        caller=top,
+        exit_status=410,
+        message="out of memory",
+    )
+    text = summary_lines(top, everything=False)
+    assert "RelaxCalculation" in text
+    assert "failed [410] out of memory" in text
+
+
+def test_status_reads_the_progress_of_a_running_job(graph, tmp_path):
+    from aiida_dismai.cli.setup import make_localhost
+
+    job = handmade.process(
+        orm.CalcJobNode, handmade.CALCULATIONS + "generator.train", "TrainGeneratorCalculation", {"code": graph.code},
+        exit_status=None,
+    )  # fmt: skip
+    job.set_remote_workdir(str(tmp_path))
+    job.set_process_state("waiting")
+    assert make_localhost("unused")[0].pk == job.computer.pk
+    assert "train" not in summary_lines(job, everything=False)
+    lines = [{"stage": "train", "done": n, "total": 90, "generator_loss": 0.5 / n, "time": 1.0} for n in (1, 2)]
+    (tmp_path / "progress.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"stage": "tr')
+    assert "train 2/90, generator_loss 0.25" in summary_lines(job, everything=False)
+
+
+def test_many_finished_children_are_one_line(graph):
+    top = handmade.process(orm.WorkChainNode, handmade.WORKFLOWS + "relax", "RelaxWorkChain")
+    for _ in range(6):
+        handmade.process(orm.CalcJobNode, handmade.CALCULATIONS + "relax", "RelaxCalculation", caller=top)
+    assert "6 × RelaxCalculation finished" in summary_lines(top, everything=False)
+    assert summary_lines(top, everything=True).count("RelaxCalculation<") == 6
+
+
+def test_describe_progress_without_numbers():
+    assert describe_progress({"stage": "relax", "done": 1, "total": 2, "time": 3.0}) == "relax 1/2"
+
+
+# ---------------------------------------------------------------------- setup
+def script(path, text):
+    path.write_text(text)
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
+
+
+def test_setup_code(graph, tmp_path):
+    good = script(tmp_path / "dismai", "#!/bin/sh\necho generator.train\n")
+    arguments = ("setup", "code", "--computer", "localhost", "--label", "fresh", "--executable")
+    assert "created" in run(*arguments, good).output
+    assert "is there already" in run(*arguments, good).output
+    code = orm.load_code("fresh@localhost")
+    assert code.default_calc_job_plugin.startswith("dismai.")
+    other = script(tmp_path / "other", "#!/bin/sh\nexit 3\n")
+    assert "is there already and runs" in refused(*arguments, other)
+    assert "does not answer" in refused(
+        "setup", "code", "--computer", "localhost", "--label", "bad", "--executable", other
+    )
+    assert "no such executable" in refused(*arguments, tmp_path / "nothing")
+    assert "no computer 'moon'" in refused("setup", "code", "--computer", "moon", "--executable", good)
+
+
+def test_setup_profile_and_cluster_only_print():
+    assert "verdi presto -n -p mine --use-zeromq" in run("setup", "profile", "--name", "mine").output
+    text = run("setup", "computer", "cluster").output
+    assert "core.slurm" in text
+    assert "-L cluster" in text
+
+
+def test_setup_potcars_says_the_upload_command(graph):
+    result = run("setup", "potcars", "--family", "nowhere", "--path", "/potcars")
+    assert result.exit_code == 1
+    assert "aiida-vasp potcar uploadfamily --path /potcars --name nowhere" in result.output
+    assert "Li_sv" in result.output
+
+
+def test_setup_check_lists_what_is_there(graph):
+    text = run("setup", "check").output
+    assert "dismai@localhost" in text
+    assert "vasp@localhost" in text
+    assert "setup potcars" in text
+
+
+# ---------------------------------------------------------------------- launch
+def test_wall_times():
+    assert seconds("90") == 90
+    assert seconds("01:02:03") == 3723
+    for text in ("0", "1:30", "1h", ""):
+        with pytest.raises(BadInput, match="HH:MM:SS"):
+            seconds(text)
+
+
+def test_scheduler_options(tmp_path):
+    how = {"options_file": None, "queue": "gpu", "account": None, "walltime": "00:10:00", "gpus": 2}
+    assert scheduler_options(how) == {
+        "queue_name": "gpu",
+        "max_wallclock_seconds": 600,
+        "custom_scheduler_commands": "#SBATCH --gres=gpu:2",
+    }
+    (tmp_path / "options.yaml").write_text("queue_name: cpu\nqos: high\n")
+    how["options_file"] = str(tmp_path / "options.yaml")
+    assert scheduler_options(how)["qos"] == "high"
+    assert scheduler_options(how)["queue_name"] == "gpu"
+    (tmp_path / "options.yaml").write_text("- a list\n")
+    with pytest.raises(BadInput, match="mapping"):
+        scheduler_options(how)
+
+
+def dry(*arguments):
+    before = orm.QueryBuilder().append(orm.Node).count()
+    result = run(*arguments, "--dry-run", "--protocol", "demo", "--code", "dismai@localhost")
+    assert result.exit_code == 0, result.output
+    assert orm.QueryBuilder().append(orm.Node).count() == before
+    return yaml.safe_load(result.output)
+
+
+def test_dry_run_of_an_evaluation_stores_nothing(graph, tmp_path):
+    write_extxyz(handmade.structures(2, 6), tmp_path / "gen.extxyz")
+    content = dry("evaluate", tmp_path / "gen.extxyz", "--dataset", graph.dataset.pk, "--queue", "short")
+    assert content["process"] == "dismai.evaluate"
+    inputs = content["inputs"]
+    assert inputs["reference"] == f"StructureSetData<{graph.outputs['train'].pk}>"
+    assert inputs["potential"] == f"PotentialData<{graph.outputs['potential'].pk}>"
+    assert inputs["structures"] == "StructureSetData<gen.extxyz>"
+    assert inputs["metrics"]["options"]["queue_name"] == "short"
+
+
+def test_dry_run_of_a_benchmark(graph):
+    content = dry("launch", "benchmark", "--dataset", graph.pipeline.pk, "--model", "cryingan", "--seed", 3)
+    assert content["inputs"]["seed"] == 3
+    assert content["inputs"]["train"] == f"StructureSetData<{graph.outputs['train'].pk}>"
+    assert content["inputs"]["generator"]["parameters"]["model"] == "cryingan"
+
+
+def test_launch_refuses_in_one_line(graph, tmp_path):
+    common = ("--code", "dismai@localhost", "--dry-run")
+    benchmark = ("launch", "benchmark", "--dataset", graph.pipeline.pk, "--seed", 3, *common)
+    assert "unknown model 'cryingann'; did you mean 'cryingan'?" in refused(*benchmark, "--model", "cryingann")
+    assert "unknown protocol 'papre'" in refused(*benchmark, "--model", "cryingan", "--protocol", "papre")
+    (tmp_path / "o.yaml").write_text("n_modles: 2\n")
+    line = refused(*benchmark, "--model", "cryingan", "--overrides", tmp_path / "o.yaml")
+    assert "did you mean 'n_models'?" in line
+    (tmp_path / "bare.extxyz").write_text("1\nProperties=species:S:1:pos:R:3\nLi 0 0 0\n")
+    assert "no lattice" in refused("evaluate", tmp_path / "bare.extxyz", "--dataset", graph.dataset.pk, *common)
+    assert "no code 'nowhere'" in refused(*benchmark[:-3], "--code", "nowhere", "--model", "cryingan")
+    wrong = ("--code", graph.vasp_code.full_label, "--dry-run", "--model", "cryingan")
+    assert "not 'dismai'" in refused("launch", "benchmark", "--dataset", graph.pipeline.pk, "--seed", 3, *wrong)
+
+
+def test_unknown_element_for_the_potential(graph, tmp_path):
+    (tmp_path / "xe.extxyz").write_text('1\nLattice="5 0 0 0 5 0 0 0 5" Properties=species:S:1:pos:R:3\nXe 0 0 0\n')
+    arguments = (
+        "evaluate",
+        tmp_path / "xe.extxyz",
+        "--dataset",
+        graph.dataset.pk,
+        "--code",
+        "dismai@localhost",
+        "--dry-run",
+    )
+    assert "does not know Xe" in refused(*arguments)
+
+
+def test_usage_errors_name_what_is_missing(graph):
+    both = run("launch", "pipeline", "--slab-a", "1", "--slab-b", "2", "--model", "cryingan", "--seed", 1)
+    assert both.exit_code == 2
+    assert "--vasp" in both.output
+    assert "--train" in run("launch", "benchmark", "--model", "cryingan", "--seed", 1).output
