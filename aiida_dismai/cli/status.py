@@ -45,15 +45,10 @@ def status(pk: str, watch: bool, interval: float, everything: bool) -> None:
         _follow(node, interval, everything)
 
 
-def _print(node: Any, everything: bool) -> str:
+def _print(node: Any, everything: bool) -> None:
     from .console import console
 
-    screen = console()
-    with screen.capture() as captured:
-        screen.print(process_tree(node, everything))
-    text = str(captured.get())
-    click.echo(text, nl=False)
-    return text
+    console().print(process_tree(node, everything))
 
 
 def _live(node: Any, interval: float, everything: bool) -> None:
@@ -95,34 +90,42 @@ def process_tree(node: Any, everything: bool = False) -> Any:
     """Return the rich tree of a process and all it called."""
     from rich.tree import Tree
 
-    tree = Tree(_line(node), guide_style="dim")
+    tree = Tree(_line(node, ""), guide_style="dim")
     _add_children(tree, node, everything)
     return tree
+
+
+def called(node: Any) -> list[tuple[Any, str]]:
+    """Return the processes that ``node`` called, in order, with the label of each call."""
+    from aiida.common.links import LinkType
+
+    links = node.base.links.get_outgoing(link_type=(LinkType.CALL_CALC, LinkType.CALL_WORK)).all()
+    return sorted(((link.node, link.link_label) for link in links), key=lambda item: item[0].pk)
 
 
 def _add_children(branch: Any, node: Any, everything: bool) -> None:
     from rich.text import Text
 
-    children = sorted(node.called, key=lambda child: child.pk)
+    calls = called(node)
+    children = [child for child, _ in calls]
     finished = [child for child in children if child.is_finished_ok]
     hidden: dict[str, list[int]] = {}
-    for child in children:
+    for child, stage in calls:
         label = child.process_label or "?"
         many = sum(other.process_label == child.process_label for other in finished) > SHOWN_FINISHED
         if child.is_finished_ok and many and not everything:
             hidden.setdefault(label, []).append(child.pk)
             continue
-        _add_children(branch.add(_line(child)), child, everything)
+        _add_children(branch.add(_line(child, stage)), child, everything)
     for label, pks in hidden.items():
         branch.add(Text(f"{len(pks)} × {label} finished <{pks[0]} … {pks[-1]}>", style="dim"))
 
 
-def _line(node: Any) -> Any:
+def _line(node: Any, stage: str) -> Any:
     from rich.text import Text
 
     state = state_of(node)
     text = Text()
-    stage = node.base.attributes.get("metadata_inputs", {}).get("metadata", {}).get("call_link_label")
     if stage and stage != "CALL":
         text.append(f"{stage}: ", style="bold")
     text.append(f"{node.process_label or type(node).__name__}<{node.pk}> ")

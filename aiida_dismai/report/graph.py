@@ -55,7 +55,9 @@ def draw_provenance(node: Any, path: Path) -> int:
         graph.add_node(current)
         types = (LinkType.CREATE,) if not isinstance(current, CalculationNode) else (LinkType.INPUT_CALC,)
         for link in current.base.links.get_incoming(link_type=types):
-            if (type(link.node).__name__ in LEFT_OUT and link.node.pk not in final) or "Code" in type(link.node).__name__:
+            if (type(link.node).__name__ in LEFT_OUT and link.node.pk not in final) or "Code" in type(
+                link.node
+            ).__name__:
                 continue
             graph.add_edge(link.node, current, link)
             if link.node.pk not in seen:

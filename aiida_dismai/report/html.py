@@ -64,7 +64,7 @@ def headline(report: Report) -> list[tuple[str, str, str]]:
             continue
         value = f"{number(entry['mean'], 3)}{' %' if name == 'failed_percent' else ''}"
         beside = (
-            f"min {number(entry['min'], 3)}, max {number(entry['max'], 3)} of {entry['models']}"
+            f"min {number(entry['min'], 3)}, max {number(entry['max'], 3)} of {entry['models']} models"
             if entry["models"] > 1
             else "one model"
         )

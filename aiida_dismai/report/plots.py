@@ -182,7 +182,7 @@ def parity(report: Report, quantity: str) -> Figure | None:
 
 def _some(n: int) -> NDArray[np.int64]:
     """Return at most :data:`MAX_POINTS` indices, evenly spread over ``n``."""
-    return np.unique(np.linspace(0, n - 1, min(n, MAX_POINTS)).astype(np.int64))
+    return np.unique(np.linspace(0, max(n - 1, 0), min(n, MAX_POINTS)).astype(np.int64))
 
 
 def model_curves(report: Report) -> Figure | None:
@@ -198,7 +198,9 @@ def model_curves(report: Report) -> Figure | None:
         if epochs is None:
             continue
         for k, name in enumerate(kinds):
-            chosen = _some(len(epochs))
+            # an epoch in which it was not the generator's turn has no loss; a line would break there
+            there = np.flatnonzero(np.isfinite(model.curves[name]))
+            chosen = there[_some(len(there))]
             line = {"color": colour(i), "dash": dashes[k % len(dashes)], "width": 1.5}
             label = f"{_title(model.name)}: {_title(name)}"
             trace = go.Scatter(x=epochs[chosen], y=model.curves[name][chosen], name=label, mode="lines", line=line)

@@ -9,8 +9,9 @@ from typing import Any
 
 #: Call labels that only number the parts of a stage: ``chunk_0003``, ``lane_000``, ``iteration_01``.
 COUNTERS = re.compile(r"^(chunk|lane|iteration|structure|run)_?\d+.*$|^CALL$")
-#: A number or a model at the end of a call label: ``train_model_2`` and ``relax_0`` are one stage each.
-NUMBERED = re.compile(r"(_model)?_\d+$")
+#: A number or a model at the end of a call label: ``train_model_2`` and ``relax_0`` are one stage each (but the two
+#: stages of DFT, ``stage_1`` and ``stage_2``, stay two).
+NUMBERED = re.compile(r"(?<!^stage)(_model)?_\d+$")
 #: What tasks count as lost: task → ((entry of its results, what happened), …) and the entry it is counted of.
 LOSSES: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
     "interfaces.build": ("n_structures", (("packing_failures", "could not be packed"),)),
@@ -91,17 +92,20 @@ def read_tree(root: Any) -> Tree:
 
 def walk(root: Any) -> Iterator[tuple[Any, int, tuple[str, ...]]]:
     """Yield every process under ``root``, itself first, with its depth and the stages on the way to it."""
+    from aiida.common.links import LinkType
+
     waiting: list[tuple[Any, int, tuple[str, ...]]] = [(root, 0, ())]
     while waiting:
         node, depth, path = waiting.pop()
         yield node, depth, path
-        calls = node.base.links.get_outgoing().all()
-        called = [(link.node, link.link_label) for link in calls if link.link_type.value.startswith("call_")]
-        for child, label in sorted(called, key=lambda item: -item[0].pk):
-            waiting.append((child, depth + 1, _extend(path, label)))
+        links = node.base.links.get_outgoing(link_type=(LinkType.CALL_CALC, LinkType.CALL_WORK)).all()
+        calls = [(link.node, link.link_label) for link in links]
+        for child, label in sorted(calls, key=lambda item: -item[0].pk):
+            waiting.append((child, depth + 1, extend(path, label)))
 
 
-def _extend(path: tuple[str, ...], label: str) -> tuple[str, ...]:
+def extend(path: tuple[str, ...], label: str) -> tuple[str, ...]:
+    """Return the stage of a process that was called with this label from a process of the stage ``path``."""
     if COUNTERS.match(label):
         return path
     name = NUMBERED.sub("", label).replace("_", " ")

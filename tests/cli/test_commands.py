@@ -133,7 +133,7 @@ def test_report_to_files(graph, tmp_path):
 def test_status_of_a_finished_and_a_failed_run(graph):
     text = run("status", graph.pipeline.pk).output
     assert f"PipelineWorkChain<{graph.pipeline.pk}> finished" in text
-    assert "MetricsCalculation<" in text
+    assert "baseline: MetricsCalculation<" in text
     top = handmade.process(orm.WorkChainNode, handmade.WORKFLOWS + "relax", "RelaxWorkChain")
     handmade.process(
         orm.CalcJobNode,

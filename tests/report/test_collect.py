@@ -11,7 +11,7 @@ from aiida import orm
 from aiida_dismai.engine.errors import BadInput
 from aiida_dismai.report.collect import collect
 from aiida_dismai.report.export import to_csv, to_json
-from aiida_dismai.report.stages import read_tree
+from aiida_dismai.report.stages import extend, read_tree
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +45,15 @@ def test_stages_and_losses_are_counted_over_models(graph):
     assert lost["benchmark / sample", "NaN or infinite coordinates"] == (2, 12)
     assert lost["dataset / build training", "could not be packed"] == (1, 2)
     assert tree.versions == {"torch": ["2.7.0"]}
+
+
+def test_numbered_calls_are_one_stage_and_the_two_stages_of_dft_are_two():
+    path = ()
+    for label in ("dataset", "label", "lane_003", "structure_00012", "stage_2", "iteration_01"):
+        path = extend(path, label)
+    assert path == ("dataset", "label", "stage 2")
+    assert extend((), "relax_3") == extend((), "relax_0") == ("relax",)
+    assert extend(("benchmark",), "train_model_2") == ("benchmark", "train")
 
 
 def test_stand_in_and_small_size_are_said(graph):
