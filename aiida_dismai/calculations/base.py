@@ -46,8 +46,8 @@ def validate_code(code: AbstractCode | None, _: Any = None) -> str | None:
     if name == EXECUTABLE or plugin.startswith("dismai."):
         return None
     return (
-        f"the code '{code.full_label}' runs '{name}', not '{EXECUTABLE}': set one up with `aiida-dismai setup`, or give "
-        "a code that keeps the task contract the default plugin 'dismai.relax' (or any other 'dismai.…')"
+        f"the code '{code.full_label}' runs '{name}', not '{EXECUTABLE}': set one up with `aiida-dismai setup`, or "
+        "give a code that keeps the task contract the default plugin 'dismai.relax' (or any other 'dismai.…')"
     )
 
 
@@ -103,19 +103,25 @@ class TaskCalculation(CalcJob):
             "parent_folder",
             valid_type=RemoteData,
             required=False,
-            help="Working directory of an unfinished run of the same task: its checkpoints are copied and gone on from.",
+            help="Working directory of an unfinished run of the same task: its checkpoints are gone on from.",
         )
         options = spec.inputs["metadata"]["options"]
         options["parser_name"].default = "dismai.task"
         options["resources"].default = lambda: {"num_machines": 1, "num_mpiprocs_per_machine": 1}
         options["withmpi"].default = False
-        spec.output("results", valid_type=Dict, help="All scalars of results.json: metrics, timings, versions, seed, device.")
+        spec.output(
+            "results", valid_type=Dict, help="All scalars of results.json: numbers, timings, versions."
+        )
         spec.default_output_node = "results"
         codes = (
             (300, "ERROR_INPUT_REFUSED", "the engine refused its input: {message}"),
             (310, "ERROR_WEIGHTS_REFUSED", "the weights cannot be used: {message}"),
             (350, "ERROR_NO_RETRIEVED_TEMPORARY_FOLDER", "the folder of retrieved files is not there"),
-            (351, "ERROR_RESULTS_MISSING", "no results.json: the code did not start, or is not a `dismai`; see the job's stderr"),
+            (
+                351,
+                "ERROR_RESULTS_MISSING",
+                "no results.json: the code did not start or is not a `dismai`; see its stderr",
+            ),
             (352, "ERROR_RESULTS_UNREADABLE", "results.json is not what a task writes: {message}"),
             (353, "ERROR_OUTPUT_MISSING", "the finished task left no {name}"),
             (354, "ERROR_OUTPUT_UNREADABLE", "{name} cannot be read: {message}"),
@@ -185,7 +191,7 @@ class TaskCalculation(CalcJob):
         if isinstance(node, StructureSetData):
             return f"{port}.npz", [(node.uuid, FILE_NAME, f"{port}.npz")]
         if isinstance(node, WeightsData):
-            return port, [(node.uuid, name, f"{port}/{name}") for name in node.FILES]
+            return port, [(node.uuid, name, f"{port}/{name}") for name in node.file_names()]
         if isinstance(node, SinglefileData):
             return f"{port}.npz", [(node.uuid, node.filename, f"{port}.npz")]
         assert isinstance(node, StructureData)

@@ -20,9 +20,7 @@ class TrainGeneratorCalculation(TaskCalculation):
     def define(cls, spec: CalcJobProcessSpec) -> None:  # type: ignore[override]
         """Declare the data and the trained model."""
         super().define(spec)
-        spec.input(
-            "structures", valid_type=StructureSetData, validator=validate_not_empty, help="Training structures."
-        )
+        spec.input("structures", valid_type=StructureSetData, validator=validate_not_empty, help="Training structures.")
         spec.input("validation", valid_type=StructureSetData, required=False, help="Validation structures.")
         spec.output("generator", valid_type=GeneratorData, help="The trained model.")
         spec.output("curves", valid_type=ArrayData, help="Losses by epoch.")

@@ -57,7 +57,9 @@ class TrainPotentialCalculation(TaskCalculation):
         spec.output("potential", valid_type=PotentialData, help="Weights of the epoch with the best validation error.")
         spec.output("potential_last", valid_type=PotentialData, help="Weights of the last epoch.")
         spec.output("curves", valid_type=ArrayData, help="Losses and errors by epoch.")
-        spec.output("parity", valid_type=ArrayData, help="Predicted and reference labels, with the set each belongs to.")
+        spec.output(
+            "parity", valid_type=ArrayData, help="Predicted and reference labels, and their set."
+        )
 
 
 class EvaluatePotentialCalculation(TaskCalculation):
@@ -72,9 +74,7 @@ class EvaluatePotentialCalculation(TaskCalculation):
         """Declare the potential and what it is compared with."""
         super().define(spec)
         spec.input("potential", valid_type=PotentialData, help="The potential.")
-        spec.input(
-            "structures", valid_type=StructureSetData, validator=validate_labelled, help="Labelled structures."
-        )
+        spec.input("structures", valid_type=StructureSetData, validator=validate_labelled, help="Labelled structures.")
         spec.input(
             "relaxed",
             valid_type=StructureSetData,

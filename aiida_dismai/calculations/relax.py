@@ -36,9 +36,7 @@ class RelaxCalculation(TaskCalculation):
     def define(cls, spec: CalcJobProcessSpec) -> None:  # type: ignore[override]
         """Declare the structures before and after."""
         super().define(spec)
-        spec.input(
-            "structures", valid_type=StructureSetData, validator=validate_not_empty, help="Structures to relax."
-        )
+        spec.input("structures", valid_type=StructureSetData, validator=validate_not_empty, help="Structures to relax.")
         spec.input(
             "potential",
             valid_type=PotentialData,

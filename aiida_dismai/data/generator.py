@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from .weights import CONFIG, WEIGHTS, WeightsData
-
-TEMPLATE = "template.npz"
+from ..engine.trained import GENERATOR
+from .weights import WeightsData
 
 
 class GeneratorData(WeightsData):
@@ -14,8 +13,7 @@ class GeneratorData(WeightsData):
     ``versions`` can be queried.
     """
 
-    FORMAT = "dismai-generator"
-    FILES = (CONFIG, WEIGHTS, TEMPLATE)
+    FORMAT = GENERATOR
     ATTRIBUTES = ("model", "model_version", "elements", "n_atoms", "trained_on", "seed", "versions", "version")
 
     @property

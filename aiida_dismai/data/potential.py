@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..engine.trained import POTENTIAL
 from .weights import WeightsData
 
 
@@ -12,7 +13,7 @@ class PotentialData(WeightsData):
     ``versions`` can be queried.
     """
 
-    FORMAT = "dismai-potential"
+    FORMAT = POTENTIAL
     ATTRIBUTES = ("architecture", "elements", "trained_on", "seed", "versions", "version")
 
     @property

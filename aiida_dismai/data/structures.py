@@ -11,7 +11,16 @@ from aiida.common.exceptions import ValidationError
 from aiida.orm import Data, StructureData, TrajectoryData
 
 from ..engine.errors import BadInput
-from ..engine.structures import Property, StructureSet, from_ase, load_structures, read_npz, to_ase, write_extxyz, write_npz
+from ..engine.structures import (
+    Property,
+    StructureSet,
+    from_ase,
+    load_structures,
+    read_npz,
+    to_ase,
+    write_extxyz,
+    write_npz,
+)
 
 FILE_NAME = "structures.npz"
 #: Arrays that a TrajectoryData has of its own; a property of such a name gets another one there.
@@ -163,7 +172,9 @@ class StructureSetData(Data):
             values = trajectory.get_array(array_name)
             level = "atom" if values.shape[:2] == (n, m) else "structure"
             name, level, unit = meta.get(array_name, [array_name, level, ""])
-            properties[name] = Property(values.reshape(n * m, *values.shape[2:]) if level == "atom" else values, level, unit)
+            properties[name] = Property(
+                values.reshape(n * m, *values.shape[2:]) if level == "atom" else values, level, unit
+            )
         pbc = trajectory.base.attributes.get("pbc", [True, True, True])
         return cls(StructureSet.from_uniform(numbers, positions, cells, pbc, properties))
 

@@ -78,7 +78,9 @@ def find_or_submit() -> Any:
     builder.metadata.description = "LiCoO2 and Li3ScCl6 crystals → interfaces → data set → CryinGAN → metrics, small"
     node = submit(builder)
     node.base.extras.set(EXTRA, key)
-    say(f"submitted the pipeline<{node.pk}>; in another terminal: AIIDA_PATH=$PWD .venv/bin/aiida-dismai status {node.pk}")
+    say(
+        f"submitted the pipeline<{node.pk}>; in another terminal: AIIDA_PATH=$PWD .venv/bin/aiida-dismai status {node.pk}"
+    )
     return node
 
 
@@ -100,7 +102,9 @@ def main() -> int:
     made = profile.make_profile()
     profile.load()
     profile.configure()
-    say(f"profile '{profile.PROFILE}' in {Path.cwd() / '.aiida'} ({'made' if made else 'there'}): SQLite, ZeroMQ, no service")
+    say(
+        f"profile '{profile.PROFILE}' in {Path.cwd() / '.aiida'} ({'made' if made else 'there'}): SQLite, ZeroMQ, no service"
+    )
     say("VASP is stood in for by CHGNet: energies of this demo are NOT density-functional theory")
     if arguments.setup_only:
         say(f"codes {profile.DISMAI}, {profile.VASP}; POTCAR family {profile.POTCAR_FAMILY}")

@@ -17,6 +17,7 @@ from safetensors.torch import save
 
 from .errors import BadWeights
 from .files import write_atomically
+from .trained import is_pickle
 
 TENSOR = "__tensor__"
 INT_KEYS = "__int_keys__"
@@ -91,7 +92,7 @@ def _read(path: Path | str, device: str | torch.device) -> tuple[dict[str, torch
         raise BadWeights(f"{path}: no such weights file; give the folder that the training task wrote")
     with path.open("rb") as handle:
         start = handle.read(4)
-    if start[:2] == b"PK" or start[:1] == b"\x80":
+    if is_pickle(start):
         raise BadWeights(
             f"{path}: this is a pickle (torch.save), which can execute code and is never loaded; "
             "convert it to safetensors where you trust it"

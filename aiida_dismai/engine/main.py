@@ -54,7 +54,9 @@ def generators(context: click.Context) -> None:
 
 @generators.command()
 @click.argument("name")
-@click.option("--template", type=click.Path(path_type=Path), help="A structure the model is to generate (extxyz, npz, cif).")
+@click.option(
+    "--template", type=click.Path(path_type=Path), help="A structure the model is to generate (extxyz, npz, cif)."
+)
 def describe(name: str, template: Path | None) -> None:
     """Print NAME's parameters with defaults and its trainable parameters, part by part, as JSON."""
     from .generators.registry import describe as describe_model

@@ -35,7 +35,9 @@ class BenchmarkWorkChain(ProtocolMixin, WorkChain):
         """Declare ports, outline and exit codes."""
         super().define(spec)
         spec.input("train", valid_type=StructureSetData, validator=validate_not_empty, help="Training structures.")
-        spec.input("validation", valid_type=StructureSetData, validator=validate_not_empty, help="Validation structures.")
+        spec.input(
+            "validation", valid_type=StructureSetData, validator=validate_not_empty, help="Validation structures."
+        )
         spec.input("potential", valid_type=PotentialData, required=False, help="Relaxes what is generated.")
         spec.input("seed", valid_type=Int, serializer=to_aiida_type, help="Seed from which those of the models come.")
         spec.input(

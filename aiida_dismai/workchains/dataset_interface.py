@@ -55,7 +55,9 @@ class InterfaceDatasetWorkChain(ProtocolMixin, WorkChain):
         whole = {"valid_type": Int, "serializer": to_aiida_type, "validator": positive}
         spec.input("slab_a", valid_type=StructureData, help="Bulk crystal of the lower slab, conventional cell.")
         spec.input("slab_b", valid_type=StructureData, help="Bulk crystal of the upper slab, conventional cell.")
-        spec.input("seed", valid_type=Int, serializer=to_aiida_type, help="Seed of all random numbers of this data set.")
+        spec.input(
+            "seed", valid_type=Int, serializer=to_aiida_type, help="Seed of all its random numbers."
+        )
         spec.input("potential", valid_type=PotentialData, required=False, help="Use this one instead of training one.")
         spec.expose_inputs(
             BuildInterfacesCalculation,
@@ -77,11 +79,16 @@ class InterfaceDatasetWorkChain(ProtocolMixin, WorkChain):
             validator=lambda node, port: node and BuildInterfacesCalculation._validate_parameters(node, port),
             help="Parameters of `interfaces.build`: the structures that DFT relaxes to train the potential.",
         )
-        spec.input("n_check", valid_type=Int, serializer=to_aiida_type, required=False,
-                   help="Interfaces for the check of the potential against DFT (Table 5); none by default.")
-        spec.expose_inputs(LabelWorkChain, namespace="label", exclude=("structures",), namespace_options=optional)
+        spec.input(
+            "n_check",
+            valid_type=Int,
+            serializer=to_aiida_type,
+            required=False,
+            help="Interfaces for the check of the potential against DFT (Table 5); none by default.",
+        )
+        spec.expose_inputs(LabelWorkChain, namespace="label", exclude=("structures",), namespace_options=dict(optional))
         spec.expose_inputs(
-            PotentialWorkChain, namespace="train", exclude=("structures", "seed"), namespace_options=optional
+            PotentialWorkChain, namespace="train", exclude=("structures", "seed"), namespace_options=dict(optional)
         )
         spec.expose_inputs(RelaxWorkChain, namespace="relax", exclude=("structures", "potential"))
         spec.input("n_structures", **whole, help="Structures of the data set.")

@@ -42,9 +42,7 @@ class EvaluateWorkChain(ProtocolMixin, WorkChain):
         spec.input("potential", valid_type=PotentialData, required=False, help="Relaxes the structures ('m3gnet').")
         spec.expose_inputs(PostprocessCalculation, namespace="postprocess", exclude=("structures", "parent_folder"))
         spec.expose_inputs(RelaxWorkChain, namespace="relax", exclude=("structures", "potential"))
-        spec.expose_inputs(
-            MetricsWorkChain, namespace="metrics", exclude=("structures", "reference", "parent_folder")
-        )
+        spec.expose_inputs(MetricsWorkChain, namespace="metrics", exclude=("structures", "reference", "parent_folder"))
         spec.inputs.validator = validate_elements
         spec.outline(
             cls.run_postprocess,

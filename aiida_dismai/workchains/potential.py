@@ -33,9 +33,7 @@ class PotentialWorkChain(ProtocolMixin, WorkChain):
             "structures", valid_type=StructureSetData, validator=validate_labelled, help="All labelled ionic steps."
         )
         spec.input("seed", valid_type=Int, serializer=to_aiida_type, help="Seed of split, initial weights and batches.")
-        spec.expose_inputs(
-            TrainPotentialWorkChain, namespace="train", exclude=("structures", "seed", "parent_folder")
-        )
+        spec.expose_inputs(TrainPotentialWorkChain, namespace="train", exclude=("structures", "seed", "parent_folder"))
         spec.input_namespace(
             "check",
             required=False,
@@ -58,16 +56,19 @@ class PotentialWorkChain(ProtocolMixin, WorkChain):
         )
         optional = {"required": False, "populate_defaults": False}
         spec.expose_inputs(
-            RelaxWorkChain, namespace="check.relax", exclude=("structures", "potential"), namespace_options=optional
+            RelaxWorkChain,
+            namespace="check.relax",
+            exclude=("structures", "potential"),
+            namespace_options=dict(optional),
         )
         spec.expose_inputs(
-            LabelWorkChain, namespace="check.label", exclude=("structures",), namespace_options=optional
+            LabelWorkChain, namespace="check.label", exclude=("structures",), namespace_options=dict(optional)
         )
         spec.expose_inputs(
             EvaluatePotentialCalculation,
             namespace="check.evaluate",
             exclude=("structures", "potential", "relaxed", "parent_folder"),
-            namespace_options=optional,
+            namespace_options=dict(optional),
         )
         spec.outline(
             cls.run_train,
@@ -82,7 +83,9 @@ class PotentialWorkChain(ProtocolMixin, WorkChain):
         spec.output("check_relaxed", valid_type=StructureSetData, required=False, help="As the potential relaxed them.")
         spec.output("check_labelled", valid_type=StructureSetData, required=False, help="The DFT steps after that.")
         spec.exit_code(550, "ERROR_TRAINING", message="training failed: {message}")
-        spec.exit_code(551, "ERROR_CHECK", message="the potential is trained, but its check against DFT failed: {message}")
+        spec.exit_code(
+            551, "ERROR_CHECK", message="the potential is there, its check against DFT failed: {message}"
+        )
 
     @classmethod
     def get_builder_from_protocol(

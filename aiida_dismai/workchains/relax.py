@@ -37,9 +37,7 @@ class RelaxWorkChain(ProtocolMixin, WorkChain):
     def define(cls, spec: ProcessSpec) -> None:
         """Declare ports, outline and exit codes."""
         super().define(spec)
-        spec.input(
-            "structures", valid_type=StructureSetData, validator=validate_not_empty, help="Structures to relax."
-        )
+        spec.input("structures", valid_type=StructureSetData, validator=validate_not_empty, help="Structures to relax.")
         spec.input("potential", valid_type=PotentialData, required=False, help="For the calculator 'm3gnet'.")
         spec.input(
             "chunk_size",
@@ -60,7 +58,9 @@ class RelaxWorkChain(ProtocolMixin, WorkChain):
         spec.expose_inputs(RelaxChunkWorkChain, namespace="job", exclude=("structures", "potential", "parent_folder"))
         spec.inputs.validator = _validate
         spec.outline(cls.setup, while_(cls.has_more)(cls.run_batch), cls.finish)
-        spec.output("structures", valid_type=StructureSetData, help="All relaxed structures, in the order of the input.")
+        spec.output(
+            "structures", valid_type=StructureSetData, help="All relaxed structures, in order."
+        )
         spec.exit_code(
             520, "ERROR_CHUNKS_FAILED", message="{failed} of {total} chunks failed; `structures` holds the others"
         )
@@ -134,9 +134,7 @@ class RelaxWorkChain(ProtocolMixin, WorkChain):
         return None
 
 
-def fill_relax(
-    port: Any, code: AbstractCode, inputs: Mapping[str, Any], options: Mapping[str, Any] | None
-) -> None:
+def fill_relax(port: Any, code: AbstractCode, inputs: Mapping[str, Any], options: Mapping[str, Any] | None) -> None:
     """Fill a builder's namespace of :class:`RelaxWorkChain` from its protocol."""
     fill_job(port["job"], code, inputs, options)
     port["chunk_size"] = Int(inputs["chunk_size"])

@@ -108,7 +108,9 @@ class RestartTaskWorkChain(BaseRestartWorkChain):
         self.ctx.halved = False
 
     def _stop(self, node: CalcJobNode, label: str) -> ProcessHandlerReport:
-        return ProcessHandlerReport(True, getattr(self.exit_codes, label).format(message=node.exit_message or node.exit_status))
+        return ProcessHandlerReport(
+            True, getattr(self.exit_codes, label).format(message=node.exit_message or node.exit_status)
+        )
 
     @process_handler(priority=600)
     def handle_bad_input(self, node: CalcJobNode) -> ProcessHandlerReport | None:

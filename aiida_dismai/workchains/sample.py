@@ -23,7 +23,9 @@ class SampleWorkChain(WorkChain):
     def define(cls, spec: ProcessSpec) -> None:
         """Declare ports, outline and exit codes."""
         super().define(spec)
-        spec.input("n_structures", valid_type=Int, serializer=to_aiida_type, validator=positive, help="How many in all.")
+        spec.input(
+            "n_structures", valid_type=Int, serializer=to_aiida_type, validator=positive, help="How many in all."
+        )
         spec.input(
             "chunk_size",
             valid_type=Int,
@@ -83,9 +85,7 @@ class SampleWorkChain(WorkChain):
         return None
 
 
-def fill_sample(
-    port: Any, code: AbstractCode, inputs: Mapping[str, Any], options: Mapping[str, Any] | None
-) -> None:
+def fill_sample(port: Any, code: AbstractCode, inputs: Mapping[str, Any], options: Mapping[str, Any] | None) -> None:
     """Fill a builder's namespace of :class:`SampleWorkChain` from a protocol."""
     fill_job(port["job"], code, inputs, options)
     port["n_structures"] = Int(inputs["n_structures"])

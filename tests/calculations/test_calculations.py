@@ -63,7 +63,8 @@ def test_the_job_gets_its_task_and_nothing_twice(dismai_code, copper):
     calculation = process("dismai.relax", relax(dismai_code, copper(), fmax=0.1))
     with SandboxFolder() as folder:
         info = calculation.prepare_for_submission(folder)
-        task = json.loads((folder.get_abs_path("task.json") and open(folder.get_abs_path("task.json"))).read())
+        with folder.open("task.json") as handle:
+            task = json.load(handle)
         assert folder.get_content_list() == ["task.json"]
     assert task["task"] == "relax"
     assert task["parameters"]["fmax"] == 0.1

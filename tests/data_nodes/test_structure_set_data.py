@@ -3,12 +3,12 @@ import pytest
 from aiida import orm
 from aiida.common.exceptions import ValidationError
 from hypothesis import HealthCheck, given, settings
+from strategies import assert_same, structure_sets
 
 from aiida_dismai.data import StructureSetData
 from aiida_dismai.data.structures import set_to_structure_data, structure_data_to_set
 from aiida_dismai.engine.errors import BadInput
 from aiida_dismai.engine.structures import StructureSet
-from strategies import assert_same, structure_sets
 
 pytestmark = pytest.mark.usefixtures("aiida_profile")
 SLOW = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -30,3 +30,31 @@ def ended(exit_status=0, message=None, outputs=None, node_class=orm.WorkChainNod
             output.store()
             output.base.links.add_incoming(node, link_type=LinkType.RETURN, link_label=label)
     return node
+
+
+def weights(kind, elements=("Li", "O", "Cl", "Sc", "Co", "Cu")):
+    """Return a node of a potential or a generator whose weights are one number."""
+    import tempfile
+    from pathlib import Path
+
+    import numpy as np
+    from safetensors.numpy import save
+
+    from aiida_dismai.data import GeneratorData, PotentialData
+    from aiida_dismai.engine.structures import StructureSet, write_npz
+    from aiida_dismai.engine.trained import GENERATOR, POTENTIAL
+
+    form = {"potential": POTENTIAL, "generator": GENERATOR}[kind]
+    content = save({"a": np.zeros(1)})
+    config = {
+        **dict.fromkeys(form.keys),
+        "architecture": "m3gnet",
+        "model": "cryingan",
+        "elements": list(elements),
+    }
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "weights.safetensors").write_bytes(content)
+        write_npz(StructureSet.from_uniform([3], np.zeros((1, 1, 3)), np.eye(3)), folder / "template.npz")
+        form.write_config(folder, config)
+        return {"potential": PotentialData, "generator": GeneratorData}[kind](folder)

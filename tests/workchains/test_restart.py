@@ -5,11 +5,11 @@ import json
 import pytest
 from aiida import orm
 from aiida.engine import run_get_node
+from fakes import ended, process
 
 from aiida_dismai.data import StructureSetData
 from aiida_dismai.workchains.generator import GeneratorWorkChain
 from aiida_dismai.workchains.jobs import RelaxChunkWorkChain, TrainPotentialWorkChain
-from fakes import ended, process
 
 pytestmark = pytest.mark.usefixtures("aiida_profile_clean")
 LJ = {"calculator": "ase.calculators.lj:LennardJones", "calculator_kwargs": {"sigma": 2.3, "epsilon": 0.2, "rc": 5.0}}

@@ -14,10 +14,11 @@ from ..errors import BadInput, NothingLeft, Unfinished
 from ..files import write_atomically, write_json
 from ..structures import StructureSet, load_structures, read_npz, write_npz
 from ..task import Context, choose_device, limit_threads
+from ..trained import WEIGHTS
 from .contract import SampleFunction, Trained, TrainFunction
 from .parameters import SampleParameters, TrainParameters
 from .registry import find, hyperparameters, load
-from .weights import WEIGHTS, load_generator, make_template, save_generator
+from .weights import load_generator, make_template, save_generator
 
 #: In the checkpoint folder: whose checkpoint it is.
 OWNER = "run.json"

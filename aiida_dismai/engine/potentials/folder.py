@@ -6,8 +6,6 @@ network is looked up by name in :mod:`.architectures`.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -19,16 +17,12 @@ from torch import nn
 
 from ..checkpoint import load_weights, save_weights
 from ..errors import BadWeights, nearest
-from ..files import write_json
+from ..trained import CONFIG, POTENTIAL, WEIGHTS
 from .graphs import GraphBuilder
 
 if TYPE_CHECKING:
     from matgl.apps.pes import Potential
 
-FORMAT = "dismai-potential"
-VERSION = 1
-CONFIG = "config.json"
-WEIGHTS = "weights.safetensors"
 UNITS = {"energy": "eV", "forces": "eV/Å", "stress": "GPa, compressive negative", "length": "Å"}
 
 
@@ -96,44 +90,7 @@ def save_potential(folder: Path, weights: dict[str, torch.Tensor], config: dict[
     """
     folder.mkdir(parents=True, exist_ok=True)
     save_weights(folder / WEIGHTS, weights)
-    digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
-    write_json(folder / CONFIG, {"format": FORMAT, "version": VERSION, "units": UNITS, **config, "sha256": digest})
-
-
-def read_config(folder: Path) -> dict[str, Any]:
-    """Read and check ``config.json``, and that the weights are the ones it was written with.
-
-    Raises:
-        BadWeights: missing, not JSON, of another format or a newer version, or weights that are missing,
-            truncated or a pickle.
-    """
-    path = folder / CONFIG
-    if not path.is_file():
-        raise BadWeights(f"{folder}: no {CONFIG}; give the folder that potential.train wrote")
-    try:
-        config = json.loads(path.read_text())
-    except ValueError as error:
-        raise BadWeights(f"{path}: truncated or not JSON ({error}); copy it again") from error
-    if not isinstance(config, dict) or config.get("format") != FORMAT:
-        raise BadWeights(f"{path}: not a potential of this project (format is not '{FORMAT}')")
-    if not isinstance(config.get("version"), int) or config["version"] > VERSION:
-        raise BadWeights(f"{path}: version {config.get('version')} is newer than this program; update aiida-dismai")
-    missing = [
-        key
-        for key in ("architecture", "network", "elements", "reference_energies", "data_std", "sha256")
-        if key not in config
-    ]
-    if missing:
-        raise BadWeights(f"{path}: lacks {', '.join(missing)}; copy it again")
-    weights = folder / WEIGHTS
-    if not weights.is_file():
-        raise BadWeights(f"{weights}: no such weights file; give the whole folder that potential.train wrote")
-    content = weights.read_bytes()
-    if content[:2] == b"PK" or content[:1] == b"\x80":
-        raise BadWeights(f"{weights}: this is a pickle (torch.save), which can execute code and is never loaded")
-    if hashlib.sha256(content).hexdigest() != config["sha256"]:
-        raise BadWeights(f"{weights}: truncated or changed (not the SHA-256 of {CONFIG}); copy it again")
-    return config
+    POTENTIAL.write_config(folder, {"units": UNITS, **config})
 
 
 def load_potential(folder: Path | str, device: str = "cpu") -> TrainedPotential:
@@ -149,7 +106,7 @@ def load_potential(folder: Path | str, device: str = "cpu") -> TrainedPotential:
     from ase.data import atomic_numbers
 
     folder = Path(folder)
-    config = read_config(folder)
+    config = POTENTIAL.read_config(folder)
     try:
         numbers = tuple(atomic_numbers[symbol] for symbol in config["elements"])
         references = np.array([float(config["reference_energies"][symbol]) for symbol in config["elements"]])

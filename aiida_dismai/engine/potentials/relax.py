@@ -16,8 +16,8 @@ from ..errors import BadInput, NothingLeft, Unfinished
 from ..files import write_json
 from ..structures import Property, StructureSet, load_structures, to_ase, write_npz
 from ..task import Context, choose_device, limit_threads
+from ..trained import CONFIG
 from .calculators import make_calculator
-from .folder import CONFIG
 from .parameters import RelaxParameters
 from .predictions import write_arrays
 from .relaxation import Outcome, relax_one

@@ -296,7 +296,10 @@ class StructureSet:
         properties = {}
         for name in sorted(names):
             first = filled[0].properties[name]
-            if any((item.properties[name].level, item.properties[name].unit) != (first.level, first.unit) for item in filled):
+            if any(
+                (item.properties[name].level, item.properties[name].unit) != (first.level, first.unit)
+                for item in filled
+            ):
                 raise BadInput(f"cannot join structure sets: property '{name}' has other levels or units in some")
             try:
                 values = np.concatenate([item.properties[name].values for item in filled])

@@ -58,10 +58,10 @@ def test_the_template_inherits_regions_only_where_all_structures_agree(toy):
 
 
 def test_a_folder_that_is_missing_or_a_file(tmp_path):
-    with pytest.raises(BadWeights, match="not a folder"):
+    with pytest.raises(BadWeights, match=r"no config\.json"):
         load_generator(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(BadWeights, match=r"config\.json: no such file"):
+    with pytest.raises(BadWeights, match=r"no config\.json"):
         load_generator(tmp_path / "empty")
 
 
@@ -72,7 +72,7 @@ def test_a_missing_file(folder, name):
         load_generator(folder)
 
 
-@pytest.mark.parametrize(("name", "match"), [(WEIGHTS, "truncated"), (TEMPLATE, "not the file"), (CONFIG, "truncated")])
+@pytest.mark.parametrize(("name", "match"), [(WEIGHTS, "truncated"), (TEMPLATE, "truncated or changed"), (CONFIG, "truncated")])
 def test_a_truncated_file(folder, name, match):
     content = (folder / name).read_bytes()
     (folder / name).write_bytes(content[: len(content) - 7])
@@ -84,7 +84,7 @@ def test_weights_of_another_run_in_the_folder(folder):
     content = bytearray((folder / WEIGHTS).read_bytes())
     content[-1] ^= 1
     (folder / WEIGHTS).write_bytes(bytes(content))
-    with pytest.raises(BadWeights, match="not the file that config"):
+    with pytest.raises(BadWeights, match="truncated or changed"):
         load_generator(folder)
 
 
@@ -104,8 +104,8 @@ def test_a_pickle_is_never_loaded(folder, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "match"),
     [
-        ({"format": "dismai-potential"}, "not the folder of a generative model"),
-        ({"version": 2}, "format version 2 is newer"),
+        ({"format": "dismai-potential"}, "format is not .dismai-generator"),
+        ({"version": 2}, "version 2 is newer"),
         ({"model_version": 99}, "version 99 of the model 'cryingan'"),
         ({"model": "cryinggan"}, "no generative model 'cryinggan'.*did you mean 'cryingan'"),
         ({"hyperparameters": {"epoch": 5}}, "unknown parameter 'epoch'"),

@@ -33,10 +33,10 @@ def test_what_is_loaded_is_ready_to_compute(copied: Path):
 
 
 def test_missing_files(copied: Path, tmp_path: Path):
-    with pytest.raises(BadWeights, match=r"no config\.json; give the folder"):
+    with pytest.raises(BadWeights, match=r"no config\.json; give the whole folder"):
         load_potential(tmp_path)
     (copied / "weights.safetensors").unlink()
-    with pytest.raises(BadWeights, match="no such weights file"):
+    with pytest.raises(BadWeights, match="no such file"):
         load_potential(copied)
 
 
@@ -61,7 +61,7 @@ def test_pickle_is_not_opened(copied: Path, tmp_path: Path):
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
-        ({"format": "dismai-generator"}, "not a potential of this project"),
+        ({"format": "dismai-generator"}, "format is not .dismai-potential"),
         ({"version": 2}, "version 2 is newer"),
         ({"architecture": "m3gnets"}, "unknown architecture 'm3gnets'; did you mean 'm3gnet'"),
         ({"architecture": "os:system"}, "unknown architecture"),
@@ -85,5 +85,5 @@ def test_configuration_that_is_not_json_or_not_whole(copied: Path):
         load_potential(copied)
     del whole["elements"], whole["sha256"]
     path.write_text(json.dumps(whole))
-    with pytest.raises(BadWeights, match="lacks elements, sha256"):
+    with pytest.raises(BadWeights, match="lacks elements, sha256; copy it again"):
         load_potential(copied)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from strategies import assert_same, structure_sets
 
 from aiida_dismai.engine.errors import BadInput
 from aiida_dismai.engine.structures import (
@@ -17,7 +18,6 @@ from aiida_dismai.engine.structures import (
     write_extxyz,
     write_npz,
 )
-from strategies import assert_same, structure_sets
 
 
 @settings(max_examples=40, deadline=None)
@@ -121,7 +121,7 @@ def test_what_no_task_can_work_with_is_refused():
     with pytest.raises(BadInput, match="no 'enrgy'; did you mean 'energy'"):
         good.with_property("energy", [1.0, 2.0]).require("here", "enrgy")
     mixed = StructureSet.concatenate([good, StructureSet.from_uniform([14], np.zeros((1, 1, 3)), np.eye(3))])
-    with pytest.raises(BadInput, match="structure 2 .Si. differs from structure 0 .SiO"):
+    with pytest.raises(BadInput, match=r"structure 2 .Si. differs from structure 0 .SiO"):
         mixed.require("here", same_atoms=True)
 
 
