@@ -23,7 +23,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], num
 
     Args:
         title: printed above it.
-        columns: the headings.
+        columns: the headings; when all are empty, no heading is printed.
         rows: cells; None is printed as a dash, all else as text.
         numeric: indices of the columns that are aligned to the right.
     """
@@ -31,7 +31,14 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], num
     from rich.table import Table
     from rich.text import Text
 
-    result = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    result = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        show_header=any(columns),
+    )
     for index, column in enumerate(columns):
         result.add_column(column, justify="right" if index in numeric else "left", overflow="fold")
     for row in rows:
