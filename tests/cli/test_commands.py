@@ -305,3 +305,18 @@ def test_usage_errors_name_what_is_missing(graph):
     assert both.exit_code == 2
     assert "--vasp" in both.output
     assert "--train" in run("launch", "benchmark", "--model", "cryingan", "--seed", 1).output
+
+
+def test_run_in_the_foreground_says_which_step_failed(graph, tmp_path):
+    silent = script(tmp_path / "dismai", '#!/bin/sh\n[ "$1" = list ] && echo generator.train\nexit 0\n')
+    assert run("setup", "code", "--computer", "localhost", "--label", "silent", "--executable", silent).exit_code == 0
+    write_extxyz(handmade.structures(2, 7), tmp_path / "gen.extxyz")
+    arguments = ("--dataset", graph.dataset.pk, "--code", "silent@localhost", "--protocol", "demo", "--label", "mine")
+    result = run("evaluate", tmp_path / "gen.extxyz", *arguments, "--run")
+    assert result.exit_code == 1
+    node = orm.QueryBuilder().append(orm.WorkChainNode, filters={"label": "mine"}).one()[0]
+    assert f"EvaluateWorkChain<{node.pk}> failed [540]" in result.output
+    assert f"aiida-dismai status {node.pk}" in result.output
+    assert "PostprocessCalculation" in run("status", node.pk).output
+    # the file became a node of the graph
+    assert node.inputs.structures.label == "gen.extxyz"
