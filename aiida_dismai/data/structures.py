@@ -55,8 +55,7 @@ class StructureSetData(Data):
     def _fill(self, structures: StructureSet) -> None:
         buffer = io.BytesIO()
         write_npz(structures, buffer)
-        buffer.seek(0)
-        self.base.repository.put_object_from_filelike(buffer, FILE_NAME)
+        self.base.repository.put_object_from_bytes(buffer.getvalue(), FILE_NAME)
         counts = structures.n_atoms
         formulas = sorted(set(structures.formulas))
         same_cell = len(structures) > 0 and bool(np.ptp(structures.cells, axis=0).max() == 0)

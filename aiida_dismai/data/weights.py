@@ -54,9 +54,9 @@ class WeightsData(Data):
     @property
     def config(self) -> dict[str, Any]:
         """The configuration as the training task wrote it."""
-        return dict(json.loads(self.base.repository.get_object_content(CONFIG)))
+        return dict(json.loads(self.base.repository.get_object_content(CONFIG, mode="r")))
 
-    def export(self, folder: str | Path) -> Path:
+    def export_folder(self, folder: str | Path) -> Path:
         """Write the files into ``folder``, for use without AiiDA."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)

@@ -56,7 +56,7 @@ def save_checkpoint(path: Path | str, state: dict[str, Any]) -> None:
     tensors: dict[str, torch.Tensor] = {}
     tree = _take_apart(state, tensors)
     content = save(tensors, metadata={"state": json.dumps(tree)})
-    write_atomically(path, lambda handle: handle.write(content) and None)
+    write_atomically(path, lambda handle: handle.write(content))
 
 
 def load_checkpoint(path: Path | str, device: str | torch.device = "cpu") -> dict[str, Any]:
@@ -74,7 +74,7 @@ def load_checkpoint(path: Path | str, device: str | torch.device = "cpu") -> dic
 def save_weights(path: Path | str, tensors: dict[str, torch.Tensor]) -> None:
     """Write a module's ``state_dict`` as safetensors, atomically."""
     content = save({name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()})
-    write_atomically(path, lambda handle: handle.write(content) and None)
+    write_atomically(path, lambda handle: handle.write(content))
 
 
 def load_weights(path: Path | str, device: str | torch.device = "cpu") -> dict[str, torch.Tensor]:

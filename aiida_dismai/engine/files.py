@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 
-def write_atomically(path: Path | str, write: Callable[[BinaryIO], None]) -> None:
+def write_atomically(path: Path | str, write: Callable[[BinaryIO], object]) -> None:
     """Call ``write`` on a temporary file beside ``path``, sync it, and rename it into place."""
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -31,7 +31,7 @@ def write_atomically(path: Path | str, write: Callable[[BinaryIO], None]) -> Non
 def write_json(path: Path | str, content: Any) -> None:
     """Write ``content`` as indented JSON, atomically; NaN becomes null so that every reader can parse it."""
     text = json.dumps(_plain(content), indent=2, allow_nan=False) + "\n"
-    write_atomically(path, lambda handle: handle.write(text.encode()) and None)
+    write_atomically(path, lambda handle: handle.write(text.encode()))
 
 
 def _plain(value: Any) -> Any:

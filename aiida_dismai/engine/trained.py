@@ -64,9 +64,9 @@ class FolderFormat:
             raise BadWeights(f"{path}: format is not '{self.name}'; {hint}")
         if not isinstance(config.get("version"), int) or config["version"] > self.version:
             raise BadWeights(f"{path}: version {config.get('version')} is newer than this program; update aiida-dismai")
-        digests = config.get("sha256")
+        digests = config["sha256"] if isinstance(config.get("sha256"), dict) else {}
         missing = [key for key in self.keys if key not in config]
-        if not isinstance(digests, dict) or set(digests) != set(self.files):
+        if set(digests) != set(self.files):
             missing.append("sha256")
         if missing:
             raise BadWeights(f"{path}: incomplete, lacks {', '.join(missing)}; copy it again")

@@ -39,7 +39,7 @@ class TaskParser(Parser):
         codes = self.exit_codes
         scheduler = self.node.exit_status
         try:
-            record = json.loads(self.retrieved.base.repository.get_object_content(RESULTS))
+            record = json.loads(self.retrieved.base.repository.get_object_content(RESULTS, mode="r"))
         except FileNotFoundError:
             return ExitCode(scheduler, self.node.exit_message) if scheduler else codes.ERROR_RESULTS_MISSING
         except ValueError as error:
@@ -48,9 +48,9 @@ class TaskParser(Parser):
             return codes.ERROR_RESULTS_UNREADABLE.format(message=f"no record of the task '{process.TASK}'")
         self.out("results", Dict(record))
         if record["status"] != "finished":
-            error = record.get("error") or {}
-            label = EXIT_CODES.get(error.get("kind"), "ERROR_CRASHED")
-            return codes[label].format(message=error.get("message", "no message"))
+            reason = record.get("error") or {}
+            label = EXIT_CODES.get(str(reason.get("kind")), "ERROR_CRASHED")
+            return codes[label].format(message=reason.get("message", "no message"))
 
         temporary = kwargs.get("retrieved_temporary_folder")
         if temporary is None:

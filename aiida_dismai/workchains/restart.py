@@ -67,7 +67,7 @@ class RestartTaskWorkChain(BaseRestartWorkChain):
     dotted paths of the parameters that the handlers may change.
     """
 
-    _process_class: ClassVar[type[TaskCalculation]]
+    _process_class: type[TaskCalculation]
     #: How many structures are in memory at once; None where no parameter says it.
     _memory_parameter: ClassVar[str | None] = None
     #: The learning rate; None where nothing is learnt.

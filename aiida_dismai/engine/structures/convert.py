@@ -115,12 +115,12 @@ def to_pymatgen(structures: StructureSet) -> list[Structure]:
 
     result = []
     for i in range(len(structures)):
-        own = structures.atoms_of(i)
+        own, pbc = structures.atoms_of(i), structures.pbc[i]
         site = {name: prop.values[own] for name, prop in structures.properties.items() if prop.level == "atom"}
         whole = {name: prop.values[i] for name, prop in structures.properties.items() if prop.level == "structure"}
         result.append(
             Structure(
-                Lattice(structures.cells[i], pbc=tuple(bool(flag) for flag in structures.pbc[i])),
+                Lattice(structures.cells[i], pbc=(bool(pbc[0]), bool(pbc[1]), bool(pbc[2]))),
                 structures.numbers[own].tolist(),
                 structures.positions[own],
                 coords_are_cartesian=True,
