@@ -91,7 +91,7 @@ def _read(path: Path | str, device: str | torch.device) -> tuple[dict[str, torch
     if not path.is_file():
         raise BadWeights(f"{path}: no such weights file; give the folder that the training task wrote")
     with path.open("rb") as handle:
-        start = handle.read(4)
+        start = handle.read(16)
     if is_pickle(start):
         raise BadWeights(
             f"{path}: this is a pickle (torch.save), which can execute code and is never loaded; "

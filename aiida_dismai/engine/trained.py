@@ -91,8 +91,12 @@ def sha256(content: bytes) -> str:
 
 
 def is_pickle(head: bytes) -> bool:
-    """Whether a file that begins so is a pickle, bare or in the zip that ``torch.save`` writes."""
-    return head[:2] == b"PK" or head[:1] == b"\x80"
+    """Whether a file that begins so (nine bytes at least) is a pickle, bare or in the zip that ``torch.save`` writes.
+
+    A safetensors file begins with the length of its JSON header, which may happen to be the bytes of a
+    pickle or a zip; the brace that opens the header tells them apart.
+    """
+    return head[8:9] != b"{" and (head[:2] == b"PK" or head[:1] == b"\x80")
 
 
 POTENTIAL = FolderFormat(
