@@ -1,0 +1,60 @@
+"""The pages that are made from the code are what the code says; links between pages lead somewhere."""
+
+import re
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PAGES = [*DOCS.rglob("*.md"), ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "examples").rglob("*.md")]
+PAGES = [page for page in PAGES if "_build" not in page.parts]
+
+
+@pytest.fixture
+def reference(monkeypatch):
+    monkeypatch.syspath_prepend(str(DOCS))
+    import generate_reference
+
+    yield generate_reference
+    for name in ("generate_reference", "reference_processes", "reference_tasks", "reference_tables"):
+        sys.modules.pop(name, None)
+
+
+@pytest.mark.parametrize("name", ["processes.md", "tasks.md"])
+def test_reference_is_up_to_date(reference, name):
+    written = (DOCS / "reference" / name).read_text()
+    assert written == reference.PAGES[name](), "run: python docs/generate_reference.py"
+
+
+def test_reference_has_every_entry_point():
+    text = (DOCS / "reference" / "processes.md").read_text()
+    for group in ("aiida.data", "aiida.calculations", "aiida.workflows"):
+        for point in entry_points(group=group):
+            if point.name.startswith("dismai."):
+                assert f"`{point.name}`" in text
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text()):
+        if not target.startswith(("http://", "https://", "mailto:")):
+            assert (page.parent / target).exists(), f"{page}: {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_exist(page):
+    """What a page tells the reader to type must be a command of ours."""
+    from aiida_dismai.cli import main
+    from aiida_dismai.engine.main import cli
+
+    for program, group in (("aiida-dismai", main), ("dismai", cli)):
+        for words in re.findall(rf"(?:`|^ {{4,}}){program} ((?:[a-z]+ ?)+)", page.read_text(), flags=re.MULTILINE):
+            command = group
+            for word in words.split():
+                if not hasattr(command, "commands"):
+                    break
+                assert word in command.commands, f"{page}: `{program} {words}`"
+                command = command.commands[word]
