@@ -163,7 +163,7 @@ def test_too_few_structures_are_named_and_kept(dataset, labelled):
     assert dataset.select() is None
     result = dataset.finish()
     assert result.status == status(dataset, "ERROR_TOO_FEW")
-    assert "3 of 8 structures after 3 candidates, of which 3 converged" in result.message
+    assert "3 of 12 structures after 3 candidates, of which 3 converged" in result.message
     assert dataset.outputs["energies"]["low"] == 3
     assert len(dataset.outputs["candidates"]) == 3
 

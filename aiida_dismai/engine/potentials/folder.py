@@ -19,6 +19,7 @@ from ..checkpoint import load_weights, save_weights
 from ..errors import BadWeights, nearest
 from ..trained import CONFIG, POTENTIAL, WEIGHTS
 from .graphs import GraphBuilder
+from .repulsion import Repelled
 
 if TYPE_CHECKING:
     from matgl.apps.pes import Potential
@@ -76,7 +77,12 @@ def build_potential(config: dict[str, Any]) -> Potential:
         network = ARCHITECTURES[name](config["elements"], config["network"])
     except ValidationError as error:
         raise BadWeights(f"arguments of the network '{name}' that this version does not take: {error}") from error
-    return Potential(model=network, data_std=float(config["data_std"]))
+    scale = float(config["data_std"])
+    if config.get("repulsion", False):
+        from ase.data import atomic_numbers
+
+        network = Repelled(network, [atomic_numbers[symbol] for symbol in config["elements"]], scale)
+    return Potential(model=network, data_std=scale)
 
 
 def save_potential(folder: Path, weights: dict[str, torch.Tensor], config: dict[str, Any]) -> None:

@@ -40,6 +40,11 @@ class NetworkParameters(Parameters):
 class TrainParameters(NetworkParameters):
     """Training of an M3GNet on labelled structures, with the loss of the paper's eq. 7."""
 
+    repulsion: bool = Field(
+        False,
+        description="add a screened Coulomb repulsion below the sum of the covalent radii, where training structures "
+        "have no pairs and the network may have a hole (not in the paper)",
+    )
     energy_weight: float = Field(1.0, ge=0, description="weight of the squared error of the energy per atom, eV²")
     forces_weight: float = Field(1.0, ge=0, description="weight of the squared error of the force components, eV²/Å²")
     stress_weight: float = Field(0.1, ge=0, description="weight of the squared error of the stress components, GPa²")

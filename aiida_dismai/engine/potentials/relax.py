@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import BadInput, NothingLeft, Unfinished
+from ..errors import BadInput, Unfinished
 from ..files import write_json
 from ..structures import Property, StructureSet, load_structures, to_ase, write_npz
 from ..task import Context, choose_device, limit_threads
@@ -43,7 +43,6 @@ def run(context: Context, parameters: RelaxParameters) -> dict[str, Any]:
     Raises:
         BadInput: structures, calculator or checkpoint that do not fit.
         Unfinished: the time was used up; finished structures are kept.
-        NothingLeft: every structure failed; ``structures.npz`` says why for each.
     """
     device = choose_device(parameters.device)
     limit_threads(parameters.threads)
@@ -75,8 +74,6 @@ def run(context: Context, parameters: RelaxParameters) -> dict[str, Any]:
         )
     relaxed, results = collect(structures, [outcomes[i] for i in range(n)])
     write_npz(relaxed, context.folder / "structures.npz")
-    if results["n_failed"] == n:
-        raise NothingLeft(f"relax: all {n} structures failed; the first: {outcomes[0].failure}")
     return results | {"n_resumed": resumed, "device": device}
 
 

@@ -112,6 +112,7 @@ def _configuration(structures: StructureSet, split: Split, parameters: TrainPara
         "elements": structures.elements,
         "reference_energies": dict(zip(structures.elements, references.tolist(), strict=True)),
         "data_std": max(scale, LEAST_SCALE),
+        "repulsion": parameters.repulsion,
         "trained_on": {
             "content_hash": structures.content_hash,
             "n_structures": len(structures),
