@@ -31,13 +31,8 @@ def fingerprint(inputs: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def find_or_submit() -> Any:
-    """Return the process of an earlier run that ended well or still runs, else submit one."""
-    from aiida.engine import submit
-    from aiida.orm import ProcessNode, QueryBuilder, load_code
-
-    from ..data.structures import set_to_structure_data
-    from ..engine.interfaces.crystals import li3sccl6, licoo2
+def demo_key() -> str:
+    """Return the fingerprint of today's demo protocol."""
     from ..workchains import benchmark, dataset_interface, evaluate, generator, label, pipeline, potential, relax
 
     parts = (
@@ -50,7 +45,13 @@ def find_or_submit() -> Any:
         potential.PotentialWorkChain,
         relax.RelaxWorkChain,
     )
-    key = fingerprint({part.__name__: part.get_protocol_inputs("demo") for part in parts})
+    return fingerprint({part.__name__: part.get_protocol_inputs("demo") for part in parts})
+
+
+def find_earlier(key: str) -> Any:
+    """Return the process of an earlier run that has ended well or still runs; None where there is none."""
+    from aiida.orm import ProcessNode, QueryBuilder
+
     query = QueryBuilder().append(ProcessNode, filters={f"extras.{EXTRA}": key}, tag="process")
     query.order_by({"process": {"id": "desc"}})
     for node in query.all(flat=True):
@@ -60,12 +61,23 @@ def find_or_submit() -> Any:
         if not node.is_terminated:
             say(f"going on with the pipeline<{node.pk}> that was begun before")
             return node
+    return None
+
+
+def submit_new(key: str) -> Any:
+    """Submit the pipeline from two bulk crystals; jobs that an earlier run has done come from the cache."""
+    from aiida.engine import submit
+    from aiida.orm import load_code
+
+    from ..data.structures import set_to_structure_data
+    from ..engine.interfaces.crystals import li3sccl6, licoo2
+    from ..workchains.pipeline import PipelineWorkChain
 
     crystals = {}
     for name, crystal in (("LiCoO2", licoo2()), ("Li3ScCl6", li3sccl6())):
         crystals[name] = set_to_structure_data(crystal)[0]
         crystals[name].label = f"{name}, bulk crystal"
-    builder = pipeline.PipelineWorkChain.get_builder_from_protocol(
+    builder = PipelineWorkChain.get_builder_from_protocol(
         load_code(profile.DISMAI),
         crystals["LiCoO2"],
         crystals["Li3ScCl6"],
@@ -78,9 +90,8 @@ def find_or_submit() -> Any:
     builder.metadata.description = "LiCoO2 and Li3ScCl6 crystals → interfaces → data set → CryinGAN → metrics, small"
     node = submit(builder)
     node.base.extras.set(EXTRA, key)
-    say(
-        f"submitted the pipeline<{node.pk}>; in another terminal: AIIDA_PATH=$PWD .venv/bin/aiida-dismai status {node.pk}"
-    )
+    say(f"submitted the pipeline<{node.pk}>; from another terminal:")
+    say(f"    AIIDA_PATH=$PWD .venv/bin/aiida-dismai status {node.pk} --watch")
     return node
 
 
@@ -113,10 +124,12 @@ def main() -> int:
     from .results import write_results
     from .watch import follow
 
-    node = find_or_submit()
-    if not node.is_terminated:
-        profile.start_daemon()
+    key = demo_key()
+    node = find_earlier(key)
+    if node is None or not node.is_terminated:
+        profile.start_daemon()  # before a submission: the broker of this profile lives in it
         try:
+            node = node or submit_new(key)
             follow(node, say, started)
         finally:
             profile.stop_daemon()

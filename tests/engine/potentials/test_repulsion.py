@@ -48,7 +48,7 @@ def universal(distance, first=8, second=27):
 
 def energies(potential, structures):
     found = compute(potential, GraphBuilder((8, 27), 4.0), structures, range(len(structures)))
-    return found.energies.detach().numpy()
+    return found.energy.detach().numpy()
 
 
 @pytest.fixture
