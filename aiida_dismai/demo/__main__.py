@@ -113,9 +113,8 @@ def main() -> int:
     made = profile.make_profile()
     profile.load()
     profile.configure()
-    say(
-        f"profile '{profile.PROFILE}' in {Path.cwd() / '.aiida'} ({'made' if made else 'there'}): SQLite, ZeroMQ, no service"
-    )
+    where = f"{Path.cwd() / '.aiida'} ({'made' if made else 'there'})"
+    say(f"profile '{profile.PROFILE}' in {where}: SQLite, ZeroMQ, no service")
     say("VASP is stood in for by CHGNet: energies of this demo are NOT density-functional theory")
     if arguments.setup_only:
         say(f"codes {profile.DISMAI}, {profile.VASP}; POTCAR family {profile.POTCAR_FAMILY}")

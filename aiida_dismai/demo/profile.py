@@ -25,6 +25,8 @@ def use_own_configuration(folder: Path) -> None:
         raise RuntimeError("the demo must choose its own AIIDA_PATH before aiida is imported")
     os.environ["AIIDA_PATH"] = str(folder.resolve())
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    # AiiDA starts its daemon by the name `verdi`, also where the environment is not activated
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
 
 
 def executable(name: str) -> Path:

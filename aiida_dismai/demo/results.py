@@ -37,9 +37,7 @@ def write_results(node: Any, folder: Path, say: Callable[[str], None]) -> list[s
     say(f"page            {folder / 'report.html'}")
     try:
         drawn = draw_provenance(node, folder / "provenance.svg")
-        say(
-            f"graph           {folder / 'provenance.svg'} ({drawn} nodes; all of them: verdi node graph generate {node.pk})"
-        )
+        say(f"graph           {folder / 'provenance.svg'} ({drawn} nodes; all: verdi node graph generate {node.pk})")
     except BadInput as error:
         problems.append(str(error))
     archive = folder / "benchmark.aiida"
