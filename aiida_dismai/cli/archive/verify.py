@@ -18,8 +18,9 @@ from typing import Any
 from ...engine.errors import BadInput
 
 PROFILE = "archive-check"
-#: Process types and names of the steps whose Dict outputs are metrics.
-METRIC_PROCESSES = ("dismai.metrics", "aggregate_metrics")
+#: Process types and names of the steps whose Dict outputs are metrics. The check of the potential is one of them: its
+#: DFT relaxations lead to nothing else.
+METRIC_PROCESSES = ("dismai.metrics", "aggregate_metrics", "dismai.potential.evaluate")
 
 
 @dataclass
