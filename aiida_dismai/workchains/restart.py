@@ -4,11 +4,12 @@ Decision table (highest priority first):
 
 | exit code of the job            | what is done                                                      |
 | ------------------------------- | ----------------------------------------------------------------- |
+| 300, 310 input refused          | stop: another try cannot help                                     |
 | 400 unfinished, 120 wall time   | go on from the checkpoint; not counted while it makes progress    |
+| 351 no results: it was killed   | go on from the checkpoint, counted; stop if it had not got on     |
 | 410 / 110 out of memory         | halve ``_memory_parameter`` and begin again; at 1 stop            |
 | 450 diverged                    | once: halve ``_rate_parameter`` and begin again; then stop        |
-| below 400                       | stop: the input is wrong, another try cannot help                 |
-| anything else                   | once more, then stop (BaseRestartWorkChain)                       |
+| anything else                   | stop (``on_unhandled_failure`` of BaseRestartWorkChain)           |
 """
 
 from __future__ import annotations
@@ -128,9 +129,24 @@ class RestartTaskWorkChain(BaseRestartWorkChain):
         if lines <= self.ctx.progress:
             return self._stop(node, "ERROR_NO_PROGRESS")
         self.ctx.progress = lines
+        # BaseRestartWorkChain finds the next job at children[iteration - 1]: what is not counted must not be there
         self.ctx.iteration -= 1
+        self.ctx.children.remove(node)
         self.ctx.inputs.parent_folder = node.outputs.remote_folder
         self.report(f"{node.process_label}<{node.pk}> used up its wall time; going on from its checkpoint")
+        return ProcessHandlerReport(True)
+
+    @process_handler(priority=450)
+    def handle_killed(self, node: CalcJobNode) -> ProcessHandlerReport | None:
+        """Go on after a kill from outside; it counts, so that a job that always dies comes to an end.
+
+        A job without results that had not got on either never ran: that is left to be a failure.
+        """
+        if node.exit_status != 351 or progress_lines(node) <= self.ctx.progress:
+            return None
+        self.ctx.progress = progress_lines(node)
+        self.ctx.inputs.parent_folder = node.outputs.remote_folder
+        self.report(f"{node.process_label}<{node.pk}> was killed; going on from its checkpoint")
         return ProcessHandlerReport(True)
 
     @process_handler(priority=400)
@@ -163,4 +179,5 @@ class RestartTaskWorkChain(BaseRestartWorkChain):
         set_parameter(self.ctx.parameters, path, value)
         self.ctx.inputs.parameters = Dict(self.ctx.parameters)
         self.ctx.inputs.pop("parent_folder", None)
+        self.ctx.progress = 0
         self.report(f"{node.process_label}<{node.pk}> {why}; again with {path} = {value:g}")

@@ -1,6 +1,9 @@
 """Calculators that the stand-in loads in tests, each with one way of going wrong."""
 
+import os
+import signal
 import threading
+from pathlib import Path
 
 import numpy as np
 from ase.calculators.emt import EMT
@@ -38,3 +41,18 @@ class Slow(EMT):
 def slow(seconds=0.05):
     """Return the slow calculator."""
     return Slow(seconds)
+
+
+class KilledOnce(EMT):
+    """EMT whose process is killed at one of its calls; a file remembers that it has happened."""
+
+    def __init__(self, marker, call):
+        super().__init__()
+        self.marker, self.left = Path(marker), call
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=()):
+        self.left -= 1
+        if self.left == 0 and not self.marker.exists():
+            self.marker.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        super().calculate(atoms, properties, system_changes)

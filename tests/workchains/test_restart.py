@@ -89,13 +89,34 @@ def test_the_wall_time_is_gone_on_from_and_not_counted(relaxing, job, status):
     node = job(status, lines=3)
     assert goes_on(handle(relaxing, node))
     assert relaxing.ctx.inputs.parent_folder.pk == node.outputs.remote_folder.pk
-    assert relaxing.ctx.iteration == 0
+    assert relaxing.ctx.iteration == len(relaxing.ctx.children) == 0
 
 
 def test_no_progress_in_a_whole_wall_time_stops(relaxing, job):
     assert goes_on(handle(relaxing, job(400, lines=3)))
     result = handle(relaxing, job(400, lines=3))
     assert result.status == relaxing.exit_codes.ERROR_NO_PROGRESS.status
+
+
+def test_a_killed_job_is_gone_on_from_and_counted(relaxing, job):
+    node = job(351, lines=3)
+    assert goes_on(handle(relaxing, node))
+    assert relaxing.ctx.inputs.parent_folder.pk == node.outputs.remote_folder.pk
+    assert relaxing.ctx.iteration == 1
+
+
+def test_a_job_that_never_began_is_a_failure(relaxing, job):
+    assert handle(relaxing, job(351)).status == relaxing.exit_codes.ERROR_UNHANDLED_FAILURE.status
+
+
+def test_a_crash_is_a_failure(relaxing, job):
+    assert handle(relaxing, job(360, lines=3)).status == relaxing.exit_codes.ERROR_UNHANDLED_FAILURE.status
+
+
+def test_a_smaller_batch_begins_anew_and_may_use_up_its_wall_time(training, job):
+    assert goes_on(handle(training, job(400, lines=9)))
+    assert goes_on(handle(training, job(410)))
+    assert goes_on(handle(training, job(400, lines=3)))
 
 
 @pytest.mark.parametrize("status", [410, 110])
@@ -140,3 +161,27 @@ def test_a_relaxation_is_cut_off_and_finished_by_the_next_job(dismai_code, coppe
     relaxed = results["structures"].structures
     assert len(relaxed) == 12
     assert relaxed.values("converged").all()
+
+
+def test_a_killed_relaxation_is_finished_by_the_next_job(dismai_code, copper, tmp_path):
+    """SIGKILL in the middle of the set: what was relaxed before is not done again."""
+    kwargs = {"marker": str(tmp_path / "killed"), "call": 25}
+    inputs = {
+        "code": dismai_code,
+        "structures": StructureSetData(copper(6)),
+        "parameters": orm.Dict(
+            {
+                "calculator": "standin_calculators:KilledOnce",
+                "calculator_kwargs": kwargs,
+                "optimizer": "BFGS",
+                "steps": 60,
+            }
+        ),
+        "options": orm.Dict(OPTIONS),
+    }
+    results, node = run_get_node(RelaxChunkWorkChain, **inputs)
+    jobs = [child for child in node.called if isinstance(child, orm.CalcJobNode)]
+    assert node.is_finished_ok, node.exit_message
+    assert [job.exit_status for job in jobs] == [351, 0]
+    assert len(results["structures"]) == 6
+    assert 0 < results["results"]["n_resumed"] < 6
