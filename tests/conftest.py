@@ -1,5 +1,6 @@
 """Fixtures shared by all tests: one temporary AiiDA profile, never the user's own."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -8,6 +9,9 @@ from aiida.orm import InstalledCode
 from ase.build import bulk
 
 from aiida_dismai.engine.structures import from_ase
+
+# the daemon is started by the name `verdi`, also where the environment is not activated
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 pytest_plugins = ["aiida.tools.pytest_fixtures"]
 

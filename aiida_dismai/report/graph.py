@@ -59,6 +59,7 @@ def draw_provenance(node: Any, path: Path) -> int:
                 link.node
             ).__name__:
                 continue
+            graph.add_node(link.node)
             graph.add_edge(link.node, current, link)
             if link.node.pk not in seen:
                 seen.add(link.node.pk)

@@ -55,9 +55,7 @@ class InterfaceDatasetWorkChain(ProtocolMixin, WorkChain):
         whole = {"valid_type": Int, "serializer": to_aiida_type, "validator": positive}
         spec.input("slab_a", valid_type=StructureData, help="Bulk crystal of the lower slab, conventional cell.")
         spec.input("slab_b", valid_type=StructureData, help="Bulk crystal of the upper slab, conventional cell.")
-        spec.input(
-            "seed", valid_type=Int, serializer=to_aiida_type, help="Seed of all its random numbers."
-        )
+        spec.input("seed", valid_type=Int, serializer=to_aiida_type, help="Seed of all its random numbers.")
         spec.input("potential", valid_type=PotentialData, required=False, help="Use this one instead of training one.")
         spec.expose_inputs(
             BuildInterfacesCalculation,

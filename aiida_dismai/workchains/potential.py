@@ -83,9 +83,7 @@ class PotentialWorkChain(ProtocolMixin, WorkChain):
         spec.output("check_relaxed", valid_type=StructureSetData, required=False, help="As the potential relaxed them.")
         spec.output("check_labelled", valid_type=StructureSetData, required=False, help="The DFT steps after that.")
         spec.exit_code(550, "ERROR_TRAINING", message="training failed: {message}")
-        spec.exit_code(
-            551, "ERROR_CHECK", message="the potential is there, its check against DFT failed: {message}"
-        )
+        spec.exit_code(551, "ERROR_CHECK", message="the potential is there, its check against DFT failed: {message}")
 
     @classmethod
     def get_builder_from_protocol(

@@ -58,9 +58,7 @@ class RelaxWorkChain(ProtocolMixin, WorkChain):
         spec.expose_inputs(RelaxChunkWorkChain, namespace="job", exclude=("structures", "potential", "parent_folder"))
         spec.inputs.validator = _validate
         spec.outline(cls.setup, while_(cls.has_more)(cls.run_batch), cls.finish)
-        spec.output(
-            "structures", valid_type=StructureSetData, help="All relaxed structures, in order."
-        )
+        spec.output("structures", valid_type=StructureSetData, help="All relaxed structures, in order.")
         spec.exit_code(
             520, "ERROR_CHUNKS_FAILED", message="{failed} of {total} chunks failed; `structures` holds the others"
         )

@@ -8,6 +8,7 @@ does not have is refused with the nearest right one.
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,11 +20,24 @@ from ...engine.errors import BadInput, nearest
 FOLDER = Path(__file__).parent
 
 
+#: Keys of a table by element or by pair of elements: ``Li``, ``Li-O``.
+ELEMENTS = re.compile(r"[A-Z][a-z]?(-[A-Z][a-z]?)?")
+
+
+def is_table(value: Any) -> bool:
+    """Whether a mapping is a table by element or pair of elements, such as a composition or minimum distances."""
+    return isinstance(value, Mapping) and bool(value) and all(ELEMENTS.fullmatch(str(key)) for key in value)
+
+
 def merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``base`` with ``change`` laid over it, namespace by namespace; lists and values are replaced."""
+    """Return ``base`` with ``change`` laid over it, namespace by namespace.
+
+    Lists, values and tables by element are replaced as a whole: another composition is not the sum of both.
+    """
     result = dict(copy.deepcopy(dict(base)))
     for key, value in change.items():
-        if isinstance(value, Mapping) and isinstance(result.get(key), Mapping):
+        old = result.get(key)
+        if isinstance(value, Mapping) and isinstance(old, Mapping) and not is_table(old):
             result[key] = merge(result[key], value)
         else:
             result[key] = copy.deepcopy(value)
