@@ -42,6 +42,7 @@ def draw_provenance(node: Any, path: Path) -> int:
     """
     from aiida.common.links import LinkType
     from aiida.orm import CalculationNode, ProcessNode
+    from aiida.orm.utils.links import LinkPair
     from aiida.tools.visualization import Graph
 
     if shutil.which("dot") is None:
@@ -60,7 +61,7 @@ def draw_provenance(node: Any, path: Path) -> int:
             ).__name__:
                 continue
             graph.add_node(link.node)
-            graph.add_edge(link.node, current, link)
+            graph.add_edge(link.node, current, LinkPair(link.link_type, link.link_label))
             if link.node.pk not in seen:
                 seen.add(link.node.pk)
                 waiting.append(link.node)
