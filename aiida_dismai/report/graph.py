@@ -65,8 +65,7 @@ def draw_provenance(node: Any, path: Path) -> int:
             if link.node.pk not in seen:
                 seen.add(link.node.pk)
                 waiting.append(link.node)
-    graph.graphviz.format = "svg"
-    path.write_bytes(graph.graphviz.pipe())
+    path.write_bytes(graph.graphviz.pipe(format="svg"))
     return len(seen)
 
 

@@ -72,7 +72,7 @@ def test_a_missing_file(folder, name):
         load_generator(folder)
 
 
-@pytest.mark.parametrize(("name", "match"), [(WEIGHTS, "truncated"), (TEMPLATE, "truncated or changed"), (CONFIG, "truncated")])
+@pytest.mark.parametrize(("name", "match"), [(WEIGHTS, "truncated"), (TEMPLATE, "truncated"), (CONFIG, "truncated")])
 def test_a_truncated_file(folder, name, match):
     content = (folder / name).read_bytes()
     (folder / name).write_bytes(content[: len(content) - 7])
