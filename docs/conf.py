@@ -4,7 +4,7 @@ from importlib.metadata import version as installed
 
 project = "aiida-dismai"
 author = "The aiida-dismai developers"
-copyright = "2026, the aiida-dismai developers"  # noqa: A001 - Sphinx wants this name
+copyright = "2026, the aiida-dismai developers"
 version = release = installed("aiida-dismai")
 
 extensions = ["myst_parser"]
