@@ -109,9 +109,7 @@ class TaskCalculation(CalcJob):
         options["parser_name"].default = "dismai.task"
         options["resources"].default = lambda: {"num_machines": 1, "num_mpiprocs_per_machine": 1}
         options["withmpi"].default = False
-        spec.output(
-            "results", valid_type=Dict, help="All scalars of results.json: numbers, timings, versions."
-        )
+        spec.output("results", valid_type=Dict, help="All scalars of results.json: numbers, timings, versions.")
         spec.default_output_node = "results"
         codes = (
             (300, "ERROR_INPUT_REFUSED", "the engine refused its input: {message}"),

@@ -57,9 +57,7 @@ class TrainPotentialCalculation(TaskCalculation):
         spec.output("potential", valid_type=PotentialData, help="Weights of the epoch with the best validation error.")
         spec.output("potential_last", valid_type=PotentialData, help="Weights of the last epoch.")
         spec.output("curves", valid_type=ArrayData, help="Losses and errors by epoch.")
-        spec.output(
-            "parity", valid_type=ArrayData, help="Predicted and reference labels, and their set."
-        )
+        spec.output("parity", valid_type=ArrayData, help="Predicted and reference labels, and their set.")
 
 
 class EvaluatePotentialCalculation(TaskCalculation):

@@ -3,7 +3,8 @@
 A fingerprint has 61 numbers of matminer's ``CrystalNNFingerprint`` (preset ``ops``: for each
 coordination number (CN) 1–24 the likelihood ``wt``, and for CN 1–12 order parameters multiplied by it)
 and, for each CN 1–24 and each anion, the share of that anion among the neighbours that make up this CN
-(0 where this CN does not occur). With Cl and O that is 61 + 48 = 109, as in Dismai-Bench.
+(0 where this CN does not occur). With Cl and O that is 61 + 48 = 109, as in Dismai-Bench. A site without any
+neighbour of opposite charge has coordination number 0, of which no number speaks: all of them are 0.
 
 :func:`site_fingerprints` is the only place where neighbours are looked for; a faster one can take its place.
 """
@@ -22,7 +23,7 @@ from .chemistry import Chemistry
 from .pairs import close_pairs, usable
 
 #: Goes into the key of stored fingerprints: raise it when the numbers change.
-VERSION = 1
+VERSION = 2
 #: The largest coordination number that has a likelihood.
 MAX_CN = 24
 #: Order parameters by coordination number, in matminer's order.
@@ -72,8 +73,7 @@ def site_fingerprints(structure: StructureSet, chemistry: Chemistry) -> dict[str
         For each cation ``(sites, features)``, sites in the structure's order.
 
     Raises:
-        FingerprintError: NaN coordinates, no lattice, coincident atoms, or a site at which CrystalNN
-            finds no neighbour or fails.
+        FingerprintError: NaN coordinates, no lattice, coincident atoms, or a site at which CrystalNN fails.
     """
     _refuse_hopeless(structure)
     crystal = to_pymatgen(structure.without_properties())[0]
@@ -92,8 +92,6 @@ def site_fingerprints(structure: StructureSet, chemistry: Chemistry) -> dict[str
             except SITE_ERRORS as error:
                 raise FingerprintError(f"{where}: CrystalNN fails ({type(error).__name__}: {error})") from error
             neighbours = featurizer.cnn.last.cn_nninfo
-            if not any(neighbours.values()):
-                raise FingerprintError(f"{where}: no neighbour of opposite charge within bonding distance")
             rows.append([*motifs, *_anion_shares(neighbours, chemistry.anions)])
         result[cation] = np.array(rows, dtype=np.float64).reshape(len(rows), -1)
         if not np.isfinite(result[cation]).all():

@@ -21,6 +21,8 @@ from .fingerprints import MAX_CN, ORDER_PARAMETERS, motif_labels
 WEIGHT_COLUMNS = np.array([i for i, label in enumerate(motif_labels()) if label.startswith("wt ")])
 #: CN of each of the first 61 columns.
 COLUMN_CN = np.array([int(label.rpartition("_")[2]) for label in motif_labels()])
+#: In place of a column: a site that has no neighbour.
+ISOLATED = -1
 #: Number of columns that describe the geometry; the anion shares follow.
 N_MOTIF_COLUMNS = len(COLUMN_CN)
 
@@ -34,7 +36,7 @@ def most_likely(fingerprints: NDArray[np.float64], anions: int) -> NDArray[np.in
 
     Returns:
         ``(sites, 1 + anions)``: the column of the motif, then how many neighbours of that CN are
-        which anion. The first of equals wins.
+        which anion. The first of equals wins; a site without neighbours has :data:`ISOLATED` and zeros.
     """
     sites = np.arange(len(fingerprints))
     cn = 1 + np.argmax(fingerprints[:, WEIGHT_COLUMNS], axis=1)
@@ -44,12 +46,15 @@ def most_likely(fingerprints: NDArray[np.float64], anions: int) -> NDArray[np.in
         chosen = np.flatnonzero(cn == number)
         block = WEIGHT_COLUMNS[number - 1] + 1 + np.arange(len(parameters))
         column[chosen] = block[np.argmax(fingerprints[np.ix_(chosen, block)], axis=1)]
+    column[~fingerprints[:, WEIGHT_COLUMNS].any(axis=1)] = ISOLATED
     shares = fingerprints[:, N_MOTIF_COLUMNS:].reshape(len(sites), MAX_CN, anions)[sites, cn - 1]
     return np.column_stack([column, np.rint(shares * cn[:, None])]).astype(np.int16)
 
 
 def label_of(column: int) -> str:
-    """Return the motif's name: ``octahedral CN_6``, or ``CN_13`` where there are no order parameters."""
+    """Return the motif's name: ``octahedral CN_6``, without order parameters ``CN_13``, or ``no neighbour``."""
+    if column == ISOLATED:
+        return "no neighbour"
     return motif_labels()[column].removeprefix("wt ")
 
 
@@ -83,7 +88,7 @@ def compare_motifs(
     least = threshold * training[..., 0].size * (1 - 1e-12)
     result = []
     for column in columns[order[counts[order] >= least]].tolist():
-        cn = int(COLUMN_CN[column])
+        cn = 0 if column == ISOLATED else int(COLUMN_CN[column])
         trained, made = training[..., 0] == column, generated[..., 0] == column
         by_anion = {}
         for k, anion in enumerate(anions):

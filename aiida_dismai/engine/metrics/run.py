@@ -17,6 +17,7 @@ from .chemistry import Chemistry, common_composition
 from .collect import Log, collect
 from .fingerprints import feature_labels
 from .interface import ALL, interface_metrics, per_structure
+from .motifs import ISOLATED
 from .parameters import MetricsParameters
 from .reference import Reference, is_reference, load_reference
 from .summaries import Summaries
@@ -34,9 +35,9 @@ def run(context: Context, parameters: MetricsParameters) -> dict[str, Any]:
     Returns:
         The metrics of :func:`~.interface.interface_metrics`; ``failed_percent`` of the structures
         generated; ``n_generated`` (at first), ``n_given``, ``n_analysed``, ``n_not_converged``,
-        ``n_not_analysed`` with ``not_analysed`` (index and reason), ``n_reference``,
-        ``n_reference_not_analysed``, ``reference_hash``, and ``mean_relaxation_steps`` of the analysed
-        (None without a property ``steps``). If no structure could be analysed the distances are None
+        ``n_isolated_sites`` (cations without a neighbour), ``n_not_analysed`` with ``not_analysed``
+        (index and reason), ``n_reference``, ``n_reference_not_analysed``, ``reference_hash``, and
+        ``mean_relaxation_steps`` of the analysed (None without a property ``steps``). If no structure could be analysed the distances are None
         and the task is finished all the same.
 
     Raises:
@@ -86,6 +87,7 @@ def run(context: Context, parameters: MetricsParameters) -> dict[str, Any]:
         "n_analysed": len(summaries),
         "n_not_converged": int((~converged).sum()),
         "n_not_analysed": len(summaries.failures),
+        "n_isolated_sites": sum(int((codes[..., 0] == ISOLATED).sum()) for codes in summaries.motifs.values()),
         "not_analysed": [{"index": place, "reason": reason} for place, reason in summaries.failures],
         "n_reference": len(reference.summaries),
         "n_reference_not_analysed": len(reference.summaries.failures),

@@ -10,6 +10,7 @@ from aiida_dismai.engine.errors import BadInput
 from aiida_dismai.engine.metrics import fingerprints
 from aiida_dismai.engine.metrics.chemistry import Chemistry, common_composition
 from aiida_dismai.engine.metrics.fingerprints import FingerprintError, feature_labels, motif_labels, site_fingerprints
+from aiida_dismai.engine.metrics.motifs import ISOLATED, label_of, most_likely
 from aiida_dismai.engine.metrics.parameters import MetricsParameters
 from aiida_dismai.engine.parameters import validate
 from aiida_dismai.engine.structures import StructureSet, from_ase
@@ -46,9 +47,11 @@ def isolated() -> StructureSet:
     return from_ase([Atoms("LiCl", [[0, 0, 0], [10, 10, 10]], cell=np.eye(3) * 20, pbc=True)])
 
 
-def test_isolated_site_has_no_fingerprint():
-    with pytest.raises(FingerprintError, match=r"site 0 \(Li\): no neighbour"):
-        site_fingerprints(isolated(), SALT)
+def test_isolated_site_has_coordination_number_zero():
+    found = site_fingerprints(isolated(), SALT)["Li"]
+    np.testing.assert_array_equal(found, np.zeros((1, 61 + 24)))
+    assert most_likely(found, 1).tolist() == [[ISOLATED, 0]]
+    assert label_of(ISOLATED) == "no neighbour"
 
 
 def test_site_without_possible_neighbours_has_no_fingerprint(rock_salt):

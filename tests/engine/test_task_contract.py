@@ -1,0 +1,124 @@
+"""The task contract without AiiDA: what is refused, what is always left behind, and the wall between the halves."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from aiida_dismai.engine.errors import BadInput, Diverged, OutOfMemory
+from aiida_dismai.engine.main import cli
+from aiida_dismai.engine.task import Context, all_tasks, find_task, read_task, run_task
+
+
+def write(folder: Path, **content) -> Path:
+    path = folder / "task.json"
+    path.write_text(json.dumps(content))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({}, "needs a 'task'"),
+        ({"task": "relaxe"}, "unknown task 'relaxe'; did you mean 'relax'"),
+        ({"task": "relax", "sede": 1}, "unknown entry 'sede'; did you mean 'seed'"),
+        ({"task": "relax", "parameters": {"step": 3}}, "unknown parameter 'step'; did you mean 'steps'"),
+        ({"task": "relax", "inputs": {"structure": "x"}}, "no input 'structure'; did you mean 'structures'"),
+        ({"task": "relax", "inputs": {"structures": "x.npz"}}, "no such file or folder: x.npz"),
+        ({"task": "relax"}, "needs the input 'structures'"),
+        ({"task": "generator.sample", "parameters": {}}, "give it an integer 'seed'"),
+        ({"task": "generator.sample", "parameters": {}, "seed": -3}, "'seed' must be a whole number"),
+    ],
+)
+def test_task_files_that_are_refused(tmp_path, content, message):
+    with pytest.raises(BadInput, match=message):
+        read_task(write(tmp_path, **content))
+
+
+def test_a_task_file_that_is_none(tmp_path):
+    with pytest.raises(BadInput, match="no such file"):
+        read_task(tmp_path / "task.json")
+    (tmp_path / "task.json").write_text("{")
+    with pytest.raises(BadInput, match="not JSON"):
+        read_task(tmp_path / "task.json")
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (BadInput("x"), "bad_input"),
+        (Diverged("x"), "diverged"),
+        (OutOfMemory("x"), "out_of_memory"),
+        (MemoryError("x"), "out_of_memory"),
+        (ZeroDivisionError("x"), "crashed"),
+    ],
+)
+def test_results_are_left_whatever_happens(tmp_path, monkeypatch, error, kind):
+    (tmp_path / "structures.npz").write_text("")
+
+    def fail(context, parameters):
+        raise error
+
+    monkeypatch.setattr("aiida_dismai.engine.potentials.relax.run", fail)
+    path = write(tmp_path, task="relax", inputs={"structures": "structures.npz"})
+    said = []
+    assert run_task(path, said.append) == 1
+    record = json.loads((tmp_path / "results.json").read_text())
+    assert record["status"] == "failed"
+    assert record["error"]["kind"] == kind
+    assert "x" in record["error"]["message"]
+    assert record["versions"]["python"]
+    assert said
+
+
+def test_results_and_progress_of_a_finished_task(tmp_path, monkeypatch):
+    (tmp_path / "structures.npz").write_text("")
+
+    def work(context: Context, parameters):
+        context.progress("relax", 1, 2, fmax=0.123456789, energy=float("nan"))
+        return {"n_structures": 2, "nothing": float("nan"), "timings": {"relax": 1.0}, "device": "cpu"}
+
+    monkeypatch.setattr("aiida_dismai.engine.potentials.relax.run", work)
+    path = write(tmp_path, task="relax", inputs={"structures": "structures.npz"}, seed=3)
+    assert run_task(path) == 0
+    record = json.loads((tmp_path / "results.json").read_text())
+    assert (record["status"], record["seed"], record["n_structures"], record["nothing"]) == ("finished", 3, 2, None)
+    assert {"imports", "relax", "total"} <= set(record["timings"])
+    line = json.loads((tmp_path / "progress.jsonl").read_text())
+    assert (line["stage"], line["done"], line["total"]) == ("relax", 1, 2)
+    assert (line["fmax"], line["energy"]) == (0.123457, "nan")
+
+
+def test_the_command_line():
+    runner = CliRunner()
+    listed = runner.invoke(cli, ["list"]).output
+    assert [line.split()[0] for line in listed.splitlines()] == list(all_tasks())
+    schema = json.loads(runner.invoke(cli, ["schema", "relax"]).output)
+    assert schema["properties"]["fmax"]["default"] == 0.05
+    assert "cryingan" in runner.invoke(cli, ["generators"]).output
+
+
+@pytest.mark.parametrize("name", sorted(all_tasks()))
+def test_every_parameter_is_described(name):
+    def described(schema):
+        for field, entry in schema.get("properties", {}).items():
+            assert entry.get("description"), f"{name}: {field}"
+        for part in schema.get("$defs", {}).values():
+            described(part)
+
+    described(find_task(name).model().model_json_schema())
+
+
+def test_the_engine_imports_no_aiida():
+    script = (
+        "import importlib, pkgutil, sys\n"
+        "import aiida_dismai.engine as engine\n"
+        "for module in pkgutil.walk_packages(engine.__path__, 'aiida_dismai.engine.'):\n"
+        "    importlib.import_module(module.name)\n"
+        "sys.exit('aiida' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
