@@ -37,8 +37,8 @@ def run(context: Context, parameters: MetricsParameters) -> dict[str, Any]:
         generated; ``n_generated`` (at first), ``n_given``, ``n_analysed``, ``n_not_converged``,
         ``n_isolated_sites`` (cations without a neighbour), ``n_not_analysed`` with ``not_analysed``
         (index and reason), ``n_reference``, ``n_reference_not_analysed``, ``reference_hash``, and
-        ``mean_relaxation_steps`` of the analysed (None without a property ``steps``). If no structure could be analysed the distances are None
-        and the task is finished all the same.
+        ``mean_relaxation_steps`` of the analysed (None without a property ``steps``). If no structure could be
+        analysed the distances are None and the task is finished all the same.
 
     Raises:
         BadInput: structures of other elements or compositions, too few in ``generated_total``, a
