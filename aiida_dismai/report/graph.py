@@ -47,7 +47,7 @@ def draw_provenance(node: Any, path: Path) -> int:
 
     if shutil.which("dot") is None:
         raise BadInput("the graph cannot be drawn: graphviz is not installed (apt-get install graphviz)")
-    graph = Graph(graph_attr={"rankdir": "LR", "nodesep": "0.15", "ranksep": "0.6"}, include_sublabels=False)
+    graph = Graph(graph_attr={"rankdir": "LR", "nodesep": "0.15", "ranksep": "0.6"}, node_sublabel_fn=_sublabel)
     ends = list(_data_of(node)) if isinstance(node, ProcessNode) else [node]
     waiting, seen = list(ends), {end.pk for end in ends}
     final = {end.pk for end in ends}
@@ -75,3 +75,22 @@ def _data_of(process: Any) -> list[Any]:
 
     links = process.base.links.get_outgoing(link_type=(LinkType.RETURN, LinkType.CREATE)).all()
     return list({link.node.pk: link.node for link in links}.values())
+
+
+def _sublabel(node: Any) -> str:
+    """Return the second line of a node in the picture: what it holds."""
+    from aiida.orm import Dict, StructureData
+
+    from ..data import GeneratorData, PotentialData, StructureSetData
+
+    if isinstance(node, StructureSetData):
+        return f"{len(node)} structures"
+    if isinstance(node, StructureData):
+        return str(node.label or node.get_formula())
+    if isinstance(node, PotentialData):
+        return str(node.base.attributes.get("architecture", ""))
+    if isinstance(node, GeneratorData):
+        return node.model
+    if isinstance(node, Dict):
+        return str(node.get("task", ""))
+    return ""
