@@ -142,7 +142,7 @@ def main() -> int:
     say(f"done in {time.monotonic() - started:.0f} s")
     say(
         "Small about this run: a handful of DFT-like relaxations of a few steps with CHGNet in place of VASP, a small "
-        "potential, loose relaxations, eight structures and a minute of training: it shows the way, not the science."
+        "potential, loose relaxations, twelve structures and a minute of training: it shows the way, not the science."
     )
     return 1 if problems else 0
 
