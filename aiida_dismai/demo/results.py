@@ -17,7 +17,7 @@ def write_results(node: Any, folder: Path, say: Callable[[str], None]) -> list[s
     Returns:
         What could not be written, with the reason.
     """
-    from ..cli.archive.commands import write_archive
+    from ..cli.archive.commands import check_archive, write_archive
     from ..cli.console import console
     from ..report.collect import collect
     from ..report.export import to_dict
@@ -43,10 +43,14 @@ def write_results(node: Any, folder: Path, say: Callable[[str], None]) -> list[s
     archive = folder / "benchmark.aiida"
     if _archived(folder) == node.uuid and archive.exists():
         say(f"archive         {archive} (as it was)")
-    else:
-        counts = write_archive(node, archive)
+        return problems
+    counts = write_archive(node, archive)
+    say(f"archive         {archive} ({counts['nodes']} nodes, {archive.stat().st_size / 1e6:.1f} MB)")
+    failed = [finding for finding in check_archive(archive) if not finding["passed"]]
+    problems.extend(f"archive: {finding['check']}: {finding['found']}" for finding in failed)
+    if not failed:
         write_json(folder / "archived.json", {"uuid": node.uuid})
-        say(f"archive         {archive} ({counts['nodes']} nodes, {archive.stat().st_size / 1e6:.1f} MB)")
+        say("                checked: imported into an empty profile, traced from the metrics to the bulk crystals")
     return problems
 
 
