@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # two jobs run side by side on two cores: one thread each
 export OMP_NUM_THREADS ?= 1
+# nothing of the user: ~/.aiida is not touched
+export AIIDA_PATH := $(CURDIR)
 
 .PHONY: help setup demo test lint format benchmarks clean
 help:            ## list the targets
@@ -26,7 +28,7 @@ demo: setup      ## the whole benchmark once, small, in a quarter of an hour
 	$(BIN)/python -m aiida_dismai.demo
 
 test: setup      ## the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: setup      ## ruff, mypy, import-linter
 	$(BIN)/ruff check .
@@ -42,5 +44,5 @@ benchmarks: setup ## print the measured ratios
 	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script; done
 
 clean:           ## remove what the demo made (not .venv)
-	-test -d .aiida && AIIDA_PATH=$(CURDIR) $(BIN)/verdi daemon stop
+	-test -d .aiida && $(BIN)/python -m aiida_dismai.demo --stop
 	rm -rf .aiida demo

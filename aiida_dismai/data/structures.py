@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from aiida.common.exceptions import ValidationError
 from aiida.orm import Data, StructureData, TrajectoryData
+from numpy.typing import NDArray
 
-from ..engine.errors import BadInput
+from ..engine.errors import BadInput, nearest
 from ..engine.structures import (
     Property,
     StructureSet,
@@ -98,6 +99,18 @@ class StructureSetData(Data):
                 self._loaded = read_npz(io.BytesIO(handle.read()))
         assert self._loaded is not None
         return self._loaded
+
+    def read_property(self, name: str) -> NDArray[Any]:
+        """Read the values of one property, and none of the other arrays.
+
+        Raises:
+            BadInput: there is no such property (names the nearest one).
+        """
+        if name not in self.property_names:
+            raise BadInput(f"the structures have no property '{name}'{nearest(name, self.property_names)}")
+        content = io.BytesIO(self.base.repository.get_object_content(FILE_NAME, mode="rb"))
+        with np.load(content, allow_pickle=False) as archive:
+            return archive[f"property.{name}"]
 
     def __len__(self) -> int:
         """Return the number of structures, without reading them."""

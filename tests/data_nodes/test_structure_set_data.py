@@ -71,6 +71,16 @@ def test_the_attributes_can_be_queried():
     np.testing.assert_array_equal(node.base.attributes.get("cell"), cell)
 
 
+def test_one_property_is_read_by_itself():
+    structures = StructureSet.from_uniform([3, 17], np.random.default_rng(0).random((3, 2, 3)), np.eye(3) * 6)
+    node = StructureSetData(structures.with_property("energy", [1.0, 2.0, 3.0])).store()
+    loaded = orm.load_node(node.pk)
+    np.testing.assert_array_equal(loaded.read_property("energy"), [1.0, 2.0, 3.0])
+    assert getattr(loaded, "_loaded", None) is None
+    with pytest.raises(BadInput, match="no property 'enrgy'; did you mean 'energy'"):
+        loaded.read_property("enrgy")
+
+
 def test_a_node_without_its_file_is_not_stored():
     with pytest.raises(ValidationError, match=r"without structures\.npz"):
         StructureSetData().store()
