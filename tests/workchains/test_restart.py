@@ -145,13 +145,13 @@ def test_the_memory_of_the_potential_is_in_its_micro_batch():
 
 def test_a_relaxation_is_cut_off_and_finished_by_the_next_job(dismai_code, copper):
     """The soft stop of a wall time of a few seconds leaves a checkpoint; the next job starts from it."""
-    structures = copper(12)
-    slow = {"calculator": "standin_calculators:slow", "calculator_kwargs": {"seconds": 0.1}}
+    structures = copper(8)
+    slow = {"calculator": "standin_calculators:slow", "calculator_kwargs": {"seconds": 0.25}}
     inputs = {
         "code": dismai_code,
         "structures": StructureSetData(structures),
         "parameters": orm.Dict({**slow, "optimizer": "BFGS", "fmax": 0.02, "steps": 60}),
-        "options": orm.Dict(OPTIONS | {"max_wallclock_seconds": 16}),
+        "options": orm.Dict(OPTIONS | {"max_wallclock_seconds": 12}),
     }
     results, node = run_get_node(RelaxChunkWorkChain, **inputs)
     jobs = [child for child in node.called if isinstance(child, orm.CalcJobNode)]
@@ -159,7 +159,7 @@ def test_a_relaxation_is_cut_off_and_finished_by_the_next_job(dismai_code, coppe
     assert len(jobs) > 1
     assert {job.exit_status for job in jobs[:-1]} == {400}
     relaxed = results["structures"].structures
-    assert len(relaxed) == 12
+    assert len(relaxed) == 8
     assert relaxed.values("converged").all()
 
 
