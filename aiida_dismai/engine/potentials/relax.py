@@ -111,6 +111,8 @@ def _relax(
         outcome.seconds = before + time.monotonic() - started
         if alone and outcome.steps:
             store.keep_partial(i, outcome)
+            # progress too: a job without any is taken for one that will never end
+            context.progress("relax", i, len(structures), structure=i, steps=outcome.steps, fmax=outcome.fmax)
         raise
     outcome.seconds = before + time.monotonic() - started
     return outcome

@@ -3,6 +3,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -158,13 +159,17 @@ def test_structure_that_takes_longer_than_the_wall_time_still_ends(folder, monke
     given = structures(1)
     file = folder.prepare("relax", EMT_CALCULATOR, {"structures": given})
     runs = 0
+    lines = [0]
     results: dict[str, Any] = {"status": "unfinished"}
     while results["status"] == "unfinished" and runs < 60:
         monkeypatch.setattr(Context, "out_of_time", out_of_time_after(4))
         results = folder.again(file)
         runs += 1
+        lines.append(len((folder.path / "progress.jsonl").read_text().splitlines()))
     assert results["status"] == "finished"
     assert 2 < runs < 60
+    # the WorkChain takes a job without a new line for one that will never end
+    assert all(later > earlier for earlier, later in pairwise(lines))
     relaxed = read_npz(folder.path / "structures.npz")
     assert relaxed.values("converged").all()
     first = to_ase(given)[0]
