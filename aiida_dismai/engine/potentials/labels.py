@@ -9,8 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadInput
+from ..metrics.pairs import close_pairs
 from ..structures import StructureSet, load_structures
 
+#: Two atoms nearer than this are an error of the data and no structure to learn, Å.
+OVERLAP = 0.5
 #: Names of the sets of a split, in the order of the numbers that stand for them in files.
 SETS = ("train", "validation", "test")
 
@@ -37,6 +40,14 @@ def load_labelled(path: Path, where: str) -> StructureSet:
             bad = np.unique(np.flatnonzero(~finite) if rows is None else rows[~finite])
             shown = ", ".join(str(i) for i in bad[:5]) + (f" and {len(bad) - 5} more" if len(bad) > 5 else "")
             raise BadInput(f"{where}: '{name}' is NaN or infinite in frame {shown}; label or remove them")
+    for i in range(len(structures)):
+        own = structures.atoms_of(i)
+        pairs = close_pairs(structures.positions[own], structures.cells[i], structures.pbc[i], OVERLAP)
+        if len(pairs.first):
+            raise BadInput(
+                f"{where}: atoms {pairs.first[0]} and {pairs.second[0]} of frame {i} are nearer than {OVERLAP} Å to "
+                "each other; remove this frame"
+            )
     return structures
 
 

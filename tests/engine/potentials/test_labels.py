@@ -27,6 +27,16 @@ def test_no_trajectory_is_in_two_sets_and_every_frame_in_one(frames: StructureSe
     assert split.labels(18)[split.test].tolist() == [2] * len(split.test)
 
 
+def test_atoms_on_top_of_each_other_are_refused(frames: StructureSet, tmp_path: Path):
+    positions = frames.positions.copy()
+    first = frames.atoms_of(2).start
+    # across the boundary of the cell, where a plain distance would not see it
+    positions[first + 1] = positions[first] + frames.cells[2, 0] + [0.1, 0, 0]
+    write_npz(frames.with_positions(positions), tmp_path / "labelled.npz")
+    with pytest.raises(BadInput, match=r"here: atoms 0 and 1 of frame 2 are nearer than 0.5 Å"):
+        load_labelled(tmp_path / "labelled.npz", "here")
+
+
 def test_split_follows_from_the_seed(frames: StructureSet):
     def train(seed: int) -> list[int]:
         return split_by_trajectory(frames, (0.5, 0.25, 0.25), seed, "here").train.tolist()
