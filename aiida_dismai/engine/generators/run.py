@@ -169,11 +169,14 @@ def _nonfinite(structures: StructureSet) -> NDArray[np.bool_]:
 def _claim_checkpoint(folder: Path, owner: dict[str, Any]) -> None:
     """Write down whose checkpoint this is, or make sure that the one found is ours.
 
+    Where nothing but the name of an owner is, its run was refused or killed before there was a checkpoint, and the
+    folder is free.
+
     Raises:
         BadInput: it is of another run; names what differs.
     """
     path = folder / OWNER
-    if not path.is_file():
+    if not path.is_file() or all(other == path for other in folder.iterdir()):
         write_json(path, owner)
         return
     try:

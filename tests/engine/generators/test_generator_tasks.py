@@ -74,6 +74,13 @@ def test_a_checkpoint_of_another_run_is_refused(run, toy, tiny):
     assert "checkpoint of another run (seed differs)" in results["error"]["message"]
 
 
+def test_a_refused_run_does_not_keep_the_folder(run, toy, tiny):
+    parameters = {"model": "cryingan", "hyperparameters": tiny}
+    overlapping = toy.with_positions(np.zeros_like(toy.positions))
+    assert "Å from another atom" in run("generator.train", "a", parameters, structures=overlapping)["error"]["message"]
+    assert run("generator.train", "a", parameters, structures=toy)["status"] == "finished"
+
+
 def test_weights_of_another_shape_are_refused(run, trained):
     record = json.loads((trained / "config.json").read_text())
     record["hyperparameters"]["latent_dim"] = 9
