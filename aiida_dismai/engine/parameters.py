@@ -63,6 +63,8 @@ def validate(model: type[Model], values: Mapping[str, Any], where: str) -> Model
                 hint = nearest(str(item["loc"][-1]), _known_names(model, item["loc"]))
                 lines.append(f"unknown parameter '{name}'{hint}")
             else:
-                given = "" if item["type"] == "missing" else f" (given: {item['input']!r})"
-                lines.append(f"{name or 'parameters'}: {item['msg']}{given}")
+                # what concerns several parameters names them itself, and would be given all of them
+                whole = item["type"] == "missing" or isinstance(item["input"], Mapping)
+                given = "" if whole else f" (given: {item['input']!r})"
+                lines.append(f"{name or 'parameters'}: {item['msg'].removeprefix('Value error, ')}{given}")
         raise BadInput(f"{where}: " + "; ".join(lines)) from error

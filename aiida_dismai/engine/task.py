@@ -182,18 +182,24 @@ def read_task(path: Path) -> tuple[Task, Context, Parameters]:
     for key in content:
         if key not in allowed:
             raise BadInput(f"{path}: unknown entry '{key}'{nearest(key, allowed)}")
+    for key in ("parameters", "inputs"):
+        if not isinstance(content.get(key) or {}, dict):
+            raise BadInput(f"{path}: '{key}' must be an object such as {{\"name\": value}}, not {content[key]!r}")
     task = find_task(str(content["task"]))
     parameters = task.validate(content.get("parameters") or {})
     seed = content.get("seed")
-    if task.seeded and not isinstance(seed, int):
+    whole = isinstance(seed, int) and not isinstance(seed, bool)
+    if task.seeded and not whole:
         raise BadInput(f"{path}: task '{task.name}' draws random numbers: give it an integer 'seed'")
-    if seed is not None and (not isinstance(seed, int) or not 0 <= seed < 2**63):
+    if seed is not None and not (whole and 0 <= seed < 2**63):
         raise BadInput(f"{path}: 'seed' must be a whole number from 0 to 2^63 - 1")
     folder = path.resolve().parent
     inputs: dict[str, Path] = {}
     for name, value in (content.get("inputs") or {}).items():
         if name not in task.inputs:
             raise BadInput(f"{path}: task '{task.name}' has no input '{name}'{nearest(name, task.inputs)}")
+        if not isinstance(value, str):
+            raise BadInput(f"{path}: input '{name}' must be the path of a file or folder, not {value!r}")
         inputs[name] = folder / value
         if not inputs[name].exists():
             raise BadInput(f"{path}: input '{name}': no such file or folder: {value}")
@@ -201,6 +207,8 @@ def read_task(path: Path) -> tuple[Task, Context, Parameters]:
         if required and name not in inputs:
             raise BadInput(f"{path}: task '{task.name}' needs the input '{name}' ({kind})")
     limit = content.get("max_seconds")
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, (int, float)) or not limit > 0):
+        raise BadInput(f"{path}: 'max_seconds' must be a number of seconds above 0, not {limit!r}")
     return task, Context(folder, seed, inputs, None if limit is None else float(limit)), parameters
 
 
@@ -245,12 +253,22 @@ def run_task(path: Path, report: Callable[[str], None] = print) -> int:
 
 
 def choose_device(wanted: str = "auto") -> str:
-    """Return ``cuda`` when asked for ``auto`` and there is a GPU, else what was asked for."""
-    if wanted != "auto":
+    """Return ``cuda`` when asked for ``auto`` and there is a GPU, else what was asked for.
+
+    Raises:
+        BadInput: ``cuda`` is asked for, and there is none.
+    """
+    if wanted == "cpu":
         return wanted
     import torch
 
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    available = torch.cuda.is_available()
+    if wanted == "cuda" and not available:
+        raise BadInput(
+            "device: 'cuda' is asked for, but torch finds no GPU here; give 'auto' or 'cpu', or ask the scheduler for "
+            "a GPU and install torch with CUDA"
+        )
+    return "cuda" if available else "cpu"
 
 
 def limit_threads(threads: int | None) -> None:

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from aiida_dismai.engine.errors import BadInput, Diverged, OutOfMemory
 from aiida_dismai.engine.main import cli
-from aiida_dismai.engine.task import Context, all_tasks, find_task, read_task, run_task
+from aiida_dismai.engine.task import Context, all_tasks, choose_device, find_task, read_task, run_task
 
 
 def write(folder: Path, **content) -> Path:
@@ -31,11 +31,40 @@ def write(folder: Path, **content) -> Path:
         ({"task": "relax"}, "needs the input 'structures'"),
         ({"task": "generator.sample", "parameters": {}}, "give it an integer 'seed'"),
         ({"task": "generator.sample", "parameters": {}, "seed": -3}, "'seed' must be a whole number"),
+        ({"task": "generator.sample", "parameters": {}, "seed": True}, "give it an integer 'seed'"),
+        ({"task": "relax", "parameters": ["steps", 3]}, "'parameters' must be an object"),
+        ({"task": "relax", "inputs": "structures.npz"}, "'inputs' must be an object"),
+        ({"task": "relax", "inputs": {"structures": 3}}, "input 'structures' must be the path"),
     ],
 )
 def test_task_files_that_are_refused(tmp_path, content, message):
     with pytest.raises(BadInput, match=message):
         read_task(write(tmp_path, **content))
+
+
+@pytest.mark.parametrize("limit", ["1h", 0, -3, True])
+def test_a_time_limit_that_is_none(tmp_path, limit):
+    (tmp_path / "structures.npz").write_text("")
+    path = write(tmp_path, task="relax", inputs={"structures": "structures.npz"}, max_seconds=limit)
+    with pytest.raises(BadInput, match="'max_seconds' must be a number of seconds above 0"):
+        read_task(path)
+
+
+def test_a_gpu_that_is_not_there(monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert choose_device("auto") == choose_device("cpu") == "cpu"
+    with pytest.raises(BadInput, match="torch finds no GPU here"):
+        choose_device("cuda")
+
+
+def test_what_concerns_several_parameters_is_said_without_all_of_them():
+    with pytest.raises(BadInput) as refused:
+        find_task("potential.train").validate({"cutoff": 2.0, "threebody_cutoff": 3.0})
+    assert str(refused.value) == (
+        "potential.train: parameters: threebody_cutoff (3.0 Å) must not exceed cutoff (2.0 Å)"
+    )
 
 
 def test_a_task_file_that_is_none(tmp_path):

@@ -67,8 +67,10 @@ def read_npz(path: Path | str | BinaryIO) -> StructureSet:
             )
     except FileNotFoundError as error:
         raise BadInput(f"{path}: no such file") from error
-    except (zipfile.BadZipFile, KeyError, ValueError, EOFError, OSError) as error:
-        raise BadInput(f"{path}: truncated or not a structure set ({error})") from error
+    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, EOFError, OSError) as error:
+        # numpy takes what it does not know for a pickle, and advises to load it
+        reason = "not an npz file" if "pickle" in str(error) else error
+        raise BadInput(f"{path}: truncated or not a structure set ({reason})") from error
 
 
 def write_extxyz(structures: StructureSet, path: Path | str) -> None:
