@@ -12,11 +12,11 @@ from aiida.orm import AbstractCode, ArrayData, Dict, Int, SinglefileData, to_aii
 from ..calculations.base import validate_not_empty
 from ..calculations.functions.statistics import aggregate_metrics
 from ..data import GeneratorData, PotentialData, StructureSetData
+from .chunks import positive
 from .evaluate import EvaluateWorkChain, fill_evaluate
 from .generator import GeneratorWorkChain, fill_generator
 from .jobs import MetricsWorkChain
 from .protocols import ProtocolMixin
-from .relax import positive
 from .sample import SampleWorkChain, fill_sample
 from .seeds import derive_seed
 

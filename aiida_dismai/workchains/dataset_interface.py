@@ -13,12 +13,13 @@ from ..calculations.functions.selection import select_low_energy
 from ..calculations.functions.sets import concatenate_structures, split_structures
 from ..calculations.interfaces import BuildInterfacesCalculation
 from ..data import PotentialData, StructureSetData
+from .chunks import fill_chunks, positive
 from .jobs import fill_calculation, fill_job
 from .label import LabelWorkChain
 from .label_inputs import fill_label_many
 from .potential import PotentialWorkChain, fill_check
 from .protocols import ProtocolMixin, merge
-from .relax import RelaxWorkChain, fill_relax, positive
+from .relax import RelaxWorkChain
 from .seeds import derive_seed
 
 
@@ -254,7 +255,9 @@ class InterfaceDatasetWorkChain(ProtocolMixin, WorkChain):
 
     def build_candidates(self) -> ToContext:
         """Build one more round of interfaces; structure i of a seed is the same in whatever round it comes."""
-        parameters = self.inputs.candidates.get_dict()
+        # with the defaults written out: the number of structures need not have been named
+        task = BuildInterfacesCalculation.task()
+        parameters = task.validate(self.inputs.candidates.get_dict()).model_dump(mode="json")
         parameters["first"] = self.ctx.round * parameters["n_structures"]
         return ToContext(built=self._build(Dict(parameters), "candidates"))
 
@@ -315,7 +318,7 @@ def fill_dataset(
     """Fill a builder's namespace of :class:`InterfaceDatasetWorkChain` (all but crystals and seed)."""
     fill_calculation(port["build"], code, {"options": inputs["options"]}, options)
     port["candidates"] = Dict(merge(inputs["interface"], inputs["candidates"]))
-    fill_relax(port["relax"], code, RelaxWorkChain.get_protocol_inputs(protocol, inputs["relax"]), options)
+    fill_chunks(port["relax"], code, RelaxWorkChain.get_protocol_inputs(protocol, inputs["relax"]), options)
     for name in ("n_structures", "max_rounds"):
         port[name] = Int(inputs[name])
     for name in ("window", "validation_share"):

@@ -13,9 +13,10 @@ from ..calculations.base import validate_not_empty
 from ..calculations.evaluation import PostprocessCalculation
 from ..calculations.potentials import validate_elements
 from ..data import PotentialData, StructureSetData
+from .chunks import fill_chunks
 from .jobs import MetricsWorkChain, fill_calculation, fill_job
 from .protocols import ProtocolMixin
-from .relax import RelaxWorkChain, fill_relax
+from .relax import RelaxWorkChain
 
 
 class EvaluateWorkChain(ProtocolMixin, WorkChain):
@@ -158,5 +159,5 @@ def fill_evaluate(
 ) -> None:
     """Fill a builder's namespace of :class:`EvaluateWorkChain` from its protocol."""
     fill_calculation(port["postprocess"], code, inputs["postprocess"], options)
-    fill_relax(port["relax"], code, RelaxWorkChain.get_protocol_inputs(protocol, inputs["relax"]), options)
+    fill_chunks(port["relax"], code, RelaxWorkChain.get_protocol_inputs(protocol, inputs["relax"]), options)
     fill_job(port["metrics"], code, inputs["metrics"], options)

@@ -11,13 +11,10 @@ from aiida.orm import AbstractCode, Bool, Dict, Float, Int, List, ProcessNode, t
 from ..calculations.functions.labels import summarise_labels
 from ..calculations.functions.sets import concatenate_structures
 from ..data import StructureSetData
+from .chunks import positive
 from .label_inputs import check_inputs, define_inputs, fill_label_many, validate_inputs
 from .label_lane import LabelLaneWorkChain
 from .protocols import ProtocolMixin
-
-
-def _at_least_one(node: Int | None, _: Any) -> str | None:
-    return "must be at least 1" if node is not None and node.value < 1 else None
 
 
 def _fraction(node: Float | None, _: Any) -> str | None:
@@ -45,7 +42,7 @@ class LabelWorkChain(ProtocolMixin, WorkChain):
             "max_concurrent",
             valid_type=Int,
             serializer=to_aiida_type,
-            validator=_at_least_one,
+            validator=positive,
             default=lambda: Int(20),
             help="Structures that are relaxed at the same time.",
         )

@@ -13,11 +13,12 @@ from ..calculations.base import validate_not_empty
 from ..calculations.functions.selection import prepare_check
 from ..calculations.potentials import EvaluatePotentialCalculation, validate_labelled
 from ..data import PotentialData, StructureSetData
+from .chunks import fill_chunks
 from .jobs import TrainPotentialWorkChain, fill_calculation, fill_job
 from .label import LabelWorkChain
 from .label_inputs import fill_label_many
 from .protocols import ProtocolMixin, merge
-from .relax import RelaxWorkChain, fill_relax
+from .relax import RelaxWorkChain
 
 
 class PotentialWorkChain(ProtocolMixin, WorkChain):
@@ -194,7 +195,7 @@ def fill_check(
     """Fill the namespace ``check`` (all but its structures) from the protocol of :class:`PotentialWorkChain`."""
     check = inputs["check"]
     port["window"] = Float(check["window"])
-    fill_relax(port["relax"], code, RelaxWorkChain.get_protocol_inputs(protocol, check["relax"]), options)
+    fill_chunks(port["relax"], code, RelaxWorkChain.get_protocol_inputs(protocol, check["relax"]), options)
     label = LabelWorkChain.get_protocol_inputs(protocol, merge(check["label"], {"pre_relaxed": True}))
     fill_label_many(port["label"], vasp_code, label)
     fill_calculation(port["evaluate"], code, check["evaluate"], options)

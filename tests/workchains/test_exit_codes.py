@@ -75,14 +75,15 @@ def test_chunks_are_joined_in_order(relax, copper):
     assert relax.outputs["structures"].structures == parts
 
 
-def test_a_failed_chunk_fails_the_sampling(dismai_code):
+def test_a_failed_chunk_fails_the_sampling(dismai_code, copper):
     builder = SampleWorkChain.get_builder()
     inputs = BenchmarkWorkChain.get_protocol_inputs("demo", {"sample": {"n_structures": 4, "chunk_size": 2}})
     fill_sample(builder, dismai_code, inputs["sample"], None)
     builder.generator, builder.seed = weights("generator"), orm.Int(1)
     chain = process(SampleWorkChain, builder._inputs(prune=True))
     chain.setup()
-    chain.ctx.chunk_0000, chain.ctx.chunk_0001 = ended(), ended(**FAILED)
+    chain.ctx.chunk_0000 = ended(outputs={"structures": StructureSetData(copper(2))})
+    chain.ctx.chunk_0001 = ended(**FAILED)
     assert chain.finish().status == status(chain, "ERROR_CHUNKS_FAILED")
 
 
@@ -156,6 +157,19 @@ def test_dataset(dataset, labelled):
     assert dataset.inspect_potential().status == status(dataset, "ERROR_POTENTIAL")
     dataset.ctx.relax = ended(**FAILED)
     assert dataset.select().status == status(dataset, "ERROR_RELAX")
+
+
+def test_rounds_go_on_where_the_one_before_ended(dataset, monkeypatch):
+    submitted = []
+    monkeypatch.setattr(dataset, "submit", lambda process, **inputs: submitted.append(inputs) or ended())
+    named = dataset.inputs.candidates.get_dict()
+    dataset.ctx.round = 2
+    dataset.build_candidates()
+    unnamed = {name: value for name, value in named.items() if name != "n_structures"}
+    monkeypatch.setitem(dataset.inputs, "candidates", orm.Dict(unnamed))
+    dataset.build_candidates()
+    firsts = [(item["parameters"]["first"], item["parameters"]["n_structures"]) for item in submitted]
+    assert firsts == [(2 * named["n_structures"], named["n_structures"]), (2, 1)]
 
 
 def test_too_few_structures_are_named_and_kept(dataset, labelled):
