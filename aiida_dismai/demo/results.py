@@ -38,8 +38,8 @@ def write_results(node: Any, folder: Path, say: Callable[[str], None]) -> list[s
     try:
         drawn = draw_provenance(node, folder / "provenance.svg")
         say(f"graph           {folder / 'provenance.svg'} ({drawn} nodes; all: verdi node graph generate {node.pk})")
-    except BadInput as error:
-        problems.append(str(error))
+    except BadInput as error:  # graphviz is not everywhere, and all else is there without it
+        say(f"! {error}")
     archive = folder / "benchmark.aiida"
     if _archived(folder) == node.uuid and archive.exists():
         say(f"archive         {archive} (as it was)")
