@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -65,8 +66,9 @@ def _by_label(text: str, what: str, error: Exception) -> Any:
 
     found = QueryBuilder().append(Node, filters={"label": text}).all(flat=True)
     if not found:
+        nor = " and no such file" if Path(text).suffix else ""
         raise BadInput(
-            f"{what}: no node with the PK, UUID or label '{text}' in this profile; `verdi process list -a` "
+            f"{what}: no node with the PK, UUID or label '{text}' in this profile{nor}; `verdi process list -a` "
             "and `verdi node show` tell what is there"
         ) from error
     if len(found) > 1:

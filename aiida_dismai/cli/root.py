@@ -26,6 +26,7 @@ def one_line(error: BaseException) -> str | None:
     module = type(error).__module__
     if module.startswith("aiida.") or isinstance(error, OSError):
         text = " ".join(str(error).split()) or type(error).__name__
+        text = text.removeprefix("invalid attribute value ")  # AiiDA's, before what our validators say
         if type(error).__name__ in ("ProfileConfigurationError", "ConfigurationError", "MissingConfigurationError"):
             return f"{text} (`aiida-dismai setup profile` prints how to make a profile)"
         return text
@@ -54,7 +55,7 @@ class FriendlyGroup(click.Group):
 @click.version_option(package_name="aiida-dismai", prog_name="aiida-dismai")
 @click.pass_context
 def main(ctx: click.Context, profile: str | None, debug: bool) -> None:
-    r"""Dismai-Bench in AiiDA: set up, launch, watch, report and share.
+    """Dismai-Bench in AiiDA: set up, launch, watch, report and share.
 
     A whole benchmark from bulk crystals to the metrics table:
 
@@ -64,7 +65,7 @@ def main(ctx: click.Context, profile: str | None, debug: bool) -> None:
         aiida-dismai status PK --watch
         aiida-dismai report PK --html report.html
         aiida-dismai archive create PK benchmark.aiida
-    """
+    """  # noqa: D301, click wants the control character itself
     ctx.obj = {"profile": profile, "debug": debug}
 
 

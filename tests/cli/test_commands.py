@@ -49,6 +49,22 @@ def test_help_imports_neither_aiida_nor_torch():
     assert found.stdout.strip() == "[]"
 
 
+def test_help_keeps_the_lines_of_its_example():
+    assert "\n      aiida-dismai status PK --watch\n" in run("--help").output
+
+
+def test_a_file_that_is_not_there_is_taken_for_neither_node_nor_file(graph):
+    line = refused("dataset", "show", "generatd.extxyz")
+    assert "no node with the PK, UUID or label 'generatd.extxyz'" in line
+    assert "and no such file" in line
+
+
+def test_what_a_validator_says_is_passed_on_as_it_is():
+    from aiida_dismai.cli.root import one_line
+
+    assert one_line(OSError("invalid attribute value the set is\nempty")) == "the set is empty"
+
+
 def test_every_command_has_help():
     def walk(command, words):
         result = run(*words, "--help")
