@@ -127,12 +127,18 @@ class Builder:
         needed = slabs + self.parameters.region.thickness[1] + self.parameters.vacuum
         given = self.parameters.c
         if given is None:
-            return float(needed)
-        if given < needed - SLACK:
+            given = float(needed)
+        elif given < needed - SLACK:
             raise BadInput(
                 f"c: {given} Å is too low for slabs of {slabs:.4f} Å, a region of up to "
                 f"{self.parameters.region.thickness[1]} Å and {self.parameters.vacuum} Å of vacuum: "
                 f"give at least {needed:.4f} Å, or null"
+            )
+        gap = given - needed + self.parameters.vacuum
+        if gap < self.parameters.region.default_distance:
+            raise BadInput(
+                f"vacuum: the cell is periodic, and slab B would end {gap:.4g} Å below the next slab A; give at least "
+                f"region.default_distance, {self.parameters.region.default_distance} Å"
             )
         return given
 

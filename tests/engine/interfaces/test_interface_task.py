@@ -7,6 +7,7 @@ from ase.build import bulk
 from ase.io import write
 
 from aiida_dismai.engine.errors import BadInput, Unfinished
+from aiida_dismai.engine.interfaces.build import Builder
 from aiida_dismai.engine.interfaces.crystals import check_crystal, li3sccl6, licoo2, read_crystal
 from aiida_dismai.engine.interfaces.parameters import InterfaceParameters
 from aiida_dismai.engine.interfaces.protocol import lsc_lco
@@ -194,6 +195,16 @@ def test_a_disordered_cif_is_refused(tmp_path):
     Structure(Lattice.cubic(3.6), [{"Fe": 0.6, "Ni": 0.4}], [[0, 0, 0]]).to(filename=str(tmp_path / "alloy.cif"))
     with pytest.raises(BadInput, match="partial occupancies"):
         read_crystal(tmp_path / "alloy.cif", "slab_a")
+
+
+@pytest.mark.parametrize("extra", [None, 0.5])
+def test_slabs_do_not_meet_across_the_boundary_of_the_cell(extra):
+    parameters = lsc_lco(2)
+    roomy = Builder(licoo2(), li3sccl6(), InterfaceParameters(**parameters))
+    solid = float(roomy.cell[2, 2]) - parameters["vacuum"]
+    given = parameters | {"vacuum": 0.0, "c": None if extra is None else solid + extra}
+    with pytest.raises(BadInput, match=r"vacuum: the cell is periodic.*give at least region.default_distance, 2.0 Å"):
+        Builder(licoo2(), li3sccl6(), InterfaceParameters(**given))
 
 
 def test_only_the_first_structure_of_a_file_is_used():
