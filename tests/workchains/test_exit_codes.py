@@ -159,17 +159,25 @@ def test_dataset(dataset, labelled):
     assert dataset.select().status == status(dataset, "ERROR_RELAX")
 
 
-def test_rounds_go_on_where_the_one_before_ended(dataset, monkeypatch):
+@pytest.mark.parametrize("named", [True, False])
+def test_rounds_go_on_where_the_one_before_ended(dismai_code, crystals, monkeypatch, named):
+    builder = InterfaceDatasetWorkChain.get_builder_from_protocol(
+        dismai_code, **crystals, seed=1, potential=weights("potential"), protocol="demo"
+    )
+    parameters = builder.candidates.get_dict()
+    size = parameters["n_structures"]
+    if not named:
+        del parameters["n_structures"]
+        size = 1  # the default of interfaces.build
+    builder.candidates = orm.Dict(parameters)
+    chain = process(InterfaceDatasetWorkChain, builder._inputs(prune=True))
+    chain.setup()
     submitted = []
-    monkeypatch.setattr(dataset, "submit", lambda process, **inputs: submitted.append(inputs) or ended())
-    named = dataset.inputs.candidates.get_dict()
-    dataset.ctx.round = 2
-    dataset.build_candidates()
-    unnamed = {name: value for name, value in named.items() if name != "n_structures"}
-    monkeypatch.setitem(dataset.inputs, "candidates", orm.Dict(unnamed))
-    dataset.build_candidates()
-    firsts = [(item["parameters"]["first"], item["parameters"]["n_structures"]) for item in submitted]
-    assert firsts == [(2 * named["n_structures"], named["n_structures"]), (2, 1)]
+    monkeypatch.setattr(chain, "submit", lambda process, **inputs: submitted.append(inputs) or ended())
+    chain.ctx.round = 2
+    chain.build_candidates()
+    assert submitted[0]["parameters"]["first"] == 2 * size
+    assert submitted[0]["parameters"]["n_structures"] == size
 
 
 def test_too_few_structures_are_named_and_kept(dataset, labelled):
