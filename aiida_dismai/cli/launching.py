@@ -24,7 +24,7 @@ SHARED = (
         "options_file",
         type=click.Path(exists=True, dir_okay=False),
         metavar="FILE",
-        help="YAML of scheduler options for all jobs.",
+        help="YAML of scheduler options for all `dismai` jobs (`launch label`: for VASP's, else set in the overrides).",
     ),
     click.option("--queue", help="Queue or partition."),
     click.option("--account", help="Account to be charged."),

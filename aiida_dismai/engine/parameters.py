@@ -53,6 +53,8 @@ def validate(model: type[Model], values: Mapping[str, Any], where: str) -> Model
     Raises:
         BadInput: one line for everything that is wrong; a misspelt name gets the nearest right one.
     """
+    if not isinstance(values, Mapping):
+        raise BadInput(f'{where}: parameters must be an object such as {{"name": value}}, not {values!r}')
     try:
         return model.model_validate(dict(values))
     except ValidationError as error:

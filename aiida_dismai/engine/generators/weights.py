@@ -101,7 +101,7 @@ def load_generator(folder: Path, device: str = "cpu") -> TrainedGenerator:
         template = read_npz(folder / TEMPLATE)
     except BadInput as error:
         raise BadWeights(f"{folder}: {error}") from error
-    if record["model_version"] > spec.version:
+    if not isinstance(record["model_version"], int) or record["model_version"] > spec.version:
         raise BadWeights(
             f"{folder}: written by version {record['model_version']} of the model '{spec.name}', installed is "
             f"{spec.version}; update the package that gives this model"

@@ -88,6 +88,20 @@ def test_weights_of_another_shape_are_refused(run, trained):
     results = run("generator.sample", "s", {"n_structures": 1}, generator=trained)
     assert results["error"]["kind"] == "bad_weights"
     assert "do not fit its configuration" in results["error"]["message"]
+    assert "\n" not in results["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "value", "message"),
+    [("hyperparameters", [1], "must be an object"), ("model_version", "a", "written by version a")],
+)
+def test_a_configuration_of_wrong_types_is_refused(run, trained, entry, value, message):
+    record = json.loads((trained / "config.json").read_text())
+    record[entry] = value
+    (trained / "config.json").write_text(json.dumps(record))
+    results = run("generator.sample", "s", {"n_structures": 1}, generator=trained)
+    assert results["error"]["kind"] == "bad_weights"
+    assert message in results["error"]["message"]
 
 
 @pytest.mark.parametrize("task", ["generator.train", "generator.sample"])

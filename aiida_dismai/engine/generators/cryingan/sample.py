@@ -28,7 +28,8 @@ def load_network(trained: TrainedGenerator, device: str) -> Generator:
     try:
         network.load_state_dict(trained.weights, assign=True)
     except RuntimeError as error:
-        raise BadWeights(f"weights of CryinGAN do not fit its configuration: {error}") from error
+        reason = " ".join(str(error).split())  # torch's has a line for each tensor
+        raise BadWeights(f"weights of CryinGAN do not fit its configuration: {reason}") from error
     return network.to(device).eval()
 
 
