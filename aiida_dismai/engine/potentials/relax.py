@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import time
+import zipfile
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -138,7 +139,7 @@ class Store:
         path = folder / "relax.json"
         if not path.is_file():
             write_json(path, {"key": key})
-        elif json.loads(path.read_text())["key"] != key:
+        elif _owner(path) != key:
             raise BadInput(
                 f"{folder} holds results for other structures, another potential or other parameters; relax in an "
                 "empty folder, or give it what it began with"
@@ -157,8 +158,14 @@ class Store:
         write_arrays(self.folder / "partial.npz", asdict(outcome) | {"structure": i})
 
     def finished(self) -> dict[int, Outcome]:
-        """Return the outcomes that are there, by structure."""
-        return {int(path.stem[10:]): _read(path)[0] for path in sorted(self.folder.glob("structure_*.npz"))}
+        """Return the outcomes that are there, by structure; what a bad copy has damaged is relaxed again."""
+        found = {}
+        for path in sorted(self.folder.glob("structure_*.npz")):
+            try:
+                found[int(path.stem[10:])] = _read(path)[0]
+            except (zipfile.BadZipFile, ValueError, KeyError, EOFError):
+                path.unlink()
+        return found
 
     def partial(self, i: int) -> Outcome | None:
         """Return the state of structure ``i`` when it was stopped half-way."""
@@ -167,6 +174,13 @@ class Store:
             return None
         outcome, structure = _read(path)
         return outcome if structure == i else None
+
+
+def _owner(path: Path) -> str | None:
+    try:
+        return str(json.loads(path.read_text())["key"])
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _read(path: Path) -> tuple[Outcome, int | None]:

@@ -15,7 +15,7 @@ from ase.optimize.sciopt import SciPyFminCG
 
 from aiida_dismai.engine.potentials.calculators import PotentialCalculator
 from aiida_dismai.engine.potentials.folder import load_potential
-from aiida_dismai.engine.structures import StructureSet, from_ase, read_npz, to_ase
+from aiida_dismai.engine.structures import StructureSet, from_ase, read_npz, to_ase, write_npz
 
 EMT_CALCULATOR = {"calculator": "ase.calculators.emt:EMT", "device": "cpu"}
 
@@ -183,6 +183,22 @@ def test_results_of_another_relaxation_are_not_mixed_in(folder):
     assert "relax in an empty folder" in message
     message = folder.refused("relax", EMT_CALCULATOR, {"structures": structures(3)})
     assert "other structures" in message
+
+
+def test_a_damaged_result_is_made_again_and_a_damaged_owner_refused(folder):
+    given = folder.path.parent / "given.npz"
+    write_npz(structures(3), given)
+    file = folder.prepare("relax", EMT_CALCULATOR, {"structures": given})
+    folder.again(file)
+    whole = (folder.path / "structures.npz").read_bytes()
+    stored = folder.path / "checkpoint" / "structure_000001.npz"
+    stored.write_bytes(stored.read_bytes()[:100])
+    results = folder.again(file)
+    assert results["status"] == "finished"
+    assert results["n_resumed"] == 2
+    assert (folder.path / "structures.npz").read_bytes() == whole
+    (folder.path / "checkpoint" / "relax.json").write_text('{"ke')
+    assert "relax in an empty folder" in folder.again(file)["error"]["message"]
 
 
 def test_our_own_potential(folder, lively: Path, frames: StructureSet):
