@@ -29,6 +29,8 @@ from ..engine.task import CHECKPOINT, PROGRESS, RESULTS, Task, find_task
 
 EXECUTABLE = "dismai"
 TASK_FILE = "task.json"
+#: Begins the names of input files and folders in the working directory.
+INPUT_PREFIX = "input_"
 #: Share of the wall time after which a task stops by itself and leaves a checkpoint.
 SOFT_STOP = 0.95
 
@@ -185,14 +187,18 @@ class TaskCalculation(CalcJob):
 
     @staticmethod
     def _stage(port: str, node: Data, folder: Folder) -> tuple[str, list[tuple[str, str, str]]]:
-        """Return the name of an input in the working directory, and what to copy from the repository."""
+        """Return the name of an input in the working directory, and what to copy from the repository.
+
+        Never that of an output: what a task leaves behind must not be its input.
+        """
+        name = f"{INPUT_PREFIX}{port}"
         if isinstance(node, StructureSetData):
-            return f"{port}.npz", [(node.uuid, FILE_NAME, f"{port}.npz")]
+            return f"{name}.npz", [(node.uuid, FILE_NAME, f"{name}.npz")]
         if isinstance(node, WeightsData):
-            return port, [(node.uuid, name, f"{port}/{name}") for name in node.file_names()]
+            return name, [(node.uuid, file, f"{name}/{file}") for file in node.file_names()]
         if isinstance(node, SinglefileData):
-            return f"{port}.npz", [(node.uuid, node.filename, f"{port}.npz")]
+            return f"{name}.npz", [(node.uuid, node.filename, f"{name}.npz")]
         assert isinstance(node, StructureData)
-        with folder.open(f"{port}.npz", "wb") as handle:
+        with folder.open(f"{name}.npz", "wb") as handle:
             write_npz(structure_data_to_set([node]), handle)
-        return f"{port}.npz", []
+        return f"{name}.npz", []

@@ -2,7 +2,7 @@
 
 ``task.json``::
 
-    {"task": "relax", "seed": 7, "parameters": {...}, "inputs": {"structures": "structures.npz"},
+    {"task": "relax", "seed": 7, "parameters": {...}, "inputs": {"structures": "start.npz"},
      "max_seconds": 3400}
 
 ``inputs`` are paths relative to the working directory. A task leaves ``results.json`` (always, also
@@ -203,12 +203,17 @@ def read_task(path: Path) -> tuple[Task, Context, Parameters]:
         inputs[name] = folder / value
         if not inputs[name].exists():
             raise BadInput(f"{path}: input '{name}': no such file or folder: {value}")
+        if inputs[name].resolve() in {folder / output for output in task.outputs}:
+            raise BadInput(
+                f"{path}: input '{name}' would be overwritten: the task writes its own {value} here; rename the input, "
+                "or run the task in another folder"
+            )
     for name, (kind, required) in task.inputs.items():
         if required and name not in inputs:
             raise BadInput(f"{path}: task '{task.name}' needs the input '{name}' ({kind})")
     limit = content.get("max_seconds")
-    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, (int, float)) or not limit > 0):
-        raise BadInput(f"{path}: 'max_seconds' must be a number of seconds above 0, not {limit!r}")
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, (int, float)) or not limit >= 0):
+        raise BadInput(f"{path}: 'max_seconds' must be a number of seconds, 0 or more, not {limit!r}")
     return task, Context(folder, seed, inputs, None if limit is None else float(limit)), parameters
 
 

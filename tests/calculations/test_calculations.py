@@ -68,9 +68,9 @@ def test_the_job_gets_its_task_and_nothing_twice(dismai_code, copper):
         assert folder.get_content_list() == ["task.json"]
     assert task["task"] == "relax"
     assert task["parameters"]["fmax"] == 0.1
-    assert task["inputs"] == {"structures": "structures.npz"}
+    assert task["inputs"] == {"structures": "input_structures.npz"}
     assert task["max_seconds"] == pytest.approx(570)
-    assert info.local_copy_list[0][1:] == ("structures.npz", "structures.npz")
+    assert info.local_copy_list[0][1:] == ("structures.npz", "input_structures.npz")
     assert "structures.npz" in info.retrieve_temporary_list
     assert "structures.npz" not in info.retrieve_list
 

@@ -49,8 +49,8 @@ class Folder:
         names = {}
         for name, value in inputs.items():
             if isinstance(value, StructureSet):
-                write_npz(value, self.path / f"{name}.npz")
-                value = f"{name}.npz"
+                write_npz(value, self.path / f"given_{name}.npz")
+                value = f"given_{name}.npz"
             names[name] = str(value)
         file = self.path / "task.json"
         file.write_text(json.dumps({"task": task, "parameters": parameters, "inputs": names, **more}))
