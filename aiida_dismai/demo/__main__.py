@@ -130,6 +130,9 @@ def main() -> int:
         try:
             node = node or submit_new(key)
             follow(node, say, started)
+        except KeyboardInterrupt:
+            say("interrupted: the next `make demo` goes on from here")
+            return 130
         finally:
             profile.stop_daemon()
     if not node.is_finished_ok:

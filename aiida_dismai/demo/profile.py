@@ -124,12 +124,23 @@ def _potcars() -> None:
 
 
 def start_daemon() -> None:
-    """Start the daemon with one worker, unless it runs."""
+    """Start the daemon with one worker, unless it runs, and wake what an interrupted one has left behind.
+
+    A daemon that is stopped between the submission of a process and its task in the queue leaves the process
+    waiting for ever; this is what ``verdi process repair`` mends for a broker that runs by itself.
+    """
     from aiida.engine.daemon.client import get_daemon_client
+    from aiida.engine.processes.control import get_active_processes, get_process_tasks, revive_processes
+    from aiida.manage import get_manager
 
     client = get_daemon_client(PROFILE)
-    if not client.is_daemon_running:
-        client.start_daemon(number_workers=1, timeout=60)
+    if client.is_daemon_running:
+        return
+    queued = set(get_process_tasks(get_manager().get_broker()))
+    lost = [node for node in get_active_processes() if node.pk not in queued]
+    client.start_daemon(number_workers=1, timeout=60)
+    if lost:
+        revive_processes(lost)
 
 
 def stop_daemon() -> None:

@@ -26,7 +26,7 @@ def write_results(node: Any, folder: Path, say: Callable[[str], None]) -> list[s
     from ..report.table import render
 
     folder.mkdir(parents=True, exist_ok=True)
-    problems = []
+    problems: list[str] = []
     report = collect(node)
     screen = console()
     for part in render(report):

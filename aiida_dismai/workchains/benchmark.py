@@ -142,19 +142,21 @@ class BenchmarkWorkChain(ProtocolMixin, WorkChain):
 
     def run_samples(self) -> ExitCode | ToContext:
         """Sample every trained model."""
+        good = self._good("train")
+        for name in good:  # before anything can go wrong: training is what costs most
+            trained = self.ctx[f"train_{name}"].outputs
+            self.out(f"generators.{name}", trained.generator)
+            self.out(f"curves.{name}", trained.curves)
+            self.out(f"training.{name}", trained.results)
         node = self.ctx.baseline
         if not node.is_finished_ok:
             return self.exit_codes.ERROR_BASELINE.format(message=node.exit_message)
         self.out("baseline", node.outputs.results)
         self.out("reference", node.outputs.reference)
         jobs = {}
-        for name in self._good("train"):
-            trained = self.ctx[f"train_{name}"].outputs
-            self.out(f"generators.{name}", trained.generator)
-            self.out(f"curves.{name}", trained.curves)
-            self.out(f"training.{name}", trained.results)
+        for name in good:
             inputs = AttributeDict(self.exposed_inputs(SampleWorkChain, namespace="sample"))
-            inputs.generator = trained.generator
+            inputs.generator = self.ctx[f"train_{name}"].outputs.generator
             inputs.seed = derive_seed(self.inputs.seed, f"sample_{name}")
             inputs.metadata.call_link_label = f"sample_{name}"
             jobs[f"sample_{name}"] = self.submit(SampleWorkChain, **inputs)

@@ -109,6 +109,13 @@ def test_unlabelled_structures_are_refused_for_training(dismai_code, copper):
         process("dismai.potential.train", inputs)
 
 
+def test_a_model_of_fixed_atoms_refuses_others_before_submission(dismai_code, copper):
+    mixed = StructureSet.concatenate([copper(1), StructureSet.from_uniform([29], np.zeros((1, 1, 3)), np.eye(3) * 4)])
+    inputs = {"code": dismai_code, "structures": StructureSetData(mixed), "seed": orm.Int(1), "metadata": OPTIONS}
+    with pytest.raises(ValueError, match="'cryingan' needs the same atoms in all structures; these have Cu, Cu4"):
+        process("dismai.generator.train", inputs | {"parameters": orm.Dict({"model": "cryingan"})})
+
+
 def test_a_seed_is_required(dismai_code, copper):
     inputs = relax(dismai_code, copper()) | {"parameters": orm.Dict({"model": "cryingan"})}
     with pytest.raises(ValueError, match="seed"):

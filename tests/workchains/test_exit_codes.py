@@ -224,7 +224,10 @@ def metrics(value, failed):
 
 def test_benchmark_without_a_measured_data_set(benchmark):
     benchmark.ctx.baseline = ended(**FAILED)
+    trained = {"generator": weights("generator"), "curves": orm.ArrayData(np.zeros(2)), "results": orm.Dict({"a": 1})}
+    benchmark.ctx.train_model_0, benchmark.ctx.train_model_1 = ended(outputs=trained), ended(**FAILED)
     assert benchmark.run_samples().status == status(benchmark, "ERROR_BASELINE")
+    assert benchmark.outputs["generators"]["model_0"].pk == trained["generator"].pk
 
 
 def test_benchmark_of_which_no_model_came_through(benchmark):

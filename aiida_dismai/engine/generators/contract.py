@@ -33,6 +33,8 @@ class GeneratorSpec:
         parts: ``module:function``, see :class:`PartsFunction`.
         readme: path of its README: source, what was changed, cost, when to use it.
         stage: ``experimental`` (its weights may be unreadable for the next version) or ``stable``.
+        same_atoms: whether all its training structures must have the same atoms in the same order; the host then
+            refuses others before a submission.
         version: of its weights; a model reads the weights of all its earlier versions, or refuses
             them with :class:`~aiida_dismai.engine.errors.BadWeights`.
     """
@@ -45,6 +47,7 @@ class GeneratorSpec:
     parts: str
     readme: str = ""
     stage: str = "experimental"
+    same_atoms: bool = False
     version: int = 1
 
 

@@ -22,5 +22,6 @@ SPEC = GeneratorSpec(
     parts=_HERE + "model:parts",
     readme=str(Path(__file__).with_name("README.md")),
     stage="stable",
+    same_atoms=True,
     version=1,
 )
