@@ -139,6 +139,12 @@ def test_divergence_halves_the_learning_rate_once(training, job):
     assert handle(training, job(450)).status == training.exit_codes.ERROR_DIVERGED.status
 
 
+def test_progress_counts_anew_when_a_job_begins_again(training, job):
+    assert goes_on(handle(training, job(400, lines=5)))
+    assert goes_on(handle(training, job(450, lines=6)))
+    assert goes_on(handle(training, job(400, lines=2)))
+
+
 def test_the_memory_of_the_potential_is_in_its_micro_batch():
     assert TrainPotentialWorkChain._memory_parameter == "micro_batch_size"
 
