@@ -82,7 +82,7 @@ def configure() -> None:
         executable("dismai-vasp-standin"),
         "stand-in for VASP with CHGNet: not DFT",
         "vasp.vasp",
-        "export DISMAI_STANDIN_CALCULATOR=chgnet",
+        "export DISMAI_STANDIN_CALCULATOR=chgnet OMP_NUM_THREADS=2",  # one at a time, for its memory
     )
     _potcars()
 
