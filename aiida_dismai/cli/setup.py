@@ -119,7 +119,9 @@ def code_command(computer_name: str, executable: str | None, vasp: str | None, l
         )
 
 
-def make_code(computer_name: str, path: str, label: str, plugin: str, prepend: str = "") -> tuple[Any, bool]:
+def make_code(
+    computer_name: str, path: str, label: str, plugin: str, prepend: str = "", description: str = ""
+) -> tuple[Any, bool]:
     """Return the code, made where it is not there, and whether it was made.
 
     Raises:
@@ -153,7 +155,12 @@ def make_code(computer_name: str, path: str, label: str, plugin: str, prepend: s
     if local and plugin.startswith("dismai."):
         _ask_dismai(path)
     code = InstalledCode(
-        computer=computer, filepath_executable=path, label=label, default_calc_job_plugin=plugin, prepend_text=prepend
+        computer=computer,
+        filepath_executable=path,
+        label=label,
+        description=description,
+        default_calc_job_plugin=plugin,
+        prepend_text=prepend,
     )
     code.with_mpi = plugin.startswith("vasp.") and not local
     return code.store(), True

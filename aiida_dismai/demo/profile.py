@@ -88,22 +88,10 @@ def configure() -> None:
 
 
 def _code(full_label: str, path: Path, description: str, plugin: str, prepend: str) -> None:
-    from aiida.common.exceptions import NotExistent
-    from aiida.orm import InstalledCode, load_code, load_computer
+    from ..cli.setup import make_code
 
-    try:
-        load_code(full_label)
-        return
-    except NotExistent:
-        label, computer = full_label.split("@")
-    InstalledCode(
-        label=label,
-        computer=load_computer(computer),
-        filepath_executable=str(path),
-        description=description,
-        default_calc_job_plugin=plugin,
-        prepend_text=prepend,
-    ).store()
+    label, computer = full_label.split("@")
+    make_code(computer, str(path), label, plugin, prepend, description)
 
 
 def _potcars() -> None:

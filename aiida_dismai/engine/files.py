@@ -30,18 +30,18 @@ def write_atomically(path: Path | str, write: Callable[[BinaryIO], object]) -> N
 
 def write_json(path: Path | str, content: Any) -> None:
     """Write ``content`` as indented JSON, atomically; NaN becomes null so that every reader can parse it."""
-    text = json.dumps(_plain(content), indent=2, allow_nan=False) + "\n"
+    text = json.dumps(plain(content), indent=2, allow_nan=False) + "\n"
     write_atomically(path, lambda handle: handle.write(text.encode()))
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Turn numpy scalars and arrays into plain Python, and NaN or infinity into None."""
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, float) and value - value != 0:
         return None
     return value

@@ -8,9 +8,8 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
-
 from ..engine.errors import BadInput
+from ..engine.files import plain
 from .collect import Model, Report
 
 #: Arrays of a model that are one number a structure; ``d`` and ``cos`` are split by cation.
@@ -40,25 +39,13 @@ def to_dict(report: Report) -> dict[str, Any]:
     content["devices"] = report.tree.devices
     content["processes"] = report.tree.processes
     content["n_processes"] = report.tree.n_processes
-    plain: dict[str, Any] = _plain(content)
-    return plain
+    result: dict[str, Any] = plain(content)
+    return result
 
 
 def to_json(report: Report) -> str:
     """Return :func:`to_dict` as indented JSON; NaN becomes null."""
     return json.dumps(to_dict(report), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
-
-
-def _plain(value: Any) -> Any:
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value
 
 
 def per_structure(model: Model) -> dict[str, list[Any]]:

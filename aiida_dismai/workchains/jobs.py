@@ -51,17 +51,19 @@ def fill_job(port: Any, code: AbstractCode, entry: Mapping[str, Any], options: M
         entry: the job's part of a protocol: ``parameters`` and ``options``.
         options: laid over the protocol's scheduler options, for all jobs alike.
     """
-    port["code"] = code
-    port["options"] = Dict(merge(entry["options"], options or {}))
-    if "parameters" in entry:
-        port["parameters"] = Dict(dict(entry["parameters"]))
+    port["options"] = Dict(_fill(port, code, entry, options))
 
 
 def fill_calculation(
     port: Any, code: AbstractCode, entry: Mapping[str, Any], options: Mapping[str, Any] | None
 ) -> None:
     """Fill the ports of a CalcJob that is exposed by itself; arguments as for :func:`fill_job`."""
+    port["metadata"]["options"] = _fill(port, code, entry, options)
+
+
+def _fill(port: Any, code: AbstractCode, entry: Mapping[str, Any], options: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Fill code and parameters, and return the scheduler options, which have their own place in each."""
     port["code"] = code
-    port["metadata"]["options"] = merge(entry["options"], options or {})
     if "parameters" in entry:
         port["parameters"] = Dict(dict(entry["parameters"]))
+    return merge(entry["options"], options or {})

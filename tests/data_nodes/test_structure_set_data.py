@@ -81,6 +81,13 @@ def test_one_property_is_read_by_itself():
         loaded.read_property("enrgy")
 
 
+def test_one_structure_as_structure_data():
+    structures = StructureSet.from_uniform([3, 17], np.random.default_rng(0).random((3, 2, 3)), np.eye(3) * 6)
+    one = StructureSetData(structures).get_structure(1)
+    assert one.get_formula() == "ClLi"
+    np.testing.assert_array_equal([site.position for site in one.sites], structures[1].positions)
+
+
 def test_a_node_without_its_file_is_not_stored():
     with pytest.raises(ValidationError, match=r"without structures\.npz"):
         StructureSetData().store()
