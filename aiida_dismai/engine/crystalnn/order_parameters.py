@@ -1,0 +1,445 @@
+"""How much a shell of neighbours resembles each coordination motif: the order parameters of matminer's preset ``ops``.
+
+The numbers are those of pymatgen's ``LocalStructOrderParams`` (Zimmermann, Horton, Jain and Haranczyk, Front. Mater.
+4, 34 (2017); Zimmermann and Jain, RSC Adv. 10, 6063 (2020)), one neighbour shell at a time. Nearly all motifs are
+scored in one way. A neighbour j is put on the north pole and a neighbour k on the prime meridian. The other
+neighbours m score by a Gaussian of their polar angle θ, times cos² of a multiple of their azimuth φ; k scores by its
+polar angle alone. For motifs with an atom at the south pole, what lies south of a limit scores by a Gaussian around
+180° instead. The order parameter is the mean score in the best choice of j and k (:class:`Motif` has the numbers).
+
+Three motifs differ: ``bent`` looks at the one angle of two neighbours, ``bcc`` sums over all choices with j before k
+(B. Peters, J. Chem. Phys. 131, 244103 (2009)), and the cuboctahedron has three rings of latitude. q2, q4 and q6 are in
+:mod:`.steinhardt`.
+
+**Where pymatgen itself jumps.** The limits make the scores discontinuous where an angle sits on one: 135° (CN 4–8),
+150° (CN 6), 144.7° and 90° (CN 8, bcc), 75°, 105° and 160° (CN 12), and for CN 4 also an azimuth of 135°. And k
+nearly opposite to j (or in the same direction) leaves the meridian to rounding: within 1e-12 pymatgen says that there
+is none, just above it the direction is noise. :func:`on_threshold` tells such shells. Besides, ``bcc`` depends on the
+**order** of the neighbours, as it takes each pair once, the earlier neighbour as pole; no other number does.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from .steinhardt import bond_order
+
+#: Kinds of Gaussian in the polar angle: around one angle, around 72° and 144°, around two angles about the equator.
+ONE, PENTAGON, TWO = 0, 1, 2
+#: What is less than this apart from being parallel to the pole has no azimuth (pymatgen's ``very_small``).
+PARALLEL = 1e-12
+THREE_QUARTERS = 0.75 * math.pi
+
+
+class Motif(NamedTuple):
+    """The numbers of one motif; angles without a unit are in fractions of 180°.
+
+    Source: pymatgen's ``cn_opt_params.yaml`` for the motifs that it lists with numbers, else ``op_params.yaml``
+    (core folder; numbers of pymatgen 2026.10).
+    """
+
+    #: Inverse width of the Gaussian in θ.
+    width: float
+    #: Its centre; for TWO how far the centres are from the equator.
+    centre: float
+    #: Twice the factor of φ: cos² of φ · fold / 2.
+    fold: int
+    #: ONE, PENTAGON or TWO.
+    kind: int = ONE
+    #: Polar angle in radians from which a neighbour is at the south pole.
+    south: float = math.inf
+    #: Inverse width of the Gaussian around the south pole.
+    south_width: float = 0.0
+    #: Only neighbours of smaller azimuth (radians) count.
+    azimuth: float = math.inf
+
+
+#: The motifs that are scored by pole and meridian, by CN, in the order of matminer's fingerprint.
+AXIAL: dict[int, tuple[Motif, ...]] = {
+    3: (
+        Motif(17.5, 0.66666666667, 2),  # trigonal planar: tri_plan_max
+        Motif(18.33, 0.6081734479693927, 3),  # trigonal non-coplanar: tet_max
+        Motif(15.5, 0.5, 2),  # T-shaped: T
+    ),
+    4: (
+        Motif(17.7, 0.5, 2, south=THREE_QUARTERS, south_width=13.5),  # square co-planar: sq_plan_max
+        Motif(18.5, 0.6081734479693927, 3),  # tetrahedral: tet_max
+        # rectangular see-saw-like: see_saw_rect
+        Motif(27.0, 0.5, 4, south=THREE_QUARTERS, south_width=11.5, azimuth=THREE_QUARTERS),
+        Motif(15.75, 0.5, 3, south=THREE_QUARTERS, south_width=12.75),  # see-saw-like: tri_bipyr
+        Motif(15.5, 0.5, 3),  # trigonal pyramidal: tri_pyr
+    ),
+    5: (
+        Motif(19.333, 0.6, 2, kind=PENTAGON),  # pentagonal planar: pent_plan_max
+        Motif(14.9, 0.5, 4),  # square pyramidal: sq_pyr
+        Motif(16.6, 0.5, 3, south=THREE_QUARTERS, south_width=12.0),  # trigonal bipyramidal: tri_bipyr
+    ),
+    6: (
+        # hexagonal planar: hex_plan_max
+        Motif(25.0, 0.16666667, 2, kind=TWO, south=2.6179938779914944, south_width=7.5),
+        Motif(18.0, 0.5, 4, south=THREE_QUARTERS, south_width=15.0),  # octahedral: oct_max
+        Motif(13.8, 0.5, 5),  # pentagonal pyramidal: pent_pyr
+    ),
+    7: (
+        Motif(12.5, 0.5, 6),  # hexagonal pyramidal: hex_pyr
+        Motif(14.75, 0.5, 5, south=THREE_QUARTERS, south_width=12.5),  # pentagonal bipyramidal: pent_bipyr
+    ),
+    8: (Motif(13.6, 0.5, 6, south=THREE_QUARTERS, south_width=14.1),),  # hexagonal bipyramidal: hex_bipyr
+}
+#: ``bent`` of CN 2, five times: inverse width and angle (L-shaped, water-like, 120°, 150°, linear).
+BENT_WIDTH = np.array([15.15, 13.95, 13.25, 12.45, 8.667])
+BENT_ANGLE = np.array([0.5, 0.5802777777777778, 0.666666666667, 0.833333333333333, 1.0])
+#: ``bcc``: south pole from here (radians), its inverse width and weight; the unit of the angle from the equator.
+BCC_SOUTH, BCC_SOUTH_WIDTH, BCC_SOUTH_WEIGHT = 2.5261129449194057, 15.0, 6.0
+BCC_ANGLE = math.asin(1 / 3)
+BCC_FACTOR = 1 / math.exp(-0.5)
+#: ``cuboct_max``: south pole; the equator's ring lies between two angles (radians); inverse widths of the rings.
+CUBOCT_SOUTH, CUBOCT_SOUTH_WIDTH, CUBOCT_SOUTH_WEIGHT = 2.792526803190927, 28.75, 1.8
+CUBOCT_NORTH_OF, CUBOCT_SOUTH_OF = 1.3089969389957472, 1.8325957145940461
+CUBOCT_EQUATOR_WIDTH, CUBOCT_RING_WIDTH = 25.5, 31.25
+CUBOCT_AZIMUTH_WIDTH, CUBOCT_AZIMUTH_SINE = 0.0556, 0.81649658
+
+#: Order parameters of CN 0–24.
+N_PARAMETERS = np.array([0, 1, 5, 3, 5, 3, 3, 2, 2, 3, 3, 3, 4] + [0] * 12, dtype=np.int64)
+
+# The table as arrays, for compiled code: rows FIRST[cn] to FIRST[cn + 1].
+_ROWS = [motif for cn in range(13) for motif in AXIAL.get(cn, ())]
+_FIRST = np.cumsum([0] + [len(AXIAL.get(cn, ())) for cn in range(13)])
+_WIDTH = np.array([motif.width for motif in _ROWS])
+_CENTRE = np.array([motif.centre for motif in _ROWS])
+_FOLD = np.array([motif.fold for motif in _ROWS])
+_KIND = np.array([motif.kind for motif in _ROWS])
+_SOUTH = np.array([motif.south for motif in _ROWS])
+_SOUTH_WIDTH = np.array([motif.south_width for motif in _ROWS])
+_AZIMUTH = np.array([motif.azimuth for motif in _ROWS])
+
+
+@njit(cache=True, nogil=True)
+def motif_parameters(vectors: NDArray[np.float64], cn: int, out: NDArray[np.float64]) -> None:
+    """Compute the order parameters of a site's first ``cn`` neighbours.
+
+    Args:
+        vectors: ``(≥ cn, 3)``, from the site to its neighbours in Å, in CrystalNN's order (the heaviest first).
+        cn: coordination number, 0–24; 0 and 13–24 have no order parameters.
+        out: ``(≥ N_PARAMETERS[cn],)``, receives them in the order of the fingerprint, not multiplied by the weight.
+
+    Raises:
+        ValueError: too few vectors, ``out`` too short, or a neighbour at no or no finite distance.
+    """
+    if cn < 0 or cn > 24:
+        raise ValueError("coordination number outside 0–24: has no place in the fingerprint")
+    if vectors.shape[0] < cn:
+        raise ValueError("fewer neighbours than the coordination number: give at least cn vectors")
+    if out.shape[0] < N_PARAMETERS[cn]:
+        raise ValueError("out is too short: it needs N_PARAMETERS[cn] places")
+    if cn == 0 or cn > 12:
+        return
+    if cn == 1:
+        # 1 - d1/d2 of a shell of one neighbour, of which pymatgen says 1.
+        out[0] = 1.0
+        return
+    directions = unit_vectors(vectors, cn)
+    if 9 <= cn <= 11:
+        bond_order(directions, out)
+        return
+    theta = polar_angles(directions)
+    if cn == 2:
+        for i in range(5):
+            out[i] = gaussian(BENT_WIDTH[i] * (theta[0, 1] / math.pi - BENT_ANGLE[i]))
+        return
+    meridian, distance = meridians(directions)
+    if cn == 8:
+        out[0] = body_centred(theta, meridian, distance)
+        axial(theta, meridian, distance, _FIRST[8], _FIRST[9], out[1:])
+    elif cn == 12:
+        out[0] = cuboctahedral(theta, meridian, distance)
+        bond_order(directions, out[1:])
+    else:
+        axial(theta, meridian, distance, _FIRST[cn], _FIRST[cn + 1], out)
+
+
+@njit(cache=True, nogil=True)
+def on_threshold(vectors: NDArray[np.float64], cn: int, tolerance: float) -> bool:
+    """Tell whether rounding decides an order parameter of a shell, in pymatgen as here.
+
+    Args:
+        vectors: as for :func:`motif_parameters`.
+        cn: coordination number.
+        tolerance: how near to a threshold is on it, radians; the errors of the directions, for instance 1e-9.
+
+    Returns:
+        True if an angle is within the tolerance of a limit of this CN's motifs, or if the direction of a meridian
+        is noise: the sine of an angle between two neighbours is below the tolerance, but not so far below that
+        they are parallel in spite of rounding (1e-14). The order of neighbours in ``bcc`` is another matter.
+    """
+    if cn < 3 or cn > 12 or 9 <= cn <= 11:
+        return False
+    directions = unit_vectors(vectors, cn)
+    theta = polar_angles(directions)
+    meridian, distance = meridians(directions)
+    for j in range(cn):
+        for k in range(cn):
+            if j == k:
+                continue
+            angle = theta[j, k]
+            if 1e-14 < distance[j, k] < tolerance:
+                return True
+            for row in range(_FIRST[cn], _FIRST[cn + 1]):
+                if abs(angle - _SOUTH[row]) < tolerance:
+                    return True
+            if cn == 8 and min(abs(angle - BCC_SOUTH), abs(angle - 0.5 * math.pi)) < tolerance:
+                return True
+            if cn == 12:
+                for limit in (CUBOCT_NORTH_OF, CUBOCT_SOUTH_OF, CUBOCT_SOUTH):
+                    if abs(angle - limit) < tolerance:
+                        return True
+            if cn == 4:
+                for m in range(k):
+                    if m != j and distance[j, k] >= PARALLEL and distance[j, m] >= PARALLEL:
+                        phi = math.acos(cosine(meridian[j, k], meridian[j, m]))
+                        if abs(phi - THREE_QUARTERS) < tolerance:
+                            return True
+    return False
+
+
+@njit(cache=True, nogil=True)
+def unit_vectors(vectors: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+    """Return the directions ``(n, 3)`` of the first n vectors; ValueError if a length is 0 or not finite."""
+    directions = np.empty((n, 3))
+    for i in range(n):
+        x, y, z = vectors[i, 0], vectors[i, 1], vectors[i, 2]
+        length = math.sqrt(x * x + y * y + z * z)
+        if not 0.0 < length < math.inf:
+            raise ValueError("a neighbour at no distance, or at none that is finite: push coincident atoms apart first")
+        directions[i, 0], directions[i, 1], directions[i, 2] = x / length, y / length, z / length
+    return directions
+
+
+@njit(cache=True, nogil=True)
+def cosine(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    """Return the cosine of the angle of two unit vectors, never beyond ±1."""
+    return max(-1.0, min(a[0] * b[0] + a[1] * b[1] + a[2] * b[2], 1.0))
+
+
+@njit(cache=True, nogil=True)
+def gaussian(x: float) -> float:
+    """Return exp(-x²/2)."""
+    return math.exp(-0.5 * x * x)
+
+
+@njit(cache=True, nogil=True)
+def polar_angles(directions: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the angles ``(n, n)`` between all directions, radians."""
+    n = directions.shape[0]
+    theta = np.zeros((n, n))
+    for j in range(n):
+        for k in range(j):
+            theta[j, k] = theta[k, j] = math.acos(cosine(directions[j], directions[k]))
+    return theta
+
+
+@njit(cache=True, nogil=True)
+def meridians(directions: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Project each direction k on the equator of each pole j.
+
+    Returns:
+        ``(n, n, 3)`` unit vectors in the plane across pole j (0 where there is none), and ``(n, n)`` the lengths
+        before normalisation, sin θ: below PARALLEL there is no direction.
+    """
+    n = directions.shape[0]
+    meridian = np.zeros((n, n, 3))
+    distance = np.zeros((n, n))
+    for j in range(n):
+        pole = directions[j]
+        square = pole[0] * pole[0] + pole[1] * pole[1] + pole[2] * pole[2]
+        for k in range(n):
+            if k == j:
+                continue
+            v = directions[k]
+            # By subtraction, not by sin θ = √(1 - cos² θ): near the pole that would lose all digits.
+            along = (v[0] * pole[0] + v[1] * pole[1] + v[2] * pole[2]) / square
+            x, y, z = v[0] - along * pole[0], v[1] - along * pole[1], v[2] - along * pole[2]
+            length = math.sqrt(x * x + y * y + z * z)
+            distance[j, k] = length
+            if length >= PARALLEL:
+                meridian[j, k, 0], meridian[j, k, 1], meridian[j, k, 2] = x / length, y / length, z / length
+    return meridian, distance
+
+
+@njit(cache=True, nogil=True)
+def squared_cosine(fold: int, c: float) -> float:
+    """Return cos²(φ · fold / 2) of c = cos φ, for folds of 2 to 6: polynomials, where pymatgen takes acos and cos."""
+    if fold == 2:
+        return c * c
+    if fold == 3:
+        return 0.5 * (1.0 + c) * (2.0 * c - 1.0) ** 2
+    if fold == 4:
+        return (2.0 * c * c - 1.0) ** 2
+    if fold == 5:
+        return 0.5 * (1.0 + c) * (4.0 * c * c - 2.0 * c - 1.0) ** 2
+    return (c * (4.0 * c * c - 3.0)) ** 2
+
+
+@njit(cache=True, nogil=True)
+def polar_score(row: int, theta: float) -> float:
+    """Return the Gaussian of a motif at a polar angle (radians) that is not at the south pole."""
+    x = theta / math.pi
+    if _KIND[row] == PENTAGON:
+        return gaussian(_WIDTH[row] * (x - (0.4 if theta <= _CENTRE[row] * math.pi else 0.8)))
+    if _KIND[row] == TWO:
+        return gaussian(_WIDTH[row] * (abs(x - 0.5) - _CENTRE[row]))
+    return gaussian(_WIDTH[row] * (x - _CENTRE[row]))
+
+
+@njit(cache=True, nogil=True)
+def axial(
+    theta: NDArray[np.float64],
+    meridian: NDArray[np.float64],
+    distance: NDArray[np.float64],
+    first: int,
+    last: int,
+    out: NDArray[np.float64],
+) -> None:
+    """Compute the motifs of rows ``first`` to ``last`` of the table: mean score with the best pole and meridian.
+
+    Args:
+        theta: ``(n, n)`` polar angles, radians.
+        meridian: ``(n, n, 3)`` of :func:`meridians`.
+        distance: ``(n, n)`` of :func:`meridians`.
+        first: first row.
+        last: row after the last.
+        out: ``(≥ last - first,)``.
+    """
+    n = theta.shape[0]
+    motifs = last - first
+    polar = np.empty((motifs, n))
+    southern = np.empty((motifs, n), dtype=np.bool_)
+    score = np.empty((motifs, n))
+    count = np.empty((motifs, n))
+    for i in range(motifs):
+        out[i] = 0.0
+    for j in range(n):
+        for i in range(motifs):
+            row = first + i
+            south_score = 0.0
+            south_count = 0.0
+            for k in range(n):
+                southern[i, k] = k != j and theta[j, k] >= _SOUTH[row]
+                score[i, k] = count[i, k] = polar[i, k] = 0.0
+                if southern[i, k]:
+                    polar[i, k] = gaussian(_SOUTH_WIDTH[row] * (theta[j, k] / math.pi - 1.0))
+                    south_score += polar[i, k]
+                    south_count += 1.0
+                elif k != j:
+                    score[i, k] = polar[i, k] = polar_score(row, theta[j, k])
+                    count[i, k] = 1.0
+            # What is at the south pole counts on every meridian, except as the meridian itself.
+            for k in range(n):
+                if k != j and distance[j, k] >= PARALLEL:
+                    score[i, k] += south_score - (polar[i, k] if southern[i, k] else 0.0)
+                    count[i, k] += south_count - (1.0 if southern[i, k] else 0.0)
+        for k in range(n):
+            if k == j or distance[j, k] < PARALLEL:
+                continue
+            for m in range(k):
+                if m == j or distance[j, m] < PARALLEL:
+                    continue
+                c = cosine(meridian[j, k], meridian[j, m])
+                for i in range(motifs):
+                    row = first + i
+                    if southern[i, k] or southern[i, m]:
+                        continue
+                    if _AZIMUTH[row] < math.inf and math.acos(c) >= _AZIMUTH[row]:
+                        continue
+                    azimuthal = squared_cosine(_FOLD[row], c)
+                    score[i, k] += azimuthal * polar[i, m]
+                    score[i, m] += azimuthal * polar[i, k]
+                    count[i, k] += 1.0
+                    count[i, m] += 1.0
+        for i in range(motifs):
+            for k in range(n):
+                if count[i, k] > 0.0:
+                    out[i] = max(out[i], score[i, k] / count[i, k])
+
+
+@njit(cache=True, nogil=True)
+def body_centred(theta: NDArray[np.float64], meridian: NDArray[np.float64], distance: NDArray[np.float64]) -> float:
+    """Compute ``bcc``, 1 for the eight neighbours of a body-centred cubic lattice; arguments as for :func:`axial`."""
+    n = theta.shape[0]
+    total = 0.0
+    latitude = np.zeros(n)
+    for j in range(n):
+        for m in range(n):
+            x = (theta[j, m] - 0.5 * math.pi) / BCC_ANGLE
+            latitude[m] = BCC_FACTOR * x * gaussian(x)
+        for k in range(j + 1, n):
+            if theta[j, k] >= BCC_SOUTH:
+                total += BCC_SOUTH_WEIGHT * gaussian(BCC_SOUTH_WIDTH * (theta[j, k] / math.pi - 1.0))
+                continue
+            if distance[j, k] < PARALLEL:
+                continue
+            sign = 1.0 if theta[j, k] > 0.5 * math.pi else -1.0
+            for m in range(n):
+                if m in (j, k) or distance[j, m] < PARALLEL:
+                    continue
+                c = cosine(meridian[j, k], meridian[j, m])
+                total += sign * c * (4.0 * c * c - 3.0) * latitude[m]
+    return total / (0.5 * n * (6 + (n - 2) * (n - 3)))
+
+
+@njit(cache=True, nogil=True)
+def cuboctahedral(theta: NDArray[np.float64], meridian: NDArray[np.float64], distance: NDArray[np.float64]) -> float:
+    """Compute ``cuboct_max``, 1 for a cuboctahedron; arguments as for :func:`axial`.
+
+    A meridian through the equator's ring scores the neighbours on the equator and on a ring on either side of it; a
+    meridian through the south pole scores that alone, so any two opposite neighbours make the maximum 1.
+    """
+    n = theta.shape[0]
+    best = 0.0
+    # Of each neighbour seen from the pole: 1 north, 2 equator, 3 south ring, 0 none of them.
+    ring = np.zeros(n, dtype=np.int64)
+    polar = np.zeros(n)
+    for j in range(n):
+        for m in range(n):
+            angle = theta[j, m]
+            x = angle / math.pi
+            ring[m] = 0
+            if m == j:
+                continue
+            if angle >= CUBOCT_SOUTH:
+                # Weight over weight: the mean of the one contribution.
+                best = max(best, gaussian(CUBOCT_SOUTH_WIDTH * (x - 1.0)))
+            elif distance[j, m] < PARALLEL:
+                continue
+            elif CUBOCT_NORTH_OF < angle < CUBOCT_SOUTH_OF:
+                ring[m] = 2
+                polar[m] = gaussian(CUBOCT_EQUATOR_WIDTH * (x - 0.5))
+            elif angle < CUBOCT_NORTH_OF:
+                ring[m] = 1
+                polar[m] = gaussian(CUBOCT_RING_WIDTH * (x - 1 / 3))
+            elif angle > CUBOCT_SOUTH_OF:
+                ring[m] = 3
+                polar[m] = gaussian(CUBOCT_RING_WIDTH * (x - 2 / 3.0))
+        for k in range(n):
+            if ring[k] != 2:
+                continue
+            score = 0.0
+            count = 0
+            for m in range(n):
+                if m == k or ring[m] == 0:
+                    continue
+                c = cosine(meridian[j, k], meridian[j, m])
+                if ring[m] == 2:
+                    score += c * c * polar[m]
+                else:
+                    sine = math.sqrt((1.0 - c) * (1.0 + c))
+                    score += gaussian(CUBOCT_AZIMUTH_WIDTH * (sine - CUBOCT_AZIMUTH_SINE)) * polar[m]
+                count += 1
+            if count > 0:
+                best = max(best, score / count)
+    return best
