@@ -182,7 +182,7 @@ def test_a_perfect_motif_scores_one_and_a_random_shell_less(cn, name, shape):
     ],
 )
 def test_bond_order_of_the_literature(shape, q4, q6):
-    """Steinhardt et al. (1983), and Mickel et al., J. Chem. Phys. 138, 044501 (2013), table I; q2 of all is 0."""
+    """Steinhardt et al. (1983), and Mickel et al., J. Chem. Phys. 138, 044501 (2013); q2 of all is 0."""
     out = np.empty(3)
     bond_order(np.ascontiguousarray(directions(shape) @ FRAME), out)
     assert out[1:] == pytest.approx([q4, q6], abs=1e-5)
