@@ -11,6 +11,7 @@ import click
 
 from .. import __version__
 from .errors import DismaiError
+from .metrics.command import metrics
 from .task import all_tasks, find_task, run_task
 
 
@@ -39,6 +40,9 @@ def list_tasks() -> None:
 def schema(task: str) -> None:
     """Print the JSON schema of TASK's parameters."""
     click.echo(json.dumps(find_task(task).model().model_json_schema(), indent=2))
+
+
+cli.add_command(metrics)
 
 
 @cli.group(invoke_without_command=True)

@@ -32,7 +32,7 @@ CHECKPOINT = "checkpoint"
 #: Names in results.json that belong to the contract, not to a task.
 RESERVED = ("task", "status", "seed", "device", "versions", "timings", "error")
 #: Libraries whose versions are written down when they are installed.
-VERSIONED = ("aiida-dismai", "numpy", "ase", "pymatgen", "torch", "matgl", "matminer", "chgnet")
+VERSIONED = ("aiida-dismai", "numpy", "ase", "pymatgen", "torch", "matgl", "numba", "chgnet")
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,7 @@ class Context:
         seed: the seed, None for a task without random numbers.
         inputs: absolute paths by input name (absent when optional and not given).
         max_seconds: after so many seconds the task writes a checkpoint and stops; None is no limit.
+        watch: is told of every line of progress.
     """
 
     folder: Path
@@ -85,6 +86,7 @@ class Context:
     inputs: dict[str, Path] = field(default_factory=dict)
     max_seconds: float | None = None
     started: float = field(default_factory=time.monotonic)
+    watch: Callable[[Mapping[str, Any]], None] | None = None
 
     def required_seed(self) -> int:
         """Return the seed of a seeded task."""
@@ -112,6 +114,8 @@ class Context:
         line |= {key: _round(value) for key, value in more.items()}
         with (self.folder / PROGRESS).open("a") as handle:
             handle.write(json.dumps(line) + "\n")
+        if self.watch is not None:
+            self.watch(line)
 
     def elapsed(self) -> float:
         """Seconds since the task started."""
@@ -217,10 +221,15 @@ def read_task(path: Path) -> tuple[Task, Context, Parameters]:
     return task, Context(folder, seed, inputs, None if limit is None else float(limit)), parameters
 
 
-def run_task(path: Path, report: Callable[[str], None] = print) -> int:
+def run_task(
+    path: Path,
+    report: Callable[[str], None] = print,
+    watch: Callable[[Mapping[str, Any]], None] | None = None,
+) -> int:
     """Run the task in ``path`` and write ``results.json``; return the exit status (0 finished, 1 not).
 
-    Whatever goes wrong ends as ``status`` and ``error`` (``kind`` and ``message``) in ``results.json``.
+    ``report`` is given what went wrong, in a line; ``watch`` every line of progress. Whatever goes wrong ends as
+    ``status`` and ``error`` (``kind`` and ``message``) in ``results.json``.
     """
     started = time.monotonic()
     record: dict[str, Any] = {"task": None, "status": "failed", "seed": None, "device": "cpu", "versions": versions()}
@@ -228,6 +237,7 @@ def run_task(path: Path, report: Callable[[str], None] = print) -> int:
     status = 1
     try:
         task, context, parameters = read_task(path)
+        context.watch = watch
         record |= {"task": task.name, "seed": context.seed}
         function = _import(task.function)
         record["timings"] = {"imports": time.monotonic() - started}

@@ -9,32 +9,43 @@ It can reach below zero, also for a distance.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
 #: ``{"value": …, "lower": …, "upper": …}``, bounds of the interval; None where there is no number.
 Interval = dict[str, float | None]
+#: Numbers of a group of weights: 16 MB, however many structures there are.
+WEIGHTS_AT_ONCE = 2_000_000
 
 
-def resample_weights(n: int, resamples: int, seed: int) -> NDArray[np.float64]:
-    """Draw the resamples.
+class Draws:
+    """The resamples of a set of ``n`` structures.
 
     Args:
-        n: number of structures; of none there is nothing to draw, and the result is ``(resamples, 0)``.
+        n: number of structures; of none there is nothing to draw.
         resamples: how many times ``n`` of them are drawn.
         seed: of ``numpy.random.default_rng``.
-
-    Returns:
-        ``(resamples, n)`` the share of each structure in each resample; rows sum to 1, so that
-        ``weights @ values`` are the resampled means.
     """
-    weights = np.zeros((resamples, n))
-    if n == 0:
-        return weights
-    generator = np.random.default_rng(seed)
-    for row in weights:
-        row[:] = np.bincount(generator.choice(n, size=n, replace=True), minlength=n)
-    return weights / n
+
+    def __init__(self, n: int, resamples: int, seed: int) -> None:
+        self.n = n
+        self.repeats = resamples
+        self.seed = seed
+
+    def groups(self) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+        """Yield resamples in groups: which they are, and ``(group, n)`` the share of each structure (rows sum to 1)."""
+        generator = np.random.default_rng(self.seed)
+        size = max(1, min(self.repeats, WEIGHTS_AT_ONCE // max(self.n, 1)))
+        for start in range(0, self.repeats, size):
+            stop = min(start + size, self.repeats)
+            weights = np.zeros((stop - start, self.n))
+            if self.n:
+                for row in weights:
+                    row[:] = np.bincount(generator.choice(self.n, size=self.n, replace=True), minlength=self.n)
+                weights /= self.n
+            yield slice(start, stop), weights
 
 
 def pivotal_interval(value: float, resampled: NDArray[np.float64], confidence: float) -> Interval:

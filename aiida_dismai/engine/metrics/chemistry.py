@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..errors import BadInput
-from ..structures import StructureSet
+from ..structures import StructureSet, StructureStream
 
 
 @dataclass(frozen=True)
@@ -57,43 +57,42 @@ class Chemistry:
         }
 
 
-def common_composition(structures: StructureSet, chemistry: Chemistry, where: str) -> dict[str, int]:
-    """Return the atoms of each element that all structures have (atom order may differ).
+def composition_of(structure: StructureSet) -> dict[str, int]:
+    """Return the atoms of each element of a set of one structure, by atomic number."""
+    from ase.data import chemical_symbols
+
+    counts = Counter(structure.numbers.tolist())
+    return {chemical_symbols[number]: count for number, count in sorted(counts.items())}
+
+
+def formula(composition: Mapping[str, int]) -> str:
+    """Return a composition as a person writes it."""
+    return "".join(f"{symbol}{count if count > 1 else ''}" for symbol, count in composition.items())
+
+
+def common_composition(stream: StructureStream, where: str) -> dict[str, int]:
+    """Return the atoms of each element that all structures have (their order may differ).
 
     Args:
-        structures: at least one.
-        chemistry: the elements allowed; every cation must be there.
+        stream: the structures.
         where: named in the errors.
 
     Raises:
-        BadInput: an element without an oxidation state, a cation that is missing, or structures whose
-            compositions differ.
+        BadInput: no structures, or structures whose compositions differ.
     """
-    charged = dict(chemistry.oxidation_states)
-    odd = [symbol for symbol in structures.elements if symbol not in charged]
-    if odd:
-        raise BadInput(
-            f"{where}: {', '.join(odd)} has no oxidation state; known are {', '.join(sorted(charged))} "
-            "(parameter oxidation_states)"
-        )
-    first = _counts(structures, 0)
-    missing = [symbol for symbol in chemistry.cations if symbol not in first]
-    if missing:
-        raise BadInput(
-            f"{where}: structure 0 ({structures.formulas[0]}) has no {', '.join(missing)}; name the cations that "
-            "are there (parameter cations)"
-        )
-    for i in range(1, len(structures)):
-        if _counts(structures, i) != first:
-            raise BadInput(
-                f"{where}: structure {i} ({structures.formulas[i]}) has another composition than structure 0 "
-                f"({structures.formulas[0]}); the metrics compare structures of one composition"
-            )
+    first: dict[str, int] = {}
+    index = 0
+    for block in stream.blocks():
+        for structure in block:
+            counts = composition_of(structure)
+            if index == 0:
+                first = counts
+            elif counts != first:
+                raise BadInput(
+                    f"{where}: structure {index} ({formula(counts)}) has another composition than structure 0 "
+                    f"({formula(first)}); the metrics compare structures of one composition"
+                )
+            index += 1
+    if not index:
+        raise BadInput(f"{where}: the set of structures is empty")
     return first
-
-
-def _counts(structures: StructureSet, i: int) -> dict[str, int]:
-    from ase.data import chemical_symbols
-
-    counts = Counter(structures.numbers[structures.atoms_of(i)].tolist())
-    return {chemical_symbols[number]: count for number, count in sorted(counts.items())}

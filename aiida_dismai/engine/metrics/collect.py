@@ -1,131 +1,257 @@
-"""Summaries of many structures: one after another or in several processes, none of them twice.
+"""Records of many structures: one after another or in several processes, none of them computed twice.
 
-Each finished structure is one line of ``checkpoint/fingerprints.jsonl``, found again by a hash of the
-structure, the chemistry and the version of the fingerprint. So a killed task goes on where it was, and
-lines of other structures or parameters are never used by mistake.
+Records are found again by a hash of the structure, in a file that says what they belong to. So a killed
+task goes on where it was, and records of other structures or parameters are never used by mistake.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from pathlib import Path
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import Unfinished
-from ..structures import StructureSet
+from ..structures import StructureSet, StructureStream
 from ..task import Context
-from . import fingerprints
-from .chemistry import Chemistry
-from .summaries import Summary
+from .chemistry import composition_of, formula
+from .kinds.base import Composition, MetricKind
+from .records import NotAnalysed, RecordFile, Records
+
+#: Structures that are given to a process at once.
+BATCH = 4
+#: Properties that go with the structures into the results; NaN or None where there are none.
+CARRIED = ("energy", "steps", "source_index")
 
 
-class Log:
-    """Finished structures on disk, by key; a line cut off by a kill is as if it were not there.
+@dataclass
+class Collected:
+    """A set of structures after all of them were described.
 
-    Args:
-        path: the file; made with the first :meth:`add`.
+    Attributes:
+        n: how many there are.
+        n_not_converged: of these, how many were not analysed because their relaxation had not converged.
+        failures: (place, reason) of the others that were not analysed.
+        index: ``(m,)`` places of those that were.
+        records: of those that were.
+        energy_per_atom: ``(m,)`` eV; None when the structures have no energies.
+        area: ``(m,)`` of the face spanned by the first two lattice vectors, Å².
+        n_atoms: ``(m,)``.
+        steps: ``(m,)`` of the relaxation, None when nothing is said of them.
+        source_index: ``(m,)`` place in the structures generated; the same as ``index`` when nothing is said.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.found: dict[str, Summary | str] = {}
-        content = path.read_text() if path.is_file() else ""
-        for line in content.splitlines():
-            try:
-                entry = json.loads(line)
-                summary = entry["failed"] if "failed" in entry else Summary.from_plain(entry)
-                self.found[entry["key"]] = summary
-            except (ValueError, KeyError, TypeError, AttributeError):
-                continue
-        #: A line without its end must not swallow the next one.
-        self.separator = "" if not content or content.endswith("\n") else "\n"
-
-    def add(self, key: str, summary: Summary | str) -> None:
-        """Keep the summary of a structure, or the reason why it has none."""
-        self.found[key] = summary
-        entry = {"key": key} | ({"failed": summary} if isinstance(summary, str) else summary.plain())
-        with self.path.open("a") as handle:
-            handle.write(self.separator + json.dumps(entry) + "\n")
-        self.separator = ""
+    n: int
+    n_not_converged: int
+    failures: list[tuple[int, str]]
+    index: NDArray[np.int64]
+    records: Records
+    area: NDArray[np.float64]
+    n_atoms: NDArray[np.int64]
+    energy_per_atom: NDArray[np.float64] | None = None
+    steps: NDArray[Any] | None = None
+    source_index: NDArray[np.int64] = field(default_factory=lambda: np.array([], dtype=np.int64))
 
 
-def key_of(structure: StructureSet, chemistry: Chemistry) -> str:
-    """Return the key under which a structure's summary is kept: its atoms and cell, not its properties."""
-    about = json.dumps([fingerprints.VERSION, structure.without_properties().content_hash, chemistry.plain()])
-    return hashlib.sha256(about.encode()).hexdigest()
+def key_of(structure: StructureSet) -> bytes:
+    """Return the key of a structure's record: its atoms and cell, not its properties."""
+    return bytes.fromhex(
+        structure.without_properties().content_hash if structure.properties else structure.content_hash
+    )
 
 
-def summarise(structure: StructureSet, chemistry: Chemistry) -> Summary | str:
-    """Compute the fingerprints of one structure; returns the reason where it has none."""
-    try:
-        return Summary.of(fingerprints.site_fingerprints(structure, chemistry), chemistry)
-    except fingerprints.FingerprintError as error:
-        return str(error)
+def describe_all(
+    context: Context, stage: str, stream: StructureStream, kind: MetricKind, file: RecordFile, composition: Composition
+) -> Collected:
+    """Describe all structures of a file.
 
-
-def collect(
-    context: Context, stage: str, structures: StructureSet, chemistry: Chemistry, workers: int, log: Log
-) -> list[Summary | str]:
-    """Summarise all structures.
+    Structures whose property ``converged`` is False and those of another composition are not described.
 
     Args:
         context: told of every structure; its time limit is kept.
         stage: named in the progress.
-        structures: of elements that the chemistry knows.
-        chemistry: the ions.
-        workers: processes; 1 computes in this one.
-        log: what is finished already, and where to keep what is finished now.
-
-    Returns:
-        For each structure its summary or the reason why it has none.
+        stream: the structures.
+        kind: what is computed.
+        file: what is finished already, and where to keep what is finished now.
+        composition: of the reference; it must be that of every structure where the kind says so.
 
     Raises:
-        Unfinished: out of time; what is finished is in the log.
+        Unfinished: out of time; what is finished is in the file.
     """
-    total = len(structures)
-    keys = [key_of(structures[i], chemistry) for i in range(total)]
-    # Equal structures have equal keys and are computed once.
-    todo = list({key: i for i, key in reversed(list(enumerate(keys))) if key not in log.found}.values())[::-1]
-    done = total - len(todo)
-    if done:
-        context.progress(stage, done, total, resumed=done)
-    for i, summary in _compute(context, structures, chemistry, todo, min(workers, len(todo))):
-        log.add(keys[i], summary)
-        done += 1
-        context.progress(stage, done, total, index=i, failed=isinstance(summary, str))
-    left = sum(key not in log.found for key in keys)
-    if left:
-        raise Unfinished(f"{stage}: {total - left} of {total} structures done; run again to go on")
-    return [log.found[key] for key in keys]
+    total = len(stream)
+    gathered = _Gathered(kind, composition)
+    done = sum(1 for _ in _compute(context, stage, total, gathered.todo(stream, file), kind, file))
+    if len(gathered.keys) < total or any(key is not None and key not in file for key in gathered.keys):
+        raise Unfinished(f"{stage}: out of time after {done} more of {total} structures; run again to go on")
+    return gathered.finish(file)
+
+
+class _Gathered:
+    """What is noted of each structure while the file is read."""
+
+    def __init__(self, kind: MetricKind, composition: Composition) -> None:
+        self.kind = kind
+        self.composition = composition
+        #: key of a structure that is to be described, None otherwise
+        self.keys: list[bytes | None] = []
+        self.failures: dict[int, str] = {}
+        self.not_converged = 0
+        self.area: list[float] = []
+        self.n_atoms: list[int] = []
+        self.carried: dict[str, list[Any]] = {name: [] for name in CARRIED}
+        self.missing: set[str] = set()
+
+    def todo(self, stream: StructureStream, file: RecordFile) -> Iterator[tuple[int, bytes, StructureSet | None]]:
+        """Read the structures; yields index, key, and the structure if it is not recorded yet."""
+        asked: set[bytes] = set()
+        for block in stream.blocks():
+            for structure in block:
+                index = len(self.keys)
+                self._note(structure)
+                reason = self._reason(structure)
+                if reason is not None:
+                    self.keys.append(None)
+                    if reason:
+                        self.failures[index] = reason
+                    else:
+                        self.not_converged += 1
+                    continue
+                bare = structure.without_properties() if structure.properties else structure
+                key = key_of(bare)
+                self.keys.append(key)
+                # equal structures have equal keys and are computed once
+                new = key not in file and key not in asked
+                asked.add(key)
+                yield index, key, bare if new else None
+
+    def _note(self, structure: StructureSet) -> None:
+        a, b = structure.cells[0, :2]
+        self.area.append(float(np.linalg.norm(np.cross(a, b))))
+        self.n_atoms.append(len(structure.numbers))
+        for name, values in self.carried.items():
+            if name in structure.properties:
+                values.append(structure.properties[name].values[0])
+            else:
+                self.missing.add(name)
+
+    def _reason(self, structure: StructureSet) -> str | None:
+        """Return why a structure is not to be described: empty for one that has not converged, None if it is."""
+        if "converged" in structure.properties and not structure.properties["converged"].values[0]:
+            return ""
+        if self.kind.same_composition and self.composition:
+            counts = composition_of(structure)
+            if any(counts.get(symbol, 0) != count for symbol, count in self.composition.items()):
+                return f"{formula(counts)} where the reference has {formula(self.composition)}"
+        return None
+
+    def finish(self, file: RecordFile) -> Collected:
+        """Put everything together."""
+        reasons = {i: file.reason(key) for i, key in enumerate(self.keys) if key is not None}
+        failures = self.failures | {i: reason for i, reason in reasons.items() if reason is not None}
+        index = np.array([i for i, reason in reasons.items() if reason is None], dtype=np.int64)
+        keys = [key for key in (self.keys[i] for i in index) if key is not None]
+        n_atoms = np.array(self.n_atoms, dtype=np.int64)[index]
+        carried = {
+            name: None if name in self.missing or not self.keys else np.array(values)[index]
+            for name, values in self.carried.items()
+        }
+        energy = None if carried["energy"] is None else carried["energy"].astype(float) / n_atoms
+        source = index if carried["source_index"] is None else carried["source_index"]
+        return Collected(
+            len(self.keys),
+            self.not_converged,
+            sorted(failures.items()),
+            index,
+            Records(file, keys, self.kind.dtype(self.composition)),
+            np.array(self.area)[index],
+            n_atoms,
+            energy,
+            carried["steps"],
+            source,
+        )
+
+
+def describe(kind: MetricKind, structure: StructureSet) -> bytes | NotAnalysed:
+    """Describe one structure; returns the bytes of its record, or why it has none."""
+    record = np.zeros((), kind.dtype(composition_of(structure)))
+    try:
+        for name, value in kind.describe(structure).items():
+            record[name] = value
+    except NotAnalysed as reason:
+        return reason
+    return record.tobytes()
+
+
+def describe_many(kind: MetricKind, structures: list[StructureSet]) -> list[bytes | NotAnalysed]:
+    """Describe some structures, in a process of their own."""
+    return [describe(kind, structure) for structure in structures]
 
 
 def _compute(
-    context: Context, structures: StructureSet, chemistry: Chemistry, todo: Sequence[int], workers: int
-) -> Iterator[tuple[int, Summary | str]]:
-    """Yield (index, summary) as they are finished; stops early when out of time."""
-    if workers <= 1:
-        for i in todo:
-            yield i, summarise(structures[i], chemistry)
-            if context.out_of_time():
-                return
-        return
+    context: Context,
+    stage: str,
+    total: int,
+    todo: Iterable[tuple[int, bytes, StructureSet | None]],
+    kind: MetricKind,
+    file: RecordFile,
+) -> Iterator[int]:
+    """Record the structures and report them; yields each index that was computed. Stops early when out of time."""
+    workers = kind.parameters.workers
+    found = _in_processes(context, todo, kind, workers) if workers > 1 else _in_this_process(context, todo, kind)
+    for done, (index, key, content) in enumerate(found, start=1):
+        failed = {}
+        if content is not None:
+            file.add(key, content)
+            failed = {"failed": True} if isinstance(content, NotAnalysed) else {}
+            yield index
+        context.progress(stage, done, total, index=index, **failed)
+
+
+Found = Iterator[tuple[int, bytes, bytes | NotAnalysed | None]]
+
+
+def _in_this_process(
+    context: Context, todo: Iterable[tuple[int, bytes, StructureSet | None]], kind: MetricKind
+) -> Found:
+    for index, key, structure in todo:
+        if structure is None:
+            yield index, key, None
+            continue
+        yield index, key, describe(kind, structure)
+        if context.out_of_time():
+            return
+
+
+def _in_processes(
+    context: Context, todo: Iterable[tuple[int, bytes, StructureSet | None]], kind: MetricKind, workers: int
+) -> Found:
     import multiprocessing
 
+    waiting = iter(todo)
+    batch: list[tuple[int, bytes, StructureSet]] = []
+    running: dict[Future[list[bytes | NotAnalysed]], list[tuple[int, bytes]]] = {}
     # Forking a process that has run torch or OpenMP threads can hang.
-    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
-    with pool:
-        waiting = iter(todo)
-        running: dict[Future[Summary | str], int] = {}
-        while True:
-            # A few in hand for each process, so that little is lost when the time is up.
-            while len(running) < 2 * workers and not context.out_of_time():
-                if (chosen := next(waiting, None)) is None:
-                    break
-                running[pool.submit(summarise, structures[chosen], chemistry)] = chosen
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        more = True
+        while more or running or batch:
+            # A few in hand for each process, so that none waits, memory stays flat, and little is lost in the end.
+            while more and len(running) < 3 * workers and not context.out_of_time():
+                item = next(waiting, None)
+                more = item is not None
+                if item is not None and item[2] is None:
+                    yield item[0], item[1], None
+                elif item is not None and item[2] is not None:
+                    batch.append((item[0], item[1], item[2]))
+                if batch and (len(batch) == BATCH or not more):
+                    future = pool.submit(describe_many, kind, [structure for _, _, structure in batch])
+                    running[future] = [(index, key) for index, key, _ in batch]
+                    batch = []
             if not running:
                 return
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in finished:
-                yield running.pop(future), future.result()
+                for (index, key), content in zip(running.pop(future), future.result(), strict=True):
+                    yield index, key, content

@@ -1,13 +1,17 @@
-"""Parameters of the tasks ``postprocess`` and ``metrics``; light, imports no pymatgen and no matminer."""
+"""Parameters of the tasks ``postprocess``, ``describe`` and ``metrics``; light, imports no pymatgen and no Numba."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
+from ..alloys.parameters import AlloyLatticeParameters
 from ..parameters import Parameters
 from .chemistry import Chemistry
+
+#: The families of metrics.
+Kind = Literal["interface", "amorphous", "alloy"]
 
 
 class PostprocessParameters(Parameters):
@@ -33,10 +37,9 @@ class PostprocessParameters(Parameters):
         return self
 
 
-class MetricsParameters(Parameters):
-    """Comparison of generated with training structures (kind ``interface``: Li3ScCl6 | LiCoO2 and its like)."""
+class InterfaceParameters(Parameters):
+    """Interfaces of ionic crystals (Li3ScCl6 | LiCoO2 and its like): surroundings of the cations."""
 
-    kind: Literal["interface"] = Field("interface", description="Which family of metrics.")
     oxidation_states: dict[str, float] = Field(
         {"Li": 1, "Sc": 3, "Co": 3, "Cl": -1, "O": -2},
         description="Oxidation state of every element that occurs; bonds are between opposite charges only.",
@@ -49,6 +52,57 @@ class MetricsParameters(Parameters):
     anions: list[str] = Field(
         ["Cl", "O"], min_length=1, description="The elements whose share among a site's neighbours is counted."
     )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> InterfaceParameters:
+        self.chemistry()
+        return self
+
+    def chemistry(self) -> Chemistry:
+        """Return the ions; raises ``ValueError`` where they do not fit each other."""
+        return Chemistry.build(self.oxidation_states, self.cations, self.anions)
+
+
+class AmorphousParameters(Parameters):
+    """Amorphous structures (silicon and its like): motifs, radial distribution, bond angles."""
+
+    rdf_cutoff: float = Field(10.0, gt=0, le=100, description="The radial distribution reaches so far, Å.")
+    rdf_bins: int = Field(500, ge=2, le=100_000, description="Bins of the radial distribution, all of one width.")
+    angle_width: float = Field(
+        0.5, gt=0, le=60, description="Width of the bins of the bond angles, degrees; 180 must be a multiple of it."
+    )
+
+    @model_validator(mode="after")
+    def _whole_bins(self) -> AmorphousParameters:
+        if abs(180 / self.angle_width - round(180 / self.angle_width)) > 1e-9:
+            raise ValueError(f"angle_width: 180° is not a multiple of {self.angle_width:g}°")
+        return self
+
+
+class DescribeParameters(Parameters):
+    """What is computed of every structure by itself."""
+
+    kind: Kind = Field("interface", description="Which family of metrics.")
+    interface: InterfaceParameters = Field(InterfaceParameters(), description="Of kind 'interface'.")
+    amorphous: AmorphousParameters = Field(AmorphousParameters(), description="Of kind 'amorphous'.")
+    alloy: AlloyLatticeParameters = Field(AlloyLatticeParameters(), description="Of kind 'alloy'.")
+    compat: bool = Field(
+        False,
+        description="Give the numbers of the authors' scripts also where these are peculiar (docs/metrics.md lists "
+        "where), as far as they do not hang on the order of the atoms.",
+    )
+    workers: int = Field(1, ge=1, le=256, description="Processes that describe structures.")
+
+    @model_validator(mode="after")
+    def _own_table_only(self) -> DescribeParameters:
+        for other in set(get_args(Kind)) & self.model_fields_set - {self.kind}:
+            raise ValueError(f"'{other}' holds parameters of the kind '{other}', but kind is '{self.kind}'")
+        return self
+
+
+class MetricsParameters(DescribeParameters):
+    """Comparison of generated with training structures."""
+
     generated_total: Annotated[int, Field(ge=1)] | None = Field(
         None,
         description="Structures generated at first, before any was lost in post-processing or relaxation; "
@@ -57,16 +111,9 @@ class MetricsParameters(Parameters):
     resamples: int = Field(1000, ge=10, le=1_000_000, description="Bootstrap resamples of the generated structures.")
     bootstrap_seed: int = Field(7, ge=0, lt=2**63, description="Seed of the resampling (7 is the authors').")
     confidence: float = Field(0.95, gt=0, lt=1, description="Confidence of the intervals.")
+    floor_repeats: int = Field(
+        200, ge=2, le=100_000, description="Random divisions of the training set from which the noise floor is taken."
+    )
     motif_threshold: float = Field(
         0.01, ge=0, le=1, description="Motifs with at least this share of the training sites are listed."
     )
-    workers: int = Field(1, ge=1, le=256, description="Processes that compute fingerprints.")
-
-    @model_validator(mode="after")
-    def _consistent(self) -> MetricsParameters:
-        self.chemistry()
-        return self
-
-    def chemistry(self) -> Chemistry:
-        """Return the ions; raises ``ValueError`` where they do not fit each other."""
-        return Chemistry.build(self.oxidation_states, self.cations, self.anions)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,59 +15,119 @@ from numpy.typing import NDArray
 
 from ..errors import BadInput
 from ..files import write_atomically
-from . import fingerprints
-from .chemistry import Chemistry
-from .summaries import Summaries
+from ..structures import StructureStream
+from ..task import Context
+from .chemistry import common_composition
+from .collect import Collected, describe_all
+from .kinds.base import Composition, MetricKind, Vectors
+from .records import RecordFile, Records, StoredRecords
+from .statistics import average
 
 FORMAT = "dismai-reference"
-VERSION = 1
+VERSION = 2
 META = "meta"
 
 
 @dataclass(frozen=True)
 class Reference:
-    """The summaries of the training structures, and what they belong to.
+    """The records of the training structures, and what they belong to.
 
     Attributes:
-        chemistry: the ions.
-        composition: atoms of each element in every structure.
-        structures_hash: SHA-256 of the training structures without their properties.
+        composition: atoms of each element in every structure, as far as it is known; empty where it may differ.
+        structures_hash: SHA-256 over the training structures without their properties, or over the authors' files.
         n_structures: how many there were, with those that could not be analysed.
-        summaries: of those that could.
+        records: of those that could.
+        failures: (place, reason) of those that could not.
+        energy_per_atom: ``(n,)`` of those that could, eV; None when unknown.
+        area: ``(n,)`` Å², and ``n_atoms`` ``(n,)``, likewise.
+        n_atoms: atoms of each structure.
+        unknown: vectors of which the reference says nothing (published files can be incomplete).
     """
 
-    chemistry: Chemistry
-    composition: Mapping[str, int]
+    composition: Composition
     structures_hash: str
     n_structures: int
-    summaries: Summaries
+    records: Records
+    failures: list[tuple[int, str]] = field(default_factory=list)
+    energy_per_atom: NDArray[np.float64] | None = None
+    area: NDArray[np.float64] | None = None
+    n_atoms: NDArray[np.int64] | None = None
+    unknown: tuple[str, ...] = ()
 
-    @property
-    def average(self) -> NDArray[np.float64]:
-        """Average fingerprint of each cation over all sites of all structures, ``(cations, features)``."""
-        return self.summaries.means.mean(axis=0)
+    def averages(self, kind: MetricKind) -> Vectors:
+        """Return the average of every vector; NaN where it is unknown."""
+        return average(self.records, lambda block: kind.vectors(block, self.composition))
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, kind: MetricKind) -> None:
         """Write the file, atomically; equal references give equal bytes."""
         meta = {
             "format": FORMAT,
             "version": VERSION,
-            "kind": "interface",
-            "fingerprint_version": fingerprints.VERSION,
-            "features": fingerprints.feature_labels(self.chemistry),
+            "about": kind.about(),
             "composition": dict(self.composition),
             "structures_hash": self.structures_hash,
             "n_structures": self.n_structures,
-            "failures": [list(item) for item in self.summaries.failures],
-        } | self.chemistry.plain()
-        arrays: dict[str, Any] = {
-            META: np.array(json.dumps(meta, sort_keys=True)),
-            "average": self.average,
-            "index": self.summaries.index,
-            "means": self.summaries.means,
+            "failures": [list(item) for item in self.failures],
+            "unknown": list(self.unknown),
         }
-        arrays |= {f"motifs.{cation}": codes for cation, codes in self.summaries.motifs.items()}
+        arrays: dict[str, Any] = {META: np.array(json.dumps(meta, sort_keys=True))}
+        arrays |= {f"average.{name}": values for name, values in self.averages(kind).items()}
+        for name, value in (("energy_per_atom", self.energy_per_atom), ("area", self.area), ("n_atoms", self.n_atoms)):
+            if value is not None:
+                arrays[name] = value
+        blocks = list(self.records.blocks())
+        arrays["records"] = np.concatenate(blocks) if blocks else np.zeros(0, self.records.dtype)
         write_atomically(path, lambda handle: np.savez(handle, allow_pickle=False, **arrays))
+
+
+def make_reference(
+    context: Context, stage: str, path: Path, kind: MetricKind, file: RecordFile
+) -> tuple[Reference, Collected | None]:
+    """Read a reference, or make it from training structures.
+
+    Args:
+        context: of the task.
+        stage: named in the progress.
+        path: structures, a file of :meth:`Reference.save`, or a folder of the authors' csv files.
+        kind: the family of metrics.
+        file: where records are kept.
+
+    Returns:
+        The reference, and where it was made from structures what was noted of them.
+
+    Raises:
+        BadInput: nothing that can be a reference of this kind; says why.
+        Unfinished: out of time.
+    """
+    if path.is_dir():
+        return _published(path, kind), None
+    if is_reference(path):
+        return load_reference(path, kind), None
+    stream = StructureStream(path)
+    where = f"{path} ({stage})"
+    composition: Composition = {}
+    if kind.same_composition:
+        composition = common_composition(stream, where)
+        kind.require_elements(composition, where)
+    elif not len(stream):
+        raise BadInput(f"{where}: the set of structures is empty")
+    found = describe_all(context, stage, stream, kind, file, composition)
+    if not len(found.records):
+        first = f"; structure {found.failures[0][0]}: {found.failures[0][1]}" if found.failures else ""
+        raise BadInput(f"{where}: none of its {found.n} structures could be analysed{first}")
+    digest = hashlib.sha256(b"".join(found.records.keys)).hexdigest()
+    reference = Reference(
+        composition, digest, found.n, found.records, found.failures, found.energy_per_atom, found.area, found.n_atoms
+    )
+    return reference, found
+
+
+def _published(folder: Path, kind: MetricKind) -> Reference:
+    """Read the authors' csv files."""
+    records, composition, known = kind.published(folder)
+    unknown = tuple(name for name in kind.vectors(records[:1], composition) if name not in known)
+    digest = hashlib.sha256(records.tobytes()).hexdigest()
+    return Reference(composition, digest, len(records), StoredRecords(records), unknown=unknown)
 
 
 def is_reference(path: Path) -> bool:
@@ -80,30 +141,46 @@ def is_reference(path: Path) -> bool:
         return False
 
 
-def load_reference(path: Path, chemistry: Chemistry) -> Reference:
+def load_reference(path: Path, kind: MetricKind) -> Reference:
     """Read a reference that was written before.
 
     Args:
         path: the file.
-        chemistry: the ions asked for; the file must have been made with the same.
+        kind: the family of metrics with its parameters; the file must have been made with the same.
 
     Raises:
-        BadInput: truncated, made by another version, or for other ions.
+        BadInput: truncated, made by another version, or with other parameters.
     """
     try:
         with np.load(path, allow_pickle=False) as archive:
             meta = json.loads(str(archive[META]))
-            if (meta["version"], meta["fingerprint_version"]) != (VERSION, fingerprints.VERSION):
+            if meta["version"] != VERSION:
                 raise BadInput(f"{path}: a reference of another version; give the training structures instead")
-            stored = Chemistry.build(meta["oxidation_states"], meta["cations"], meta["anions"])
-            if stored != chemistry:
+            if odd := _differences(meta["about"], json.loads(json.dumps(kind.about()))):
                 raise BadInput(
-                    f"{path}: made for {stored.plain()}, but the parameters say {chemistry.plain()}; "
-                    "give the training structures instead, or the parameters it was made with"
+                    f"{path}: made with {odd}; give the training structures instead, or the parameters it was made with"
                 )
-            motifs = {cation: archive[f"motifs.{cation}"] for cation in chemistry.cations}
+            arrays = {name: archive[name] for name in ("energy_per_atom", "area", "n_atoms") if name in archive}
             failures = [(int(place), str(reason)) for place, reason in meta["failures"]]
-            summaries = Summaries(archive["index"], archive["means"], motifs, failures)
-            return Reference(stored, meta["composition"], meta["structures_hash"], meta["n_structures"], summaries)
+            return Reference(
+                meta["composition"],
+                meta["structures_hash"],
+                meta["n_structures"],
+                StoredRecords(archive["records"]),
+                failures,
+                arrays.get("energy_per_atom"),
+                arrays.get("area"),
+                arrays.get("n_atoms"),
+                tuple(meta["unknown"]),
+            )
     except (zipfile.BadZipFile, KeyError, ValueError, EOFError, OSError) as error:
         raise BadInput(f"{path}: truncated or not a reference of this project ({error})") from error
+
+
+def _differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    """Return what differs in words, empty when nothing does."""
+    return ", ".join(
+        f"{name} {found.get(name)!r} (now {wanted.get(name)!r})"
+        for name in sorted({*found, *wanted})
+        if found.get(name) != wanted.get(name)
+    )

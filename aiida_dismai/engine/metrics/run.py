@@ -1,167 +1,255 @@
-"""Task ``metrics``: generated structures against training structures, as one set of numbers."""
+"""Tasks ``describe`` (every structure by itself) and ``metrics`` (generated against training structures)."""
 
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadInput
-from ..files import write_atomically
-from ..structures import StructureSet, load_structures
+from ..structures import StructureStream
 from ..task import Context
-from .bootstrap import resample_weights, share_interval
-from .chemistry import Chemistry, common_composition
-from .collect import Log, collect
-from .fingerprints import feature_labels
-from .interface import ALL, interface_metrics, per_structure
-from .motifs import ISOLATED
-from .parameters import MetricsParameters
-from .reference import Reference, is_reference, load_reference
-from .summaries import Summaries
+from . import arrays
+from .bootstrap import share_interval
+from .chemistry import composition_of, formula
+from .collect import Collected, describe_all
+from .compare import Comparison, validation_floor
+from .energies import energy_results
+from .kinds import MetricKind, find_kind
+from .kinds.base import Composition
+from .parameters import DescribeParameters, MetricsParameters
+from .records import merge, open_records
+from .reference import Reference, make_reference
 
-LOG = "fingerprints.jsonl"
+RECORDS = "records.bin"
+
+
+def describe(context: Context, parameters: DescribeParameters) -> dict[str, Any]:
+    """Describe structures one by one: the part of the metrics that takes time, for a chunk of a set.
+
+    Writes ``records.bin``, which the task ``metrics`` takes as its input ``records``.
+
+    Returns:
+        ``n_structures``, ``n_described``, ``n_not_converged``, ``n_not_analysed`` and ``not_analysed`` (index and
+        reason).
+
+    Raises:
+        BadInput: an unreadable or empty file.
+        Unfinished: out of time; finished structures are kept.
+    """
+    kind = find_kind(parameters)
+    file = open_records(context.checkpoint, kind.about())
+    stream = StructureStream(context.inputs["structures"])
+    if not len(stream):
+        raise BadInput(f"{stream.path}: the set of structures is empty")
+    started = time.monotonic()
+    found = describe_all(context, "describe", stream, kind, file, {})
+    spent = time.monotonic() - started
+    if not file.exists:
+        raise BadInput(f"{stream.path}: none of its {found.n} structures has converged, there is nothing to describe")
+    merge([file.path], context.folder / RECORDS)
+    return {
+        "kind": kind.name,
+        "n_structures": found.n,
+        "n_described": len(found.index),
+        "n_not_converged": found.n_not_converged,
+        "n_not_analysed": len(found.failures),
+        "not_analysed": _reasons(found.failures),
+        "timings": {"describe": spent},
+    }
 
 
 def run(context: Context, parameters: MetricsParameters) -> dict[str, Any]:
     """Compare the generated structures with the reference.
 
     Structures whose property ``converged`` is False count as failed and are not analysed; so do
-    those without a fingerprint. Writes ``reference.npz`` (the training set's side, to be used again)
-    and ``per_structure.npz``.
+    those of another composition (interface and amorphous) and those that cannot be described. Writes
+    ``reference.npz`` (the training set's side, to be used again) and ``per_structure.npz``.
 
     Returns:
-        The metrics of :func:`~.interface.interface_metrics`; ``failed_percent`` of the structures
-        generated; ``n_generated`` (at first), ``n_given``, ``n_analysed``, ``n_not_converged``,
-        ``n_isolated_sites`` (cations without a neighbour), ``n_not_analysed`` with ``not_analysed``
-        (index and reason), ``n_reference``, ``n_reference_not_analysed``, ``reference_hash``, and
-        ``mean_relaxation_steps`` of the analysed (None without a property ``steps``). If no structure could be
-        analysed the distances are None and the task is finished all the same.
+        The metrics of the kind, each with ``value``, ``lower``, ``upper`` and ``floor``; ``failed_percent`` of the
+        structures generated; ``noise_floor`` (:func:`~.floor.noise_floor`, with ``validation`` when such a set was
+        given); ``motifs`` by group of sites; ``energy_per_atom`` and ``interface_energy`` where energies are known;
+        what the kind's ``summary`` gives; ``n_generated`` (at first), ``n_given``, ``n_analysed``,
+        ``n_not_converged``, ``n_not_analysed`` with ``not_analysed`` (index and reason), ``n_isolated_sites`` (cations
+        without a neighbour) and ``n_ambiguous_sites`` (fingerprint within rounding of a tie) where there are such,
+        ``n_reference``, ``n_reference_not_analysed``, ``reference_hash``, ``not_in_reference`` (vectors that a
+        published reference lacks), and ``mean_relaxation_steps`` of the analysed (None without a property
+        ``steps``). If no structure could be analysed the distances are None and the task is finished all the same.
 
     Raises:
-        BadInput: structures of other elements or compositions, too few in ``generated_total``, a
+        BadInput: structures all of which are of another composition, too few in ``generated_total``, a
             reference that cannot be used.
         Unfinished: out of time; finished structures are kept.
     """
-    chemistry = parameters.chemistry()
-    generated = load_structures(context.inputs["structures"])
-    total = _generated_total(generated, parameters)
-    log = Log(context.checkpoint / LOG)
+    kind = find_kind(parameters)
+    stream = StructureStream(context.inputs["structures"])
+    total = _generated_total(len(stream), parameters)
+    file = open_records(context.checkpoint, kind.about())
+    if "records" in context.inputs:
+        file.absorb(context.inputs["records"])
+    timings = _Timings()
 
-    started = time.monotonic()
-    reference = _reference(context, parameters, chemistry, log)
-    reference.save(context.folder / "reference.npz")
-    timings = {"reference": time.monotonic() - started}
-
-    if len(generated):
-        composition = common_composition(generated, chemistry, "generated structures")
-        if composition != reference.composition:
+    reference, _ = make_reference(context, "reference", context.inputs["reference"], kind, file)
+    composition = dict(reference.composition)
+    if kind.same_composition and not composition and len(stream):
+        # published distributions do not say of what; the structures given then have to agree with each other
+        composition = composition_of(next(stream.blocks(1)))
+        reference = replace(reference, composition=composition)
+    reference.save(context.folder / "reference.npz", kind)
+    timings.add("reference")
+    validation = None
+    if "validation" in context.inputs:
+        validation, _ = make_reference(context, "validation", context.inputs["validation"], kind, file)
+        if dict(validation.composition) != composition:
             raise BadInput(
-                f"generated structures have the composition {_formula(composition)}, the reference "
-                f"{_formula(dict(reference.composition))}; give the training set of the same composition"
+                f"validation structures have the composition {formula(validation.composition)}, the reference "
+                f"{formula(composition)}; give the validation set of the same data set"
             )
-    converged = _converged(generated)
-    started, known = time.monotonic(), len(log.found)
-    chosen = np.flatnonzero(converged)
-    collected = collect(context, "fingerprints", generated[chosen], chemistry, parameters.workers, log)
-    summaries = _stack(collected, reference, chosen)
-    timings["fingerprints"] = time.monotonic() - started
-    if new := len(log.found) - known:
-        timings["seconds_per_structure"] = timings["fingerprints"] / new
+        timings.add("validation")
 
-    started = time.monotonic()
-    weights = resample_weights(len(summaries), parameters.resamples, parameters.bootstrap_seed)
-    results = interface_metrics(summaries, reference, weights, parameters.confidence, parameters.motif_threshold)
-    _write_per_structure(context, generated, summaries, reference)
-    timings["statistics"] = time.monotonic() - started
-    steps: NDArray[Any] = np.array([])
-    if "steps" in generated.properties:
-        steps = generated.properties["steps"].values[summaries.index]
-    return results | {
-        "kind": parameters.kind,
-        "failed_percent": share_interval(total - len(summaries), total, parameters.confidence),
-        "n_generated": total,
-        "n_given": len(generated),
-        "n_analysed": len(summaries),
-        "n_not_converged": int((~converged).sum()),
-        "n_not_analysed": len(summaries.failures),
-        "n_isolated_sites": sum(int((codes[..., 0] == ISOLATED).sum()) for codes in summaries.motifs.values()),
-        "not_analysed": [{"index": place, "reason": reason} for place, reason in summaries.failures],
-        "n_reference": len(reference.summaries),
-        "n_reference_not_analysed": len(reference.summaries.failures),
-        "reference_hash": reference.structures_hash,
-        "mean_relaxation_steps": float(np.mean(steps)) if len(steps) else None,
-        "timings": timings,
-    }
+    known = len(file.index)
+    generated = describe_all(context, "generated", stream, kind, file, composition)
+    _refuse_another_composition(stream, kind, composition, generated)
+    timings.add("generated")
+    if new := len(file.index) - known:
+        timings.found["seconds_per_structure"] = timings.found["generated"] / new
+
+    comparison = Comparison(kind, parameters, reference, generated)
+    results: dict[str, Any] = comparison.metrics()
+    floor = comparison.floor()
+    if validation is not None:
+        floor["validation"] = validation_floor(kind, parameters, reference, validation.records, len(generated.records))
+    for name, metric in kind.metrics().items():
+        # what is no distance (a share) has the training set's own as its floor
+        own = metric.measure(comparison.target[metric.vector], comparison.target[metric.vector])
+        found = floor["metrics"].get(name, {}).get("value")
+        results[name]["floor"] = found if metric.power else _number(own)
+    lost = len(reference.failures)
+    failed = share_interval(total - len(generated.records), total, parameters.confidence)
+    results["failed_percent"] = dict(failed) | {"floor": 100 * lost / reference.n_structures}
+    _write_per_structure(context.folder / "per_structure.npz", kind, reference, generated, comparison)
+    interface = kind.name == "interface"
+    results |= {"noise_floor": floor} | energy_results(generated, reference, interface)
+    results |= kind.summary(generated.records, reference.records)
+    if comparison.tables:
+        results["motifs"] = comparison.motifs()
+    timings.add("statistics")
+    return (
+        results
+        | _sites(generated)
+        | {
+            "kind": kind.name,
+            "compat": parameters.compat,
+            "n_generated": total,
+            "n_given": generated.n,
+            "n_analysed": len(generated.records),
+            "n_not_converged": generated.n_not_converged,
+            "n_not_analysed": len(generated.failures),
+            "not_analysed": _reasons(generated.failures),
+            "n_reference": len(reference.records),
+            "n_reference_not_analysed": lost,
+            "reference_hash": reference.structures_hash,
+            "not_in_reference": list(reference.unknown),
+            "mean_relaxation_steps": _mean(generated.steps),
+            "timings": timings.found,
+        }
+    )
 
 
-def _generated_total(generated: StructureSet, parameters: MetricsParameters) -> int:
-    total = len(generated) if parameters.generated_total is None else parameters.generated_total
-    if total < len(generated):
+class _Timings:
+    """Seconds since the last time that one was added."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, float] = {}
+        self.last = time.monotonic()
+
+    def add(self, name: str) -> None:
+        now = time.monotonic()
+        self.found[name] = now - self.last
+        self.last = now
+
+
+def _generated_total(given: int, parameters: MetricsParameters) -> int:
+    total = given if parameters.generated_total is None else parameters.generated_total
+    if total < given:
         raise BadInput(
-            f"generated_total is {total}, but {len(generated)} structures are given; it counts all that were "
-            "generated at first"
+            f"generated_total is {total}, but {given} structures are given; it counts all that were generated at first"
         )
     if not total:
         raise BadInput("the set of generated structures is empty; say in generated_total how many were generated")
     return total
 
 
-def _converged(generated: StructureSet) -> NDArray[np.bool_]:
-    """Return which structures are to be analysed, ``(n,)``: all, when nothing is said about convergence."""
-    if "converged" not in generated.properties:
-        return np.ones(len(generated), dtype=bool)
-    return generated.properties["converged"].values.astype(bool)
-
-
-def _reference(context: Context, parameters: MetricsParameters, chemistry: Chemistry, log: Log) -> Reference:
-    """Read the reference, or make it from training structures."""
-    path = context.inputs["reference"]
-    if is_reference(path):
-        return load_reference(path, chemistry)
-    structures = load_structures(path).require("reference")
-    composition = common_composition(structures, chemistry, "reference")
-    collected = collect(context, "reference", structures, chemistry, parameters.workers, log)
-    features = len(feature_labels(chemistry))
-    summaries = Summaries.stack(collected, chemistry, composition, features)
-    if not len(summaries):
+def _refuse_another_composition(
+    stream: StructureStream, kind: MetricKind, composition: Composition, generated: Collected
+) -> None:
+    """Refuse a set all of whose structures are of another composition: it belongs to another reference."""
+    if not kind.same_composition or len(generated.records) or generated.n_not_converged or not generated.n:
+        return
+    first = composition_of(next(stream.blocks(1)))
+    if any(first.get(symbol, 0) != count for symbol, count in composition.items()) and (
+        len(generated.failures) == generated.n
+        and all("where the reference has" in reason for _, reason in generated.failures)
+    ):
         raise BadInput(
-            f"{path}: none of the {len(structures)} training structures could be analysed; "
-            f"structure 0: {summaries.failures[0][1]}"
+            f"generated structures have the composition {formula(first)}, the reference {formula(composition)}; give "
+            "the training set of the same composition"
         )
-    digest = structures.without_properties().content_hash
-    return Reference(chemistry, composition, digest, len(structures), summaries)
 
 
-def _stack(collected: list[Any], reference: Reference, chosen: NDArray[np.int64]) -> Summaries:
-    features = len(feature_labels(reference.chemistry))
-    return Summaries.stack(collected, reference.chemistry, reference.composition, features, chosen)
+def _sites(generated: Collected) -> dict[str, int]:
+    """Count the sites that a reader should know of."""
+    names = generated.records.dtype.names or ()
+    return {
+        f"n_{name}": int(generated.records.column(name).sum())
+        for name in ("isolated_sites", "ambiguous_sites")
+        if name in names
+    }
 
 
-def _write_per_structure(context: Context, generated: StructureSet, summaries: Summaries, reference: Reference) -> None:
-    """Write ``per_structure.npz``: what :func:`~.interface.per_structure` gives, with labels and origin.
+def _reasons(failures: list[tuple[int, str]]) -> list[dict[str, Any]]:
+    return [{"index": place, "reason": reason} for place, reason in failures]
+
+
+def _number(value: Any) -> float | None:
+    number = float(value)
+    return number if np.isfinite(number) else None
+
+
+def _mean(values: NDArray[Any] | None) -> float | None:
+    return float(np.mean(values)) if values is not None and len(values) else None
+
+
+def _write_per_structure(
+    path: Path, kind: MetricKind, reference: Reference, generated: Collected, comparison: Comparison
+) -> None:
+    """Write ``per_structure.npz``.
 
     ``index`` is the place in the structures given, ``source_index`` the one in the structures generated
-    (from post-processing); ``energy_per_atom`` (eV) and ``steps`` are there when the structures have them.
+    (from post-processing); ``energy_per_atom`` (eV) and ``steps`` are there when the structures have them. Each
+    distance ``(n,)`` is that of the structure by itself to the training average; ``vector.NAME`` ``(n, length)`` is
+    what was averaged, ``average.NAME`` the average of the training set, ``curve.NAME`` see
+    :meth:`~.compare.Comparison.curves`, ``labels.NAME`` the components' names; the rest are the kind's own numbers.
     """
-    arrays: dict[str, NDArray[Any]] = dict(per_structure(summaries, reference))
-    index = summaries.index
-    arrays["index"] = index
-    arrays["source_index"] = (
-        generated.properties["source_index"].values[index] if "source_index" in generated.properties else index
-    )
-    arrays["cations"] = np.array([*reference.chemistry.cations, ALL])
-    arrays["features"] = np.array(feature_labels(reference.chemistry))
-    if "energy" in generated.properties:
-        arrays["energy_per_atom"] = (generated.properties["energy"].values / generated.n_atoms)[index]
-    if "steps" in generated.properties:
-        arrays["steps"] = generated.properties["steps"].values[index]
-    write_atomically(
-        context.folder / "per_structure.npz", lambda handle: np.savez(handle, allow_pickle=False, **arrays)
-    )
-
-
-def _formula(composition: dict[str, int]) -> str:
-    return "".join(f"{symbol}{count}" for symbol, count in composition.items())
+    records = generated.records
+    content: dict[str, NDArray[Any] | arrays.Streamed] = {
+        "index": generated.index,
+        "source_index": generated.source_index,
+    }
+    if generated.energy_per_atom is not None:
+        content["energy_per_atom"] = generated.energy_per_atom
+    if generated.steps is not None:
+        content["steps"] = generated.steps
+    content |= comparison.per_structure()
+    content |= {name: arrays.field(records, name) for name in kind.per_structure()}
+    for name, target in comparison.target.items():
+        content[f"vector.{name}"] = arrays.vector(records, kind, reference.composition, name, len(target))
+        content[f"average.{name}"] = target
+    content |= comparison.curves()
+    content |= {f"labels.{name}": np.array(labels) for name, labels in kind.labels().items()}
+    arrays.write_arrays(path, content)

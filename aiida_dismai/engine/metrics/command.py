@@ -1,0 +1,180 @@
+"""The command ``dismai metrics``: the metrics without AiiDA, from files to ``results.json``."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..errors import BadInput
+from ..task import RESULTS, run_task
+from .parameters import Kind
+
+#: Kinds that can be given on the command line.
+KINDS = Kind.__args__  # type: ignore[attr-defined]
+
+
+@click.command()
+@click.argument("kind", type=click.Choice(KINDS))
+@click.option(
+    "--generated",
+    required=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Generated structures (extxyz, npz, anything ASE reads), post-processed and relaxed.",
+)
+@click.option(
+    "--reference",
+    required=True,
+    type=click.Path(path_type=Path, exists=True),
+    help="Training structures; a file of --write-reference; or a folder of the authors' csv files.",
+)
+@click.option(
+    "--validation",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Validation structures: shown beside the noise floor.",
+)
+@click.option("--generated-total", type=int, help="Structures generated at first; the failed share is of them.")
+@click.option(
+    "--align",
+    type=click.Choice(("none", "translate", "rotate", "auto")),
+    help="How the lattice of an alloy is laid on a structure (default: auto, whichever keeps most atoms).",
+)
+@click.option("--workers", type=int, default=1, show_default=True, help="Processes.")
+@click.option("--compat", is_flag=True, help="The numbers of the authors' scripts also where these are peculiar.")
+@click.option(
+    "--parameters",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="JSON with further parameters, as `dismai schema metrics` names them.",
+)
+@click.option(
+    "--write-reference",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also write the training set's side here (npz), to be given as --reference the next time.",
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("results.json"),
+    show_default=True,
+    help="The results; the numbers of every structure go beside it, with the ending npz.",
+)
+def metrics(
+    kind: str,
+    generated: Path,
+    reference: Path,
+    validation: Path | None,
+    generated_total: int | None,
+    align: str | None,
+    workers: int,
+    compat: bool,
+    parameters: Path | None,
+    write_reference: Path | None,
+    output: Path,
+) -> None:
+    """Compare generated with training structures, without AiiDA.
+
+    What is finished is kept in a folder beside OUTPUT until all is done: killed, the same command goes on where it was.
+    """
+    values = _parameters(parameters) | {"kind": kind, "workers": workers}
+    if compat:
+        values["compat"] = True
+    if generated_total is not None:
+        values["generated_total"] = generated_total
+    if align is not None:
+        if kind != "alloy":
+            raise BadInput(f"--align: only structures on a lattice (kind alloy) are aligned, not {kind}")
+        values["alloy"] = dict(values.get("alloy") or {}) | {"align": align}
+    _check_targets(output, write_reference, [generated, reference, validation, parameters])
+    inputs = {"structures": generated, "reference": reference} | ({"validation": validation} if validation else {})
+    sys.exit(_run(values, inputs, output, write_reference))
+
+
+def _parameters(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        values = json.loads(path.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: not JSON ({error})") from error
+    if not isinstance(values, dict):
+        raise BadInput(f'{path}: must hold an object such as {{"resamples": 1000}}')
+    return values
+
+
+def _check_targets(output: Path, write_reference: Path | None, inputs: list[Path | None]) -> None:
+    """Refuse to write over an input, or into a folder that is not there."""
+    arrays = output.with_suffix(".npz")
+    targets = [output, arrays, *([write_reference] if write_reference else [])]
+    if output.suffix == ".npz":
+        raise BadInput(f"--output {output}: give it the ending json; the arrays are written beside it as npz")
+    if write_reference is not None and write_reference.suffix != ".npz":
+        raise BadInput(f"--write-reference {write_reference}: give it the ending npz")
+    if len({target.resolve() for target in targets}) < len(targets):
+        raise BadInput(f"--write-reference {write_reference}: is where the numbers of every structure are written")
+    taken = {path.resolve() for path in inputs if path is not None}
+    for target in targets:
+        if target.resolve() in taken:
+            raise BadInput(f"{target}: would be written over, but is an input; choose another --output")
+        if not target.resolve().parent.is_dir():
+            raise BadInput(f"{target}: there is no folder {target.resolve().parent}")
+
+
+def _run(values: Mapping[str, Any], inputs: Mapping[str, Path], output: Path, write_reference: Path | None) -> int:
+    """Run the task in a folder beside the output and put its files in place; returns the exit status."""
+    folder = output.resolve().with_name(f".{output.name}.unfinished")
+    folder.mkdir(exist_ok=True)
+    content = {
+        "task": "metrics",
+        "parameters": dict(values),
+        "inputs": {name: str(path.resolve()) for name, path in inputs.items()},
+    }
+    (folder / "task.json").write_text(json.dumps(content, indent=2))
+    status = run_task(folder / "task.json", lambda line: click.echo(line, err=True), _Watch())
+    if status == 0:
+        os.replace(folder / "per_structure.npz", output.with_suffix(".npz"))
+        if write_reference is not None:
+            shutil.move(folder / "reference.npz", write_reference)
+        results = json.loads((folder / RESULTS).read_text())
+        os.replace(folder / RESULTS, output)
+        shutil.rmtree(folder)
+        for line in table(results):
+            click.echo(line)
+    elif not any((folder / "checkpoint").glob("*")):
+        shutil.rmtree(folder)
+    return status
+
+
+class _Watch:
+    """One line on a terminal that says how far it is; nothing where the output is a file."""
+
+    def __call__(self, line: Mapping[str, Any]) -> None:
+        if sys.stderr.isatty():
+            end = "\n" if line["done"] == line["total"] else ""
+            click.echo(f"\r{line['stage']}: {line['done']} of {line['total']} structures{end}", nl=False, err=True)
+
+
+def table(results: Mapping[str, Any]) -> list[str]:
+    """Return the results as lines for a terminal: each metric with interval and noise floor."""
+    lines = [f"{'metric':<18}{'value':>10}{'interval':>24}{'noise floor':>14}"]
+    for name, entry in results.items():
+        if not isinstance(entry, dict) or "floor" not in entry:
+            continue
+        interval = f"{_short(entry['lower'])} … {_short(entry['upper'])}"
+        lines.append(f"{name:<18}{_short(entry['value']):>10}{interval:>24}{_short(entry['floor']):>14}")
+    lines.append(
+        f"{results['n_analysed']} of {results['n_generated']} generated structures analysed, against "
+        f"{results['n_reference']} training structures"
+    )
+    if results.get("not_in_reference"):
+        lines.append(f"not in the reference, and so not compared: {', '.join(results['not_in_reference'])}")
+    return lines
+
+
+def _short(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}"

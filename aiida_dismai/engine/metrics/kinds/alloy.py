@@ -1,0 +1,107 @@
+"""Alloys on a lattice: pairs of neighbours shell by shell, vacancies, order, energy of the cluster expansion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...alloys import description
+from ...errors import BadInput
+from ...structures import StructureSet
+from .. import published
+from ..distances import Metric
+from ..parameters import DescribeParameters
+from ..records import NotAnalysed
+from .base import Composition, Fields, MetricKind, Vectors, filled
+
+
+class AlloyKind(MetricKind):
+    """Cluster probabilities and vacancies of cleaned structures."""
+
+    name = "alloy"
+    #: Atoms are lost in the clean-up, and a model may get the species wrong: both are seen in the metric.
+    same_composition = False
+
+    def __init__(self, parameters: DescribeParameters) -> None:
+        super().__init__(parameters)
+        self.description = description.Description(parameters.alloy, parameters.compat)
+
+    def about(self) -> dict[str, Any]:
+        """Return lattice, expansion and the version of the description."""
+        return {"kind": self.name, "version": description.VERSION, "compat": self.compat} | (
+            self.parameters.alloy.model_dump(mode="json")
+        )
+
+    def fields(self, composition: Composition) -> Fields:
+        """Return cluster probabilities, what was removed or is missing, order parameters and energy."""
+        return {
+            "cluster": ("<f8", (len(self.description.cluster_labels()),)),
+            "vacancies": ("<i4", ()),
+            "removed": ("<i4", ()),
+            "sro": ("<f8", (len(self.description.sro_labels()),)),
+            "formation_energy": ("<f8", ()),
+            "alignment": ("<i4", ()),
+        }
+
+    def describe(self, structure: StructureSet) -> Mapping[str, Any]:
+        """Clean the structure up and count its pairs."""
+        try:
+            return self.description.describe(structure)
+        except description.LatticeError as error:
+            raise NotAnalysed(str(error)) from error
+
+    def vectors(self, records: NDArray[Any], composition: Composition) -> Vectors:
+        """Return the cluster probabilities, and whether there is a vacancy."""
+        return {"cluster": records["cluster"], "vacancy": (records["vacancies"] > 0).astype(float)[:, None]}
+
+    def metrics(self) -> dict[str, Metric]:
+        """Return the Euclidean distance of the cluster probabilities, and the share with vacancies."""
+        return {"d_cluster": Metric.euclidean("cluster"), "vacancy_percent": Metric.percentage("vacancy")}
+
+    def labels(self) -> dict[str, list[str]]:
+        """Return species, then pairs by shell."""
+        return {"cluster": self.description.cluster_labels(), "sro": self.description.sro_labels()}
+
+    def per_structure(self) -> tuple[str, ...]:
+        """Return everything but the probabilities, which are given out as vectors."""
+        return ("vacancies", "removed", "sro", "formation_energy", "alignment")
+
+    def summary(self, generated: Any, reference: Any) -> dict[str, Any]:
+        """Return mean and spread of energy (eV/atom) and order parameters, and the sum of removed and missing atoms."""
+        labels = self.description.sro_labels()
+        result: dict[str, Any] = {"formation_energy": {}, "sro": {label: {} for label in labels}}
+        for where, records in (("generated", generated), ("training", reference)):
+            result["formation_energy"][where] = _spread(records.column("formation_energy"))
+            order = records.column("sro")
+            for k, label in enumerate(labels):
+                result["sro"][label][where] = _spread(order[:, k])
+        result["n_removed_atoms"] = int(generated.column("removed").sum())
+        result["n_vacant_sites"] = int(generated.column("vacancies").sum())
+        used = generated.column("alignment")
+        names = self.description.alignment_names()
+        result["alignments"] = {name: int((used == code).sum()) for code, name in enumerate(names)}
+        return result
+
+    def published(self, folder: Path) -> tuple[NDArray[Any], Composition, tuple[str, ...]]:
+        """Read ``*cluster_prob.csv``; it says nothing of vacancies, order and energy."""
+        if not published.has(folder, "clusters"):
+            raise BadInput(
+                f"{folder}: no *cluster_prob.csv in it; give the folder of the authors' record, structures, or a "
+                "reference written before"
+            )
+        probabilities = published.read_clusters(folder, self.description.cluster_labels())
+        records = filled(self.dtype({}), len(probabilities))
+        records["cluster"] = probabilities
+        return records, {}, ("cluster",)
+
+
+def _spread(values: NDArray[np.float64]) -> dict[str, float | None]:
+    """Return mean and standard deviation of what is a number."""
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return {"mean": None, "std": None}
+    return {"mean": float(finite.mean()), "std": float(finite.std())}

@@ -1,0 +1,113 @@
+"""What a family of metrics is: what is computed of one structure, and which averages are compared."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...structures import StructureSet
+from ..distances import Metric
+from ..parameters import DescribeParameters
+
+#: Atoms of each element.
+Composition = Mapping[str, int]
+#: By name ``(n, length)``: a vector of each of ``n`` structures.
+Vectors = dict[str, NDArray[np.float64]]
+#: name → (type, shape) of what is kept of a structure.
+Fields = dict[str, tuple[Any, tuple[int, ...]]]
+
+
+class MetricKind(ABC):
+    """A family of metrics with its parameters.
+
+    Args:
+        parameters: all parameters of the task; a kind reads its own table.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, parameters: DescribeParameters) -> None:
+        self.parameters = parameters
+        self.compat = parameters.compat
+
+    # ------------------------------------------------------------------ one structure
+    @abstractmethod
+    def about(self) -> dict[str, Any]:
+        """Return what the numbers of a structure depend on besides the structure: plain values with versions."""
+
+    @abstractmethod
+    def fields(self, composition: Composition) -> Fields:
+        """Return names, types and shapes of what :meth:`describe` gives for a structure of this composition."""
+
+    @abstractmethod
+    def describe(self, structure: StructureSet) -> Mapping[str, Any]:
+        """Compute what is kept of a set of one structure.
+
+        Raises:
+            NotAnalysed: the structure cannot be described; says why.
+        """
+
+    def dtype(self, composition: Composition) -> np.dtype[Any]:
+        """Return the type of one record."""
+        return np.dtype([(name, kind, shape) for name, (kind, shape) in self.fields(composition).items()])
+
+    # ------------------------------------------------------------------ a set
+    #: Whether all structures must have the composition of the reference.
+    same_composition: ClassVar[bool] = True
+
+    def require_elements(self, composition: Composition, where: str) -> None:  # noqa: B027
+        """Refuse a reference that the parameters do not fit, with ``BadInput``."""
+
+    @abstractmethod
+    def vectors(self, records: NDArray[Any], composition: Composition) -> Vectors:
+        """Return the vectors that are averaged, of a block of records."""
+
+    @abstractmethod
+    def metrics(self) -> dict[str, Metric]:
+        """Return the metrics by name, in the order of the results."""
+
+    @abstractmethod
+    def labels(self) -> dict[str, list[str]]:
+        """Return names of the components of the vectors; vectors that are alike share an entry (``features``)."""
+
+    def curves(self) -> tuple[str, ...]:
+        """Return the vectors whose averages are worth a picture: they get an interval for every component."""
+        return ()
+
+    def sites(self, composition: Composition) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+        """Yield groups of sites with motifs: name in the results, field with the codes, and the anions counted."""
+        yield from ()
+
+    def per_structure(self) -> tuple[str, ...]:
+        """Return the fields of a record that are given out for every structure."""
+        return ()
+
+    def summary(self, generated: Any, reference: Any) -> dict[str, Any]:
+        """Return further results of the two sets of records (either may be empty)."""
+        return {}
+
+    # ------------------------------------------------------------------ the authors' files
+    @abstractmethod
+    def published(self, folder: Path) -> tuple[NDArray[Any], Composition, tuple[str, ...]]:
+        """Read the reference from the authors' csv files.
+
+        Returns:
+            Records, the composition of a structure as far as the files tell, and the vectors that are known.
+
+        Raises:
+            BadInput: files missing, or not as the authors write them.
+        """
+
+
+def filled(dtype: np.dtype[Any], n: int) -> NDArray[Any]:
+    """Return ``n`` records in which every real number is NaN and every whole number zero."""
+    records = np.zeros(n, dtype)
+    for name in dtype.names or ():
+        if dtype[name].base.kind == "f":
+            records[name] = np.nan
+    return records
