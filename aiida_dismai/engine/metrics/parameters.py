@@ -26,6 +26,11 @@ class PostprocessParameters(Parameters):
         description="Rounds of looking for close pairs and pushing them; a structure that still has close "
         "pairs in the last one has failed. The round that finds nothing counts too.",
     )
+    compat: bool = Field(
+        False,
+        description="Push as the authors' script does: along the plain difference of the positions, also where two "
+        "atoms are close through a face of the cell (the second one is moved by nearly a whole cell then).",
+    )
 
     @model_validator(mode="after")
     def _target_above_minimum(self) -> PostprocessParameters:

@@ -8,8 +8,9 @@ One thing differs from the authors' script on purpose. It takes the plain Cartes
 connection, which for a pair that is close only across the boundary of the cell moves the second atom
 by nearly a whole cell, maybe into other atoms. Here the connection is the one through the boundary
 (the nearest image), so the atom moves by the few tenths of an ångström that are missing. Pairs that are close inside
-the cell come out the same to the last digit. Exactly coincident atoms, which became NaN there and
-passed, are moved apart here, in a direction that depends on their indices and the round only.
+the cell come out the same to the last digit. ``compat`` pushes as the authors' script does. Exactly coincident atoms,
+which became NaN there and passed, are moved apart in either case, in a direction that depends on their indices and
+the round only.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from ..errors import BadInput, Unfinished
 from ..files import write_atomically
 from ..structures import Property, StructureSet, load_structures, write_npz
 from ..task import Context
-from .pairs import close_pairs, usable
+from .pairs import Pairs, close_pairs, usable
 from .parameters import PostprocessParameters
 
 #: Below this distance a connection has no direction worth keeping, Å.
@@ -63,6 +64,8 @@ def push_apart(
             return positions, turn
         if (pairs.first == pairs.second).any():
             return positions, FAILED  # a lattice vector shorter than the distance: nothing can be pushed
+        if parameters.compat:
+            pairs = _once_and_unwrapped(pairs)
         for first, second, offset in zip(*pairs, strict=True):
             connection = positions[second] + offset - positions[first]
             length = np.linalg.norm(connection)
@@ -71,6 +74,12 @@ def push_apart(
                 length = np.linalg.norm(connection)
             positions[second] = positions[first] + connection / length * parameters.target_distance - offset
     return positions, FAILED
+
+
+def _once_and_unwrapped(pairs: Pairs) -> Pairs:
+    """Return each pair of atoms once, as if its connection did not cross a face of the cell."""
+    atoms = np.unique(np.column_stack([pairs.first, pairs.second]), axis=0)
+    return Pairs(atoms[:, 0], atoms[:, 1], np.zeros((len(atoms), 3)))
 
 
 def run(context: Context, parameters: PostprocessParameters) -> dict[str, Any]:

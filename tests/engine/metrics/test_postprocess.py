@@ -24,6 +24,7 @@ from aiida_dismai.engine.task import Context
 #: Structures of gen_overlap in which no pair is close across a face of the cell.
 INSIDE = (0, 1, 2, 4)
 DEFAULT = PostprocessParameters()
+COMPAT = PostprocessParameters(compat=True)
 PERIODIC = np.ones(3, dtype=bool)
 
 
@@ -90,6 +91,48 @@ def test_too_few_rounds_fail_as_the_authors(overlaps):
         accepted = {int(row["No"]) - 1 for row in csv.DictReader(handle)}
     few = PostprocessParameters(max_rounds=3)
     assert {i for i in INSIDE if push(overlaps, i, few)[1] != FAILED} == accepted & set(INSIDE)
+
+
+def read_log(folder: str) -> dict[int, int]:
+    path = next((DATA / folder).glob("too_close_count.csv*"))
+    with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as handle:
+        csv.field_size_limit(10**8)
+        return {int(row["No"]) - 1: int(row["iterations"]) for row in csv.DictReader(handle)}
+
+
+@pytest.mark.parametrize(("folder", "max_rounds"), [("apart", 100), ("apart_max3", 3)])
+def test_compat_gives_the_authors_files(overlaps, tmp_path, folder, max_rounds):
+    iterations = read_log(folder)
+    results = run(context_for(tmp_path, overlaps), PostprocessParameters(max_rounds=max_rounds, compat=True))
+    out = read_npz(tmp_path / "structures.npz")
+    assert dict(zip(out.values("source_index").tolist(), out.values("rounds").tolist(), strict=True)) == iterations
+    assert results["failed_indices"] == sorted(set(range(6)) - set(iterations))
+    clean = load_structures(DATA / folder / "gen_clean.extxyz.gz")
+    assert np.array_equal(out.numbers, clean.numbers)
+    assert np.abs(out.positions - clean.positions).max() < 1e-8  # the file has eight decimals
+
+
+def test_compat_moves_by_a_cell_and_once_where_the_default_does_not():
+    positions = np.array([[0.2, 4.0, 4.0], [7.7, 4.0, 4.0]])  # 0.5 Å apart through the boundary
+    cell = np.eye(3) * 8.0
+    ours, _ = push_apart(positions, cell, PERIODIC, DEFAULT)
+    theirs, _ = push_apart(positions, cell, PERIODIC, COMPAT)
+    assert np.allclose(ours[1], [6.6, 4, 4])
+    assert np.allclose(theirs[1], [1.8, 4, 4])
+    # Close through two images: theirs is one push, ours two.
+    narrow = np.diag([2.0, 8.0, 8.0])
+    positions = np.array([[0.0, 0, 0], [1.0, 0.4, 0]])
+    theirs, rounds = push_apart(positions, narrow, PERIODIC, PostprocessParameters(max_rounds=2, compat=True))
+    assert rounds == FAILED
+    assert np.allclose(positions[1] / np.linalg.norm(positions[1]) * 1.6, theirs[1])
+
+
+def test_compat_makes_no_nan_of_coincident_atoms():
+    cell = np.eye(3) * 8.0
+    new, rounds = push_apart(np.array([[1.0, 1, 1], [1.0, 1, 1]]), cell, PERIODIC, COMPAT)
+    assert rounds == 2
+    assert np.linalg.norm(new[1] - new[0]) == pytest.approx(1.6)
+    assert push_apart(np.zeros((1, 3)), np.eye(3) * 1.2, PERIODIC, COMPAT)[1] == FAILED
 
 
 def test_pairs_across_the_boundary_are_pushed_through_it(overlaps):
