@@ -94,7 +94,8 @@ class MotifTable:
             self.entries.append((motif, None, 0))
             for k in range(len(anions)):
                 self.entries.extend((motif, k, number) for number in range(_cn_of(motif) + 1))
-        self.training = self.shares(training).mean(axis=0) if len(training) else np.zeros(len(self.entries))
+        # all structures have as many sites: together they are one large structure
+        self.training = self.shares(training.reshape(1, -1, training.shape[-1]))[0] if self.entries else np.zeros(0)
 
     def shares(self, codes: NDArray[np.int16]) -> NDArray[np.float64]:
         """Return the percentage of each structure's sites that each entry has, ``(n, entries)``."""

@@ -88,9 +88,9 @@ class DescribeParameters(Parameters):
     """What is computed of every structure by itself."""
 
     kind: Kind = Field("interface", description="Which family of metrics.")
-    interface: InterfaceParameters = Field(InterfaceParameters(), description="Of kind 'interface'.")
-    amorphous: AmorphousParameters = Field(AmorphousParameters(), description="Of kind 'amorphous'.")
-    alloy: AlloyLatticeParameters = Field(AlloyLatticeParameters(), description="Of kind 'alloy'.")
+    interface: InterfaceParameters = Field(InterfaceParameters.model_validate({}), description="Of kind 'interface'.")
+    amorphous: AmorphousParameters = Field(AmorphousParameters.model_validate({}), description="Of kind 'amorphous'.")
+    alloy: AlloyLatticeParameters = Field(AlloyLatticeParameters.model_validate({}), description="Of kind 'alloy'.")
     compat: bool = Field(
         False,
         description="Give the numbers of the authors' scripts also where these are peculiar (docs/metrics.md lists "

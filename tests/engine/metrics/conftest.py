@@ -6,32 +6,43 @@ import numpy as np
 import pytest
 from interface_reference import COMPOSITION, DATA, read_fingerprints
 
-from aiida_dismai.engine.metrics.chemistry import Chemistry
-from aiida_dismai.engine.metrics.fingerprints import feature_labels
+from aiida_dismai.engine.metrics.collect import Collected
+from aiida_dismai.engine.metrics.kinds.interface import InterfaceKind
+from aiida_dismai.engine.metrics.motifs import most_likely
 from aiida_dismai.engine.metrics.parameters import MetricsParameters
+from aiida_dismai.engine.metrics.records import StoredRecords
 from aiida_dismai.engine.metrics.reference import Reference
-from aiida_dismai.engine.metrics.summaries import Summaries, Summary
 from aiida_dismai.engine.structures import StructureSet, load_structures
 
 
-def read_summaries(kind: str, chemistry: Chemistry) -> list[Summary]:
-    fingerprints = {cation: read_fingerprints(kind, cation)[0] for cation in chemistry.cations}
-    return [Summary.of({cation: values[i] for cation, values in fingerprints.items()}, chemistry) for i in range(5)]
+@pytest.fixture(scope="session")
+def kind() -> InterfaceKind:
+    return InterfaceKind(MetricsParameters())
+
+
+def read_records(which: str, kind: InterfaceKind) -> StoredRecords:
+    """Return the records of five structures from the authors' fingerprints."""
+    records = np.zeros(5, kind.dtype(COMPOSITION))
+    for k, cation in enumerate(kind.chemistry.cations):
+        fingerprints = read_fingerprints(which, cation)[0]
+        records["means"][:, k] = fingerprints.mean(axis=1)
+        records[f"motifs.{cation}"] = [most_likely(sites, 2) for sites in fingerprints]
+    return StoredRecords(records)
 
 
 @pytest.fixture(scope="session")
-def chemistry() -> Chemistry:
-    return MetricsParameters().chemistry()
+def reference(kind) -> Reference:
+    return Reference(COMPOSITION, "of the authors", 5, read_records("train", kind))
 
 
 @pytest.fixture(scope="session")
-def train_summaries(chemistry) -> list[Summary]:
-    return read_summaries("train", chemistry)
+def generated(kind) -> Collected:
+    return as_collected(read_records("gen", kind))
 
 
-@pytest.fixture(scope="session")
-def gen_summaries(chemistry) -> list[Summary]:
-    return read_summaries("gen", chemistry)
+def as_collected(records: StoredRecords) -> Collected:
+    n = len(records)
+    return Collected(n, 0, [], np.arange(n), records, np.ones(n), np.full(n, 264))
 
 
 @pytest.fixture(scope="session")
@@ -42,12 +53,6 @@ def train_structures() -> StructureSet:
 @pytest.fixture(scope="session")
 def gen_structures() -> StructureSet:
     return load_structures(DATA / "inputs" / "gen_relaxed.extxyz.gz")
-
-
-@pytest.fixture(scope="session")
-def reference(chemistry, train_summaries, train_structures) -> Reference:
-    summaries = Summaries.stack(train_summaries, chemistry, COMPOSITION, len(feature_labels(chemistry)))
-    return Reference(chemistry, COMPOSITION, train_structures.without_properties().content_hash, 5, summaries)
 
 
 @pytest.fixture(scope="session")

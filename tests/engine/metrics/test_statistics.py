@@ -6,23 +6,29 @@ import csv
 
 import numpy as np
 import pytest
+from conftest import as_collected
 from interface_reference import COMPOSITION, DATA, read_fingerprints
 
-from aiida_dismai.engine.metrics.bootstrap import pivotal_interval, resample_weights, share_interval
+from aiida_dismai.engine.metrics import bootstrap
+from aiida_dismai.engine.metrics.bootstrap import Draws, pivotal_interval, share_interval
+from aiida_dismai.engine.metrics.compare import Comparison
+from aiida_dismai.engine.metrics.distances import cosine
 from aiida_dismai.engine.metrics.fingerprints import MAX_CN, feature_labels, motif_labels
-from aiida_dismai.engine.metrics.interface import cosine, interface_metrics, per_structure, with_all
-from aiida_dismai.engine.metrics.motifs import compare_motifs, label_of, most_likely
-from aiida_dismai.engine.metrics.summaries import Summaries, Summary
+from aiida_dismai.engine.metrics.kinds.interface import InterfaceKind
+from aiida_dismai.engine.metrics.motifs import MotifTable, label_of, most_likely
+from aiida_dismai.engine.metrics.parameters import MetricsParameters
+from aiida_dismai.engine.metrics.records import StoredRecords
+from aiida_dismai.engine.metrics.statistics import average, weighted
+
+
+def compare(kind, reference, generated, **parameters) -> dict:
+    comparison = Comparison(kind, MetricsParameters(**parameters), reference, generated)
+    return comparison.metrics() | {"motifs": comparison.motifs()}
 
 
 @pytest.fixture(scope="module")
-def generated(chemistry, gen_summaries):
-    return Summaries.stack(gen_summaries, chemistry, COMPOSITION, 109)
-
-
-@pytest.fixture(scope="module")
-def results(generated, reference):
-    return interface_metrics(generated, reference, resample_weights(5, 1000, 7), 0.95, 0.01)
+def results(kind, generated, reference):
+    return compare(kind, reference, generated)
 
 
 def assert_interval(found, value, lower_error, upper_error, tolerance):
@@ -97,41 +103,75 @@ def test_motif_threshold_and_large_coordination_numbers():
     codes = most_likely(fingerprints, 1)
     assert [label_of(code) for code in codes[:3, 0]] == ["CN_14", "sgl_bd CN_1", "q4 CN_10"]
     assert codes[2, 1] == 7
-    weights = resample_weights(1, 10, 0)
-    found = compare_motifs(codes[None], codes[None], weights, ("Cl",), 0.01, 0.95)
-    assert [entry["label"] for entry in found] == ["q4 CN_10", "sgl_bd CN_1", "CN_14"]
+    # the authors' search by a part of the name finds the weight of CN 10 for a site of CN 1
+    assert [label_of(code) for code in most_likely(fingerprints, 1, compat=True)[:3, 0]] == [
+        "CN_14",
+        "CN_10",
+        "q4 CN_10",
+    ]
+    table = MotifTable(codes[None], ("Cl",), 0.01)
+    assert [label_of(motif) for motif in table.motifs] == ["q4 CN_10", "sgl_bd CN_1", "CN_14"]
+    found = table.results(table.training, np.tile(table.training, (3, 1)), 0.95)
     assert [entry["training_percent"] for entry in found] == [98, 1, 1]
-    assert [e["label"] for e in compare_motifs(codes[None], codes[None], weights, ("Cl",), 0.011, 0.95)] == ["q4 CN_10"]
+    assert [entry["generated_percent"]["value"] for entry in found] == [98, 1, 1]
+    assert found[0]["by_anion"]["Cl"][0]["neighbours"] == 7
+    assert [label_of(motif) for motif in MotifTable(codes[None], ("Cl",), 0.011).motifs] == ["q4 CN_10"]
 
 
-def test_nothing_analysed(chemistry, reference):
-    nothing = Summaries.stack(["a reason"] * 2, chemistry, COMPOSITION, 109)
-    assert nothing.failures == [(0, "a reason"), (1, "a reason")]
-    results = interface_metrics(nothing, reference, resample_weights(0, 1000, 7), 0.95, 0.01)
+def test_nothing_analysed(kind, reference):
+    nothing = as_collected(StoredRecords(np.zeros(0, kind.dtype(COMPOSITION))))
+    results = compare(kind, reference, nothing)
     missing = {"value": None, "lower": None, "upper": None}
     assert all(results[name] == missing for name in results if name != "motifs")
     octahedral = results["motifs"]["Sc"][0]
     assert octahedral["label"] == "octahedral CN_6"
     assert octahedral["generated_percent"] == missing
-    assert per_structure(nothing, reference)["d"].shape == (0, 4)
+    comparison = Comparison(kind, MetricsParameters(), reference, nothing)
+    assert comparison.per_structure()["d_all"].shape == (0,)
 
 
-def test_one_structure_alone_has_no_width(chemistry, gen_summaries, reference):
-    one = Summaries.stack(gen_summaries[:1], chemistry, COMPOSITION, 109)
-    found = interface_metrics(one, reference, resample_weights(1, 50, 7), 0.95, 0.01)["d_all"]
+def test_one_structure_alone_has_no_width(kind, generated, reference):
+    one = as_collected(StoredRecords(generated.records.array[:1]))
+    comparison = Comparison(kind, MetricsParameters(resamples=50), reference, one)
+    found = comparison.metrics()["d_all"]
     assert found["lower"] == found["value"] == found["upper"]
-    assert found["value"] == pytest.approx(per_structure(one, reference)["d"][0, 3])
+    assert found["value"] == pytest.approx(comparison.per_structure()["d_all"][0])
 
 
-def test_the_training_set_itself_is_at_distance_zero(reference):
-    results = interface_metrics(reference.summaries, reference, resample_weights(5, 100, 7), 0.95, 0.01)
-    assert results["d_all"]["value"] == 0
+def test_the_training_set_itself_is_at_distance_zero(kind, reference):
+    results = compare(kind, reference, as_collected(reference.records), resamples=100)
+    assert results["d_all"]["value"] == pytest.approx(0, abs=1e-15)
     assert results["cos_all"]["value"] == pytest.approx(0, abs=1e-15)
 
 
 def test_average_over_all_cations_is_over_all_sites():
-    means = np.array([[1.0, 0], [0, 3], [6, 6]])
-    assert with_all(means, [3, 2, 1])[-1].tolist() == [1.5, 2.0]
+    kind = InterfaceKind(
+        MetricsParameters(
+            interface={"oxidation_states": {"Li": 1, "Sc": 3, "O": -2}, "cations": ["Li", "Sc"], "anions": ["O"]}
+        )
+    )
+    records = np.zeros(1, kind.dtype({"Li": 3, "Sc": 1, "O": 3}))
+    records["means"][0, 0, :2] = [1.0, 0]
+    records["means"][0, 1, :2] = [6, 8]
+    assert kind.vectors(records, {"Li": 3, "Sc": 1, "O": 3})["all"][0, :2].tolist() == [2.25, 2.0]
+
+
+def test_blocks_of_records_and_groups_of_draws_change_nothing(monkeypatch):
+    array = np.zeros(700, [("v", "<f8", (4,))])
+    array["v"] = np.random.default_rng(0).normal(size=(700, 4))
+    records = StoredRecords(array)
+
+    def vectors(block):
+        return {"v": block["v"]}
+
+    at_once = weighted(records, vectors, Draws(700, 30, 7))["v"]
+    monkeypatch.setattr(bootstrap, "WEIGHTS_AT_ONCE", 3500)
+    assert len(list(Draws(700, 30, 7).groups())) == 6
+    assert np.allclose(weighted(records, vectors, Draws(700, 30, 7))["v"], at_once, rtol=0, atol=1e-14)
+    generator = np.random.default_rng(7)
+    expected = array["v"][generator.choice(700, size=700)].mean(axis=0)
+    assert np.allclose(at_once[0], expected, rtol=0, atol=1e-14)
+    assert np.allclose(average(records, vectors)["v"], array["v"].mean(axis=0), rtol=0, atol=1e-14)
 
 
 def test_cosine_of_a_zero_vector_is_undefined():
@@ -140,7 +180,8 @@ def test_cosine_of_a_zero_vector_is_undefined():
 
 
 def test_resamples_are_the_draws_of_choice():
-    weights = resample_weights(6, 4, 7)
+    ((which, weights),) = Draws(6, 4, 7).groups()
+    assert which == slice(0, 4)
     generator = np.random.default_rng(7)
     values = np.array([1.0, 2, 4, 8, 16, 32])
     for row in weights:
@@ -165,15 +206,7 @@ def test_wilson_interval():
     assert (found["lower"], found["upper"]) == (pytest.approx(6.24, abs=5e-3), pytest.approx(16.05, abs=5e-3))
 
 
-def test_summary_survives_json(gen_summaries):
-    import json
-
-    back = Summary.from_plain(json.loads(json.dumps(gen_summaries[0].plain())))
-    assert np.array_equal(back.means, gen_summaries[0].means)
-    assert all(np.array_equal(back.motifs[key], codes) for key, codes in gen_summaries[0].motifs.items())
-
-
-def test_labels(chemistry):
-    labels = feature_labels(chemistry)
+def test_labels(kind):
+    labels = feature_labels(kind.chemistry)
     assert len(labels) == len(set(labels)) == 109
     assert labels[60:63] == ["wt CN_24", "Cl share CN_1", "O share CN_1"]
