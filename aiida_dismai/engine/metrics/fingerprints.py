@@ -1,29 +1,36 @@
 """The CrystalNN fingerprint of a site: how much it resembles each coordination motif, and whose the neighbours are.
 
-A fingerprint has 61 numbers of matminer's ``CrystalNNFingerprint`` (preset ``ops``: for each
+A fingerprint has the 61 numbers of matminer's ``CrystalNNFingerprint`` (preset ``ops``: for each
 coordination number (CN) 1–24 the likelihood ``wt``, and for CN 1–12 order parameters multiplied by it)
 and, for each CN 1–24 and each anion, the share of that anion among the neighbours that make up this CN
 (0 where this CN does not occur). With Cl and O that is 61 + 48 = 109, as in Dismai-Bench. A site without any
 neighbour of opposite charge has coordination number 0, of which no number speaks: all of them are 0.
 
-:func:`site_fingerprints` is the only place where neighbours are looked for; a faster one can take its place.
+Neighbours come from :mod:`..crystalnn`, whole structures at a time, and nothing here calls matminer.
 """
 
 from __future__ import annotations
 
-import warnings
-from functools import cache
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from ase.data import chemical_symbols
+from numba import njit
 from numpy.typing import NDArray
 
-from ..structures import StructureSet, to_pymatgen
+from ..crystalnn.errors import CrystalNNError
+from ..crystalnn.neighbours import near_neighbours
+from ..crystalnn.options import CrystalNNOptions
+from ..crystalnn.order_parameters import N_PARAMETERS, motif_parameters, on_threshold
+from ..crystalnn.voronoi import COINCIDENT
+from ..structures import StructureSet
 from .chemistry import Chemistry
 from .pairs import close_pairs, usable
+from .records import NotAnalysed
 
 #: Goes into the key of stored fingerprints: raise it when the numbers change.
-VERSION = 2
+VERSION = 3
 #: The largest coordination number that has a likelihood.
 MAX_CN = 24
 #: Order parameters by coordination number, in matminer's order.
@@ -41,14 +48,43 @@ ORDER_PARAMETERS: dict[int, tuple[str, ...]] = {
     11: ("q2", "q4", "q6"),
     12: ("cuboctahedral", "q2", "q4", "q6"),
 }
-#: What pymatgen raises at sites that it cannot treat (Qhull's errors are RuntimeErrors).
-SITE_ERRORS = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError)
-#: Two atoms nearer than this are one point to a Voronoi tessellation, Å.
-COINCIDENT = 1e-3
+#: Angles (radians) and weights nearer to each other than this are told apart by rounding only.
+DOUBT = 1e-9
+#: Changes of an order parameter smaller than this do not make a site ambiguous.
+SAME = 1e-7
+#: Column of ``wt`` by CN (that of CN 0 is not used).
+_FIRST_COLUMN = np.concatenate([[0, 0], np.cumsum(1 + N_PARAMETERS[1:])]).astype(np.int64)
+_N_MOTIF_COLUMNS = int(_FIRST_COLUMN[-1])
 
 
-class FingerprintError(Exception):
-    """A structure one of whose sites has no fingerprint; the message says which and why."""
+@dataclass(frozen=True)
+class Fingerprints:
+    """Fingerprints of ``m`` sites of one structure.
+
+    Attributes:
+        sites: ``(m,)`` atoms.
+        features: ``(m, features)``: motifs, then for each CN the share of each anion.
+        ambiguous: ``(m,)`` sites whose fingerprint, by pymatgen's rules, is a matter of rounding: the Voronoi cell or
+            the rounded weights (:class:`~..crystalnn.neighbours.Neighbours`), an angle on a limit of an order
+            parameter, or equal weights where the order of neighbours matters.
+    """
+
+    sites: NDArray[np.int64]
+    features: NDArray[np.float64]
+    ambiguous: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class SiteFingerprints:
+    """Fingerprints by cation.
+
+    Attributes:
+        fingerprints: for each cation ``(sites, features)``, sites in the structure's order.
+        ambiguous_sites: how many of all these are ambiguous (:class:`Fingerprints`).
+    """
+
+    fingerprints: dict[str, NDArray[np.float64]]
+    ambiguous_sites: int
 
 
 def motif_labels() -> list[str]:
@@ -62,75 +98,134 @@ def feature_labels(chemistry: Chemistry) -> list[str]:
     return motif_labels() + shares
 
 
-def site_fingerprints(structure: StructureSet, chemistry: Chemistry) -> dict[str, NDArray[np.float64]]:
+def site_fingerprints(structure: StructureSet, chemistry: Chemistry) -> SiteFingerprints:
     """Compute the fingerprints of all cation sites of one structure.
 
     Args:
         structure: a set of one structure.
         chemistry: the ions; neighbours are of opposite charge only.
 
+    Raises:
+        NotAnalysed: as :func:`fingerprints` does.
+    """
+    symbols = np.array([chemical_symbols[number] for number in structure.numbers])
+    sites = np.flatnonzero(np.isin(symbols, chemistry.cations))
+    options = CrystalNNOptions(cation_anion=True)
+    found = fingerprints(structure, options, dict(chemistry.oxidation_states), sites, chemistry.anions)
+    by_cation = {cation: found.features[symbols[sites] == cation] for cation in chemistry.cations}
+    return SiteFingerprints(by_cation, int(found.ambiguous.sum()))
+
+
+def all_site_fingerprints(structure: StructureSet) -> tuple[NDArray[np.float64], int]:
+    """Compute the fingerprints of all atoms, whatever they are: no oxidation states, any neighbours.
+
+    Args:
+        structure: a set of one structure.
+
     Returns:
-        For each cation ``(sites, features)``, sites in the structure's order.
+        ``(n, 61)``, and the number of ambiguous sites (:class:`Fingerprints`).
 
     Raises:
-        FingerprintError: NaN coordinates, no lattice, coincident atoms, or a site at which CrystalNN fails.
+        NotAnalysed: as :func:`fingerprints` does.
     """
-    _refuse_hopeless(structure)
-    crystal = to_pymatgen(structure.without_properties())[0]
-    crystal.add_oxidation_state_by_element(dict(chemistry.oxidation_states))
-    featurizer = _featurizer()
-    symbols = np.array([site.specie.symbol for site in crystal])
-    result = {}
-    for cation in chemistry.cations:
-        rows = []
-        for index in np.flatnonzero(symbols == cation).tolist():
-            where = f"site {index} ({cation})"
-            try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")
-                    motifs = featurizer.featurize(crystal, index)
-            except SITE_ERRORS as error:
-                raise FingerprintError(f"{where}: CrystalNN fails ({type(error).__name__}: {error})") from error
-            neighbours = featurizer.cnn.last.cn_nninfo
-            rows.append([*motifs, *_anion_shares(neighbours, chemistry.anions)])
-        result[cation] = np.array(rows, dtype=np.float64).reshape(len(rows), -1)
-        if not np.isfinite(result[cation]).all():
-            raise FingerprintError(f"{cation}: CrystalNN gives NaN")
-    return result
+    found = fingerprints(structure, CrystalNNOptions())
+    return found.features, int(found.ambiguous.sum())
 
 
-def _refuse_hopeless(structure: StructureSet) -> None:
+def fingerprints(
+    structure: StructureSet,
+    options: CrystalNNOptions,
+    oxidation_states: Mapping[str, float] | Sequence[float] | NDArray[np.float64] | None = None,
+    sites: NDArray[np.int64] | None = None,
+    anions: Sequence[str] = (),
+) -> Fingerprints:
+    """Compute fingerprints of any sites.
+
+    Args:
+        structure: a set of one structure.
+        options: CrystalNN's.
+        oxidation_states: by symbol, or of each atom; None: not known.
+        sites: ``(m,)`` atoms; all when None.
+        anions: symbols whose shares are counted, if any.
+
+    Raises:
+        NotAnalysed: NaN coordinates, no lattice, coincident atoms, or a site at which CrystalNN is not defined.
+    """
     if not usable(structure.positions, structure.cells[0]):
-        raise FingerprintError("NaN or absurd coordinates, or a cell without volume")
+        raise NotAnalysed("NaN or absurd coordinates, or a cell without volume")
     pairs = close_pairs(structure.positions, structure.cells[0], structure.pbc[0], COINCIDENT)
     if len(pairs.first):
-        raise FingerprintError(f"atoms {pairs.first[0]} and {pairs.second[0]} coincide; push atoms apart (postprocess)")
+        raise NotAnalysed(f"atoms {pairs.first[0]} and {pairs.second[0]} coincide; push atoms apart (postprocess)")
+    try:
+        found = near_neighbours(structure, options, oxidation_states, sites)
+    except CrystalNNError as error:
+        where = "" if error.site is None else f"site {error.site} ({chemical_symbols[structure.numbers[error.site]]}): "
+        raise NotAnalysed(f"{where}CrystalNN fails: {error.reason}") from error
+    anion_of_atom = np.full(len(structure.numbers), -1, dtype=np.int64)
+    for k, anion in enumerate(anions):
+        anion_of_atom[structure.numbers == chemical_symbols.index(anion)] = k
+    features, doubtful = _features(
+        found.start, found.vectors, found.exact_weights, found.cn_weights, anion_of_atom[found.index], len(anions)
+    )
+    if not np.isfinite(features).all():
+        raise NotAnalysed("an order parameter is NaN")
+    return Fingerprints(found.sites, features, found.ambiguous | doubtful)
 
 
-def _anion_shares(neighbours: dict[int, list[dict[str, Any]]], anions: tuple[str, ...]) -> list[float]:
-    shares = []
-    for cn in range(1, MAX_CN + 1):
-        found = [entry["site"].specie.symbol for entry in neighbours.get(cn, [])]
-        shares += [found.count(anion) / cn for anion in anions]
-    return shares
+@njit(cache=True, nogil=True)
+def _features(
+    start: NDArray[np.int64],
+    vectors: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    cn_weights: NDArray[np.float64],
+    anions: NDArray[np.int64],
+    n_anions: int,
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Compute the fingerprints of all sites from their neighbours, and which are ambiguous."""
+    m = len(cn_weights)
+    features = np.zeros((m, _N_MOTIF_COLUMNS + MAX_CN * n_anions))
+    doubtful = np.zeros(m, dtype=np.bool_)
+    for i in range(m):
+        own = vectors[start[i] : start[i + 1]]
+        own_anions = anions[start[i] : start[i + 1]]
+        for cn in range(1, MAX_CN + 1):
+            likelihood = cn_weights[i, cn]
+            if likelihood == 0.0:
+                continue
+            column = _FIRST_COLUMN[cn]
+            features[i, column] = likelihood
+            parameters = features[i, column + 1 : column + 1 + N_PARAMETERS[cn]]
+            if len(parameters):
+                motif_parameters(own, cn, parameters)
+                doubtful[i] |= on_threshold(own, cn, DOUBT)
+                doubtful[i] |= _order_matters(own, weights[start[i] : start[i + 1]], cn, parameters)
+                parameters *= likelihood
+            for k in range(cn):
+                if own_anions[k] >= 0:
+                    features[i, _N_MOTIF_COLUMNS + (cn - 1) * n_anions + own_anions[k]] += 1.0
+            features[i, _N_MOTIF_COLUMNS + (cn - 1) * n_anions : _N_MOTIF_COLUMNS + cn * n_anions] /= cn
+    return features, doubtful
 
 
-@cache
-def _featurizer() -> Any:
-    """Return matminer's featurizer, which keeps the neighbours it found at the last site.
+@njit(cache=True, nogil=True)
+def _order_matters(
+    vectors: NDArray[np.float64], weights: NDArray[np.float64], cn: int, parameters: NDArray[np.float64]
+) -> bool:
+    """Say whether exchanging two neighbours of equal weight changes an order parameter.
 
-    They are needed twice (order parameters and anion shares) and are half of the cost.
+    Only the body-centred cubic one of CN 8 knows an order, and for pymatgen that of equal neighbours is by chance.
     """
-    from matminer.featurizers.site.fingerprint import CrystalNNFingerprint
-    from pymatgen.analysis.local_env import CrystalNN
-
-    class KeepingCrystalNN(CrystalNN):  # type: ignore[misc]
-        """CrystalNN that remembers its last answer."""
-
-        def get_nn_data(self, structure: Any, n: int, length: int | None = None) -> Any:
-            self.last = super().get_nn_data(structure, n, length)
-            return self.last
-
-    featurizer = CrystalNNFingerprint.from_preset("ops", cation_anion=True)
-    featurizer.cnn = KeepingCrystalNN(cation_anion=True)
-    return featurizer
+    if cn != 8:
+        return False
+    exchanged = vectors[:cn].copy()
+    found = np.empty(len(parameters))
+    for j in range(cn):
+        for k in range(j + 1, cn):
+            if weights[j] - weights[k] > DOUBT:
+                break
+            exchanged[j], exchanged[k] = vectors[k], vectors[j]
+            motif_parameters(exchanged, cn, found)
+            exchanged[j], exchanged[k] = vectors[j], vectors[k]
+            if np.abs(found - parameters).max() > SAME:
+                return True
+    return False

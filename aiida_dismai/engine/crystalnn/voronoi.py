@@ -1,0 +1,309 @@
+"""Voronoi cells of the sites of a crystal, as pymatgen's ``VoronoiNN`` delimits them.
+
+The cell of a site is cut out of the points inside a ball around it, however far the cell reaches. A cell that is
+open gets a ball of twice the radius, up to the longest diagonal of the crystal's cell: so a site at a surface has
+neighbours across the vacuum. Points beyond the ball do not count even where they would cut the cell, which is
+pymatgen's way and decides about sites next to wide voids.
+
+The cutting itself is in ``polyhedron``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from ..structures import StructureSet
+from .errors import CrystalNNError
+from .points import Points, lay_out
+from .polyhedron import BOX, CONTRADICTION, CUT, Polyhedron, cut, face, is_open, make_room, opening, reach, start
+
+#: Points nearer than this are one point to a Voronoi tessellation, Å.
+COINCIDENT = 1e-3
+#: A point is in the ball up to this beyond the radius (pymatgen's tolerance), Å.
+BALL_TOLERANCE = 1e-8
+#: Nearer to the border of the ball than this, rounding decides whether a point is in it, Å.
+BORDER = 1e-7
+#: Half the edges of the cubes out of which a cell is cut, Å. Those beyond the first are for cells that keep a face of
+#: the cube: next to an almost flat surface a cell can be closed and yet reach this far.
+CUBES = (64.0, 1e4, 1e7, 1e10, 1e13)
+#: Cells that reach further than this are open for all practical purposes; whether they are is a matter of rounding, Å.
+ALMOST_OPEN = 1e9
+#: Cells that open less than this (sine of an angle) are closed by the slightest change.
+ALMOST_CLOSED = 1e-9
+#: Tolerances of the cutting, Å: the next is tried where rounding makes the one before contradict itself.
+TOLERANCES = (1e-11, 1e-9, 1e-7)
+
+#: Points nearer than this shape a cell and are taken one after another; the others follow only where it reaches, Å.
+NEAR = 8.0
+#: What becomes of a cell.
+CLOSED, OPEN, CONTRADICTORY, COINCIDING = 0, 1, 2, 3
+
+
+class Faces(NamedTuple):
+    """The faces of the Voronoi cells of ``m`` sites, ``k`` in all, in one list.
+
+    Attributes:
+        sites: ``(m,)`` atoms whose cells they are.
+        start: ``(m + 1,)`` the faces of site ``i`` are ``start[i]:start[i + 1]``, roughly by distance.
+        neighbour: ``(k,)`` the atom beyond the face.
+        vectors: ``(k, 3)`` from the site to the image of that atom, Å.
+        solid_angle: ``(k,)`` under which the site sees the face, sr.
+        area: ``(k,)`` Å².
+        ambiguous: ``(m,)`` whether rounding decides about this cell: a point on the border of the ball cuts it, or
+            the slightest change would open or close it.
+    """
+
+    sites: NDArray[np.int64]
+    start: NDArray[np.int64]
+    neighbour: NDArray[np.int64]
+    vectors: NDArray[np.float64]
+    solid_angle: NDArray[np.float64]
+    area: NDArray[np.float64]
+    ambiguous: NDArray[np.bool_]
+
+
+def voronoi_faces(structure: StructureSet, sites: NDArray[np.int64] | None = None, search_cutoff: float = 7.0) -> Faces:
+    """Tessellate one structure.
+
+    Args:
+        structure: a set of one structure, finite coordinates, a cell with volume.
+        sites: ``(m,)`` indices of the atoms whose cells are asked for; all when None.
+        search_cutoff: radius of the first ball, Å.
+
+    Raises:
+        CrystalNNError: a site whose cell stays open, or with another atom on top of it; a cell too small.
+    """
+    cell, pbc = structure.cells[0], structure.pbc[0]
+    sites = np.arange(len(structure.positions)) if sites is None else np.asarray(sites, dtype=np.int64)
+    pending = np.arange(len(sites))
+    parts: list[tuple[NDArray[np.int64], Faces]] = []
+    doubtful = np.zeros(len(sites), dtype=np.bool_)
+    radii = search_radii(cell, search_cutoff)
+    for last, radius in zip([*[False] * (len(radii) - 1), True], radii, strict=True):
+        if not len(pending):
+            break
+        points = lay_out(structure.positions, cell, pbc, radius)
+        status, counts, neighbour, vectors, solid_angle, area, ambiguous = _cells(sites[pending], points)
+        _raise_for(sites[pending], status, radius, last)
+        done = status == CLOSED
+        doubtful[pending] |= ambiguous
+        start = np.concatenate([[0], np.cumsum(counts[done])])
+        faces = Faces(sites[pending[done]], start, neighbour, vectors, solid_angle, area, doubtful[pending[done]])
+        parts.append((pending[done], faces))
+        pending = pending[~done]
+    return _in_order(sites, parts)
+
+
+def search_radii(cell: NDArray[np.float64], search_cutoff: float) -> list[float]:
+    """Return the radii of the balls that are tried one after another, Å (pymatgen's rule)."""
+    corners = np.array([[1, 1, 1], [-1, 1, 1], [1, -1, 1], [1, 1, -1]])
+    largest = float(np.linalg.norm(corners @ cell, axis=1).max()) + 0.01
+    radii = [float(search_cutoff)]
+    while radii[-1] < largest:
+        radii.append(min(2 * radii[-1], largest + 0.001))
+    return radii
+
+
+def _raise_for(sites: NDArray[np.int64], status: NDArray[np.int64], radius: float, last: bool) -> None:
+    reasons = {
+        COINCIDING: f"another atom is within {COINCIDENT:g} Å; push atoms apart (postprocess)",
+        CONTRADICTORY: "its Voronoi cell cannot be cut out in double precision; move the atoms by a tiny random amount",
+    }
+    if last:
+        reasons[OPEN] = (
+            f"its Voronoi cell is open, even with all atoms within {radius:.4g} Å; it lacks neighbours on one "
+            "side (a direction that is not periodic, or a vacuum wider than the cell's longest diagonal)"
+        )
+    for code, reason in reasons.items():
+        if (status == code).any():
+            raise CrystalNNError(int(sites[np.argmax(status == code)]), reason)
+
+
+def _in_order(sites: NDArray[np.int64], parts: list[tuple[NDArray[np.int64], Faces]]) -> Faces:
+    """Put the faces found with balls of different radii into the order of the sites."""
+    if len(parts) == 1:
+        return parts[0][1]
+    counts = np.zeros(len(sites), dtype=np.int64)
+    ambiguous = np.zeros(len(sites), dtype=np.bool_)
+    for places, faces in parts:
+        counts[places] = np.diff(faces.start)
+        ambiguous[places] = faces.ambiguous
+    start = np.concatenate([[0], np.cumsum(counts)])
+    total = int(start[-1])
+    merged = Faces(
+        sites, start, np.empty(total, dtype=np.int64), np.empty((total, 3)), np.empty(total), np.empty(total), ambiguous
+    )
+    for places, faces in parts:
+        own = np.repeat(start[places] - faces.start[:-1], np.diff(faces.start)) + np.arange(faces.start[-1])
+        for name in ("neighbour", "vectors", "solid_angle", "area"):
+            getattr(merged, name)[own] = getattr(faces, name)
+    return merged
+
+
+@njit(cache=True, nogil=True)
+def _cells(
+    sites: NDArray[np.int64], points: Points
+) -> tuple[
+    NDArray[np.int64],
+    NDArray[np.int64],
+    NDArray[np.int64],
+    NDArray[np.float64],
+    NDArray[np.float64],
+    NDArray[np.float64],
+    NDArray[np.bool_],
+]:
+    """Cut the cells of all sites; those that are not closed have no faces in the result."""
+    m = len(sites)
+    status = np.zeros(m, dtype=np.int64)
+    counts = np.zeros(m, dtype=np.int64)
+    ambiguous = np.zeros(m, dtype=np.bool_)
+    neighbour = np.empty(24 * m + 64, dtype=np.int64)
+    vectors = np.empty((len(neighbour), 3))
+    solid_angle = np.empty(len(neighbour))
+    area = np.empty(len(neighbour))
+    written = 0
+    found = np.empty(512, dtype=np.int64)
+    square = np.empty(512)
+    cause = np.empty(1024 + BOX, dtype=np.int64)
+    shape = make_room(512)
+    for i in range(m):
+        center = points.homes[sites[i]]
+        # Room for as many planes as there are points: each may cut.
+        n = _ball(points, center, 0.0, points.radius + BORDER, found, square)
+        if n > len(found):
+            found = np.empty(2 * n, dtype=np.int64)
+            square = np.empty(2 * n)
+            cause = np.empty(4 * n + BOX, dtype=np.int64)
+            shape = make_room(2 * n)
+        for far in CUBES:
+            for tolerance in TOLERANCES:
+                start(shape, far)
+                status[i], ambiguous[i] = _cell(points, center, sites[i], tolerance, found, square, cause, shape)
+                if far > CUBES[0] and status[i] == CLOSED:
+                    # A plane may have passed by a corner of the cube that was not known well, and gone since.
+                    status[i], again = _cell(points, center, sites[i], tolerance, found, square, cause, shape)
+                    ambiguous[i] |= again
+                if status[i] != CONTRADICTORY:
+                    break
+            if status[i] != OPEN:
+                break
+        if status[i] != CLOSED:
+            continue
+        if written + shape.size[0] > len(neighbour):
+            grown = 2 * (written + shape.size[0])
+            neighbour = _grow(neighbour, grown)
+            solid_angle = _grow(solid_angle, grown)
+            area = _grow(area, grown)
+            longer = np.empty((grown, 3))
+            longer[:written] = vectors[:written]
+            vectors = longer
+        for plane in range(BOX, shape.size[0]):
+            angle, size = face(shape, plane)
+            if angle > 0.0 and size > 0.0:
+                p = cause[plane]
+                neighbour[written] = points.owner[p]
+                vectors[written] = points.positions[p] - center
+                solid_angle[written] = angle
+                area[written] = size
+                written += 1
+                counts[i] += 1
+    return status, counts, neighbour[:written], vectors[:written], solid_angle[:written], area[:written], ambiguous
+
+
+@njit(cache=True, nogil=True)
+def _cell(
+    points: Points,
+    center: NDArray[np.float64],
+    site: int,
+    tolerance: float,
+    found: NDArray[np.int64],
+    square: NDArray[np.float64],
+    cause: NDArray[np.int64],
+    shape: Polyhedron,
+) -> tuple[int, bool]:
+    """Cut one cell out of a cube; returns its status and whether rounding decides about it.
+
+    ``cause`` tells the point of each plane.
+    """
+    ambiguous = False
+    limit = points.radius + BORDER
+    farthest = reach(shape)
+    inner = 0.0
+    while inner < min(limit, 2.0 * farthest):
+        outer = min(limit, NEAR) if inner == 0.0 else min(limit, 2.0 * farthest + BORDER)
+        n = _ball(points, center, inner, outer, found, square)
+        order = np.argsort(square[:n])
+        for k in order:
+            p = found[k]
+            if points.owner[p] == site and points.is_home[p]:
+                continue
+            distance = np.sqrt(square[k])
+            if distance < COINCIDENT:
+                return COINCIDING, False
+            if distance / 2.0 >= farthest:
+                break
+            nx = (points.positions[p, 0] - center[0]) / distance
+            ny = (points.positions[p, 1] - center[1]) / distance
+            nz = (points.positions[p, 2] - center[2]) / distance
+            inside = distance <= points.radius + BALL_TOLERANCE
+            done = cut(shape, nx, ny, nz, distance / 2.0, tolerance, inside)
+            if done == CONTRADICTION:
+                return CONTRADICTORY, False
+            if done == CUT:
+                if inside:
+                    cause[shape.size[0] - 1] = p
+                    farthest = reach(shape)
+                if distance > points.radius - BORDER:
+                    ambiguous = True
+        inner = outer
+    if is_open(shape):
+        return OPEN, opening(shape) < ALMOST_CLOSED
+    return CLOSED, ambiguous or farthest > ALMOST_OPEN
+
+
+@njit(cache=True, nogil=True)
+def _ball(
+    points: Points,
+    center: NDArray[np.float64],
+    inner: float,
+    outer: float,
+    found: NDArray[np.int64],
+    square: NDArray[np.float64],
+) -> int:
+    """List the points at distances in [inner, outer), Å, with their squares; returns how many.
+
+    Those that find no room in ``found`` are only counted.
+    """
+    low = np.empty(3, dtype=np.int64)
+    high = np.empty(3, dtype=np.int64)
+    for axis in range(3):
+        corner = center[axis] - points.origin[axis]
+        low[axis] = max(0, int(np.floor((corner - outer) / points.box_size)))
+        high[axis] = min(points.box_counts[axis] - 1, int(np.floor((corner + outer) / points.box_size)))
+    least, most = inner * inner, outer * outer
+    count = 0
+    for bx in range(low[0], high[0] + 1):
+        for by in range(low[1], high[1] + 1):
+            row = (bx * points.box_counts[1] + by) * points.box_counts[2]
+            for p in range(points.box_start[row + low[2]], points.box_start[row + high[2] + 1]):
+                x = points.positions[p, 0] - center[0]
+                y = points.positions[p, 1] - center[1]
+                z = points.positions[p, 2] - center[2]
+                d = x * x + y * y + z * z
+                if least <= d < most:
+                    if count < len(found):
+                        found[count] = p
+                        square[count] = d
+                    count += 1
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _grow(array: NDArray[Any], length: int) -> NDArray[Any]:
+    longer = np.empty(length, dtype=array.dtype)
+    longer[: len(array)] = array
+    return longer
