@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .errors import CrystalNNError
 
 #: A cell so small, or a radius so large, that more points than this would lie within reach is refused.
-MOST_POINTS = 5_000_000
+MOST_POINTS = 1_000_000
 
 
 class Points(NamedTuple):

@@ -243,17 +243,23 @@ def is_open(shape: Polyhedron) -> bool:
 def opening(shape: Polyhedron) -> float:
     """Return how wide an open polyhedron opens: the sine of the angle between the middle of the opening and a plane.
 
-    Zero or nearly so: the planes are parallel there, as on a flat surface, and the slightest change closes it.
+    Zero or nearly so: the planes are parallel there, as on a flat surface or an edge, or it opens on opposite sides,
+    and the slightest change may close it.
     """
+    if shape.size[0] == BOX:
+        return 1.0
     middle = np.zeros(3)
+    far = 0
     for v in range(shape.size[1]):
-        far = shape.planes[v, 0] < BOX or shape.planes[v, 1] < BOX or shape.planes[v, 2] < BOX
-        if far:
+        if shape.planes[v, 0] < BOX or shape.planes[v, 1] < BOX or shape.planes[v, 2] < BOX:
             middle += shape.corner[v] / np.linalg.norm(shape.corner[v])
-    middle /= np.linalg.norm(middle)
+            far += 1
+    length = np.linalg.norm(middle)
+    if length < 1e-6 * far:
+        return 0.0
     widest = 1.0
     for plane in range(BOX, shape.size[0]):
-        widest = min(widest, -np.dot(shape.normal[plane], middle))
+        widest = min(widest, -np.dot(shape.normal[plane], middle) / length)
     return widest
 
 
