@@ -13,6 +13,7 @@ from aiida.orm import (
     AbstractCode,
     Data,
     Dict,
+    FolderData,
     Int,
     RemoteData,
     SinglefileData,
@@ -197,7 +198,10 @@ class TaskCalculation(CalcJob):
         if isinstance(node, WeightsData):
             return name, [(node.uuid, file, f"{name}/{file}") for file in node.file_names()]
         if isinstance(node, SinglefileData):
-            return f"{name}.npz", [(node.uuid, node.filename, f"{name}.npz")]
+            name += PurePosixPath(node.filename).suffix
+            return name, [(node.uuid, node.filename, name)]
+        if isinstance(node, FolderData):
+            return name, [(node.uuid, ".", name)]
         assert isinstance(node, StructureData)
         with folder.open(f"{name}.npz", "wb") as handle:
             write_npz(structure_data_to_set([node]), handle)

@@ -1,9 +1,9 @@
-"""CalcJobs of the tasks ``postprocess`` and ``metrics``."""
+"""CalcJobs of the tasks ``postprocess``, ``describe`` and ``metrics``."""
 
 from __future__ import annotations
 
 from aiida.engine import CalcJobProcessSpec
-from aiida.orm import ArrayData, SinglefileData
+from aiida.orm import ArrayData, FolderData, SinglefileData
 
 from ..data import StructureSetData
 from .base import TaskCalculation, validate_not_empty
@@ -26,16 +26,36 @@ class PostprocessCalculation(TaskCalculation):
         spec.output("structures", valid_type=StructureSetData, help="Those that could be mended (may be none).")
 
 
+class DescribeCalculation(TaskCalculation):
+    """Compute what the metrics average, structure by structure: what takes time of them, for a chunk of a set."""
+
+    TASK = "describe"
+    INPUT_PORTS = ("structures",)
+    OUTPUT_FILES = {"records": "records.bin"}
+
+    @classmethod
+    def define(cls, spec: CalcJobProcessSpec) -> None:  # type: ignore[override]
+        """Declare the structures and their records."""
+        super().define(spec)
+        spec.input(
+            "structures",
+            valid_type=StructureSetData,
+            validator=validate_not_empty,
+            help="Generated or training structures, of which at least one has converged.",
+        )
+        spec.output("records", valid_type=SinglefileData, help="What `dismai.metrics` takes as its input `records`.")
+
+
 class MetricsCalculation(TaskCalculation):
     """Compare generated structures with training structures."""
 
     TASK = "metrics"
-    INPUT_PORTS = ("structures", "reference")
+    INPUT_PORTS = ("structures", "reference", "validation", "records")
     OUTPUT_FILES = {"per_structure": "per_structure.npz", "reference": "reference.npz"}
 
     @classmethod
     def define(cls, spec: CalcJobProcessSpec) -> None:  # type: ignore[override]
-        """Declare the two sets and the measures."""
+        """Declare the sets and the measures."""
         super().define(spec)
         spec.input(
             "structures",
@@ -44,9 +64,22 @@ class MetricsCalculation(TaskCalculation):
         )
         spec.input(
             "reference",
-            valid_type=(StructureSetData, SinglefileData),
+            valid_type=(StructureSetData, SinglefileData, FolderData),
             validator=validate_not_empty,
-            help="Training structures, or the reference that an earlier run has written.",
+            help="Training structures, the reference of an earlier run, or the authors' published csv files.",
+        )
+        spec.input(
+            "validation",
+            valid_type=StructureSetData,
+            required=False,
+            validator=validate_not_empty,
+            help="Validation structures of the same data set, whose distance is shown beside the noise floor.",
+        )
+        spec.input(
+            "records",
+            valid_type=SinglefileData,
+            required=False,
+            help="Records of some of the structures, from `dismai.describe`: these are not computed again.",
         )
         spec.output("per_structure", valid_type=ArrayData, help="The measures of every structure.")
-        spec.output("reference", valid_type=SinglefileData, help="Averages of the training set, for the next run.")
+        spec.output("reference", valid_type=SinglefileData, help="The training set's side, for the next run.")

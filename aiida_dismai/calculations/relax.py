@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from aiida.engine import CalcJobProcessSpec
@@ -13,16 +14,22 @@ from .potentials import validate_elements
 OWN_CALCULATOR = "m3gnet"
 
 
+def validate_calculator(parameters: Mapping[str, Any], potential: PotentialData | None) -> str | None:
+    """Refuse a potential where none is used, and none where one is needed."""
+    calculator = parameters.get("calculator", OWN_CALCULATOR)
+    if calculator == OWN_CALCULATOR and potential is None:
+        return f"the calculator '{OWN_CALCULATOR}' needs a `potential`; give one, or name another calculator"
+    if calculator != OWN_CALCULATOR and potential is not None:
+        return f"a `potential` is given but the calculator is '{calculator}': it would not be used"
+    return None
+
+
 def validate_inputs(inputs: dict[str, Any], port: Any) -> str | None:
     """Refuse a potential where none is used, none where one is needed, and elements it does not know."""
     if "parameters" not in inputs or "potential" not in port:
         return None  # where a WorkChain exposes the ports without the potential, it brings its own
-    calculator = inputs["parameters"].get_dict().get("calculator", OWN_CALCULATOR)
-    if calculator == OWN_CALCULATOR and "potential" not in inputs:
-        return f"the calculator '{OWN_CALCULATOR}' needs a `potential`; give one, or name another calculator"
-    if calculator != OWN_CALCULATOR and "potential" in inputs:
-        return f"a `potential` is given but the calculator is '{calculator}': it would not be used"
-    return validate_elements(inputs, port)
+    refused = validate_calculator(inputs["parameters"].get_dict(), inputs.get("potential"))
+    return refused or validate_elements(inputs, port)
 
 
 class RelaxCalculation(TaskCalculation):

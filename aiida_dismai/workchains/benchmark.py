@@ -7,26 +7,29 @@ from typing import Any
 
 from aiida.common import AttributeDict
 from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, WorkChain
-from aiida.orm import AbstractCode, ArrayData, Dict, Int, SinglefileData, to_aiida_type
+from aiida.orm import AbstractCode, ArrayData, Dict, Int, to_aiida_type
 
 from ..calculations.base import validate_not_empty
 from ..calculations.functions.statistics import aggregate_metrics
 from ..data import GeneratorData, PotentialData, StructureSetData
+from ..engine.metrics.parameters import Kind
 from .chunks import positive
-from .evaluate import EvaluateWorkChain, fill_evaluate
+from .evaluate import EvaluateWorkChain, fill_evaluate, validate_steps
 from .generator import GeneratorWorkChain, fill_generator
-from .jobs import MetricsWorkChain
 from .protocols import ProtocolMixin
 from .sample import SampleWorkChain, fill_sample
 from .seeds import derive_seed
 
 
-class BenchmarkWorkChain(ProtocolMixin, WorkChain):
-    """Train ``n_models`` models from different seeds, sample and evaluate each; mean (min, max).
+def validate_inputs(inputs: Mapping[str, Any], port: Any) -> str | None:
+    """Refuse steps of the evaluation that do not fit the kind of structures: before anything is trained."""
+    if "potential" not in port:
+        return None  # exposed by a WorkChain that brings the potential
+    return validate_steps(inputs.get("evaluate", {}), inputs.get("potential"))
 
-    The validation set is compared with the training set first: that is what a perfect model would get
-    (``baseline``), and it leaves the reference that all evaluations share.
-    """
+
+class BenchmarkWorkChain(ProtocolMixin, WorkChain):
+    """Train ``n_models`` models from different seeds, sample and evaluate each; mean (min, max)."""
 
     _protocol_file = "benchmark.yaml"
 
@@ -52,11 +55,14 @@ class BenchmarkWorkChain(ProtocolMixin, WorkChain):
             GeneratorWorkChain, namespace="generator", exclude=("structures", "validation", "seed", "parent_folder")
         )
         spec.expose_inputs(SampleWorkChain, namespace="sample", exclude=("generator", "seed"))
-        spec.expose_inputs(EvaluateWorkChain, namespace="evaluate", exclude=("structures", "reference", "potential"))
+        spec.expose_inputs(
+            EvaluateWorkChain, namespace="evaluate", exclude=("structures", "reference", "validation", "potential")
+        )
+        spec.inputs.validator = validate_inputs
         spec.outline(cls.run_models, cls.run_samples, cls.run_evaluations, cls.finish)
-        spec.output("summary", valid_type=Dict, help="Mean, min and max over the models of every measure.")
-        spec.output("baseline", valid_type=Dict, help="Metrics of the validation set against the training set.")
-        spec.output("reference", valid_type=SinglefileData, help="Averages of the training set.")
+        spec.output(
+            "summary", valid_type=Dict, help="Mean, min and max over the models of every measure, and its noise floor."
+        )
         for name, kind, text in (
             ("generators", GeneratorData, "The trained models."),
             ("curves", ArrayData, "Their losses."),
@@ -67,7 +73,6 @@ class BenchmarkWorkChain(ProtocolMixin, WorkChain):
             ("per_structure", ArrayData, "The measures of every structure."),
         ):
             spec.output_namespace(name, valid_type=kind, dynamic=True, required=False, help=text)
-        spec.exit_code(570, "ERROR_BASELINE", message="the data set could not be measured: {message}")
         spec.exit_code(571, "ERROR_ALL_MODELS_FAILED", message="not one of {total} models came through: {message}")
         spec.exit_code(
             572, "ERROR_SOME_MODELS_FAILED", message="{failed} of {total} models failed; the outputs hold the others"
@@ -82,6 +87,7 @@ class BenchmarkWorkChain(ProtocolMixin, WorkChain):
         model: str,
         seed: int,
         potential: PotentialData | None = None,
+        kind: Kind | None = None,
         protocol: str | None = None,
         overrides: Mapping[str, Any] | None = None,
         options: Mapping[str, Any] | None = None,
@@ -94,7 +100,8 @@ class BenchmarkWorkChain(ProtocolMixin, WorkChain):
             validation: validation structures.
             model: name in the entry-point group ``dismai.generators``.
             seed: of the benchmark.
-            potential: the data set's potential.
+            potential: the data set's potential; none for alloys, which are not relaxed.
+            kind: ``interface``, ``amorphous`` or ``alloy``; without it that of the overrides, else ``interface``.
             protocol: ``paper``, ``moderate`` or ``demo``.
             overrides: laid over the protocol.
             options: scheduler options of all jobs.
@@ -104,7 +111,7 @@ class BenchmarkWorkChain(ProtocolMixin, WorkChain):
         builder.train, builder.validation, builder.seed = train, validation, Int(seed)
         if potential is not None:
             builder.potential = potential
-        fill_benchmark(builder, code, model, inputs, protocol, options)
+        fill_benchmark(builder, code, model, inputs, kind, protocol, options)
         return builder
 
     def _names(self) -> list[str]:
@@ -125,7 +132,7 @@ class BenchmarkWorkChain(ProtocolMixin, WorkChain):
         return good
 
     def run_models(self) -> ToContext:
-        """Train all models, and measure the validation set meanwhile."""
+        """Train all models."""
         self.ctx.message = ""
         jobs = {}
         for name in self._names():
@@ -134,10 +141,6 @@ class BenchmarkWorkChain(ProtocolMixin, WorkChain):
             inputs.seed = derive_seed(self.inputs.seed, name)
             inputs.metadata.call_link_label = f"train_{name}"
             jobs[f"train_{name}"] = self.submit(GeneratorWorkChain, **inputs)
-        measure = AttributeDict(self.exposed_inputs(EvaluateWorkChain, namespace="evaluate")["metrics"])
-        measure.structures, measure.reference = self.inputs.validation, self.inputs.train
-        measure.metadata.call_link_label = "baseline"
-        jobs["baseline"] = self.submit(MetricsWorkChain, **measure)
         return ToContext(**jobs)
 
     def run_samples(self) -> ExitCode | ToContext:
@@ -148,11 +151,6 @@ class BenchmarkWorkChain(ProtocolMixin, WorkChain):
             self.out(f"generators.{name}", trained.generator)
             self.out(f"curves.{name}", trained.curves)
             self.out(f"training.{name}", trained.results)
-        node = self.ctx.baseline
-        if not node.is_finished_ok:
-            return self.exit_codes.ERROR_BASELINE.format(message=node.exit_message)
-        self.out("baseline", node.outputs.results)
-        self.out("reference", node.outputs.reference)
         jobs = {}
         for name in good:
             inputs = AttributeDict(self.exposed_inputs(SampleWorkChain, namespace="sample"))
@@ -171,7 +169,8 @@ class BenchmarkWorkChain(ProtocolMixin, WorkChain):
             generated = self.ctx[f"sample_{name}"].outputs.structures
             self.out(f"generated.{name}", generated)
             inputs = AttributeDict(self.exposed_inputs(EvaluateWorkChain, namespace="evaluate"))
-            inputs.structures, inputs.reference = generated, self.ctx.baseline.outputs.reference
+            inputs.structures, inputs.reference = generated, self.inputs.train
+            inputs.validation = self.inputs.validation
             if "potential" in self.inputs:
                 inputs.potential = self.inputs.potential
             inputs.metadata.call_link_label = f"evaluate_{name}"
@@ -208,6 +207,7 @@ def fill_benchmark(
     code: AbstractCode,
     model: str,
     inputs: Mapping[str, Any],
+    kind: Kind | None,
     protocol: str | None,
     options: Mapping[str, Any] | None,
 ) -> None:
@@ -221,6 +221,5 @@ def fill_benchmark(
         options,
     )
     fill_sample(port["sample"], code, inputs["sample"], options)
-    fill_evaluate(
-        port["evaluate"], code, EvaluateWorkChain.get_protocol_inputs(protocol, inputs["evaluate"]), protocol, options
-    )
+    evaluate = EvaluateWorkChain.get_protocol_inputs(protocol, inputs["evaluate"])
+    fill_evaluate(port["evaluate"], code, evaluate, kind, protocol, options)

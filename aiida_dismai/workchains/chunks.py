@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from aiida.common import AttributeDict
 from aiida.engine import ExitCode, ProcessSpec, ToContext, WorkChain, while_
-from aiida.orm import AbstractCode, Int, to_aiida_type
+from aiida.orm import AbstractCode, Data, Int, to_aiida_type
 
 from ..calculations.functions.sets import concatenate_structures
 from ..data import StructureSetData
@@ -26,20 +26,22 @@ def chunk_bounds(count: int, size: int) -> list[tuple[int, int]]:
 
 
 class ChunkedWorkChain(WorkChain):
-    """Run one job for each chunk, at most ``max_concurrent`` at once, and join the structures that they give.
+    """Run one job for each chunk, at most ``max_concurrent`` at once.
 
-    A subclass names the WorkChain of a chunk, says how many structures there are, and gives the inputs of
-    a chunk. What some chunks gave is given out also when others have failed.
+    A subclass names the WorkChain of a chunk, says into which chunks the work is cut (:meth:`chunks`), and gives the
+    inputs of each; its outline has :meth:`setup`, ``while_(has_more)(run_batch)`` and what is done with the outputs.
     """
 
     _chunk_class: ClassVar[type[RestartTaskWorkChain]]
+    #: The default of the input ``chunk_size``.
+    _chunk_size: ClassVar[int] = 100
 
     @classmethod
     def define(cls, spec: ProcessSpec) -> None:
-        """Declare ports, outline and exit code."""
+        """Declare ports and exit code."""
         super().define(spec)
         for name, default, text in (
-            ("chunk_size", 100, "Structures of one job."),
+            ("chunk_size", cls._chunk_size, "Structures of one job."),
             ("max_concurrent", 10, "Jobs that run at the same time."),
         ):
             spec.input(
@@ -50,54 +52,78 @@ class ChunkedWorkChain(WorkChain):
                 default=lambda value=default: Int(value),
                 help=text,
             )
+        spec.exit_code(520, "ERROR_CHUNKS_FAILED", message="{failed} of {total} chunks failed")
+
+    def chunks(self) -> list[tuple[Any, ...]]:
+        """Return what tells the chunks apart: the arguments of :meth:`chunk_inputs`, plain values."""
+        raise NotImplementedError
+
+    def chunk_inputs(self, *chunk: Any) -> AttributeDict:
+        """Return the inputs of a chunk."""
+        raise NotImplementedError
+
+    def setup(self) -> None:
+        """Cut the work into chunks."""
+        self.ctx.chunks = self.chunks()
+        self.ctx.launched = 0
+
+    def has_more(self) -> bool:
+        """Whether there are chunks that were not launched."""
+        return bool(self.ctx.launched < len(self.ctx.chunks))
+
+    def run_batch(self) -> ToContext:
+        """Launch the next chunks."""
+        jobs = {}
+        last = min(self.ctx.launched + self.inputs.max_concurrent.value, len(self.ctx.chunks))
+        for index in range(self.ctx.launched, last):
+            name = f"chunk_{index:04d}"
+            inputs = self.chunk_inputs(*self.ctx.chunks[index])
+            inputs.metadata.call_link_label = name
+            jobs[name] = self.submit(self._chunk_class, **inputs)
+        self.ctx.launched = last
+        self.report(f"launched chunks up to {last} of {len(self.ctx.chunks)}")
+        return ToContext(**jobs)
+
+    def gather(self, output: str) -> tuple[dict[str, Data], ExitCode | None]:
+        """Return an output of the chunks that ended well, by name, and the exit code if not all did."""
+        names = [f"chunk_{index:04d}" for index in range(len(self.ctx.chunks))]
+        failed = [name for name in names if not self.ctx[name].is_finished_ok]
+        good = {name: self.ctx[name].outputs[output] for name in names if name not in failed}
+        for name in failed:
+            self.report(f"{name}: {self.ctx[name].exit_status} {self.ctx[name].exit_message}")
+        if failed:
+            return good, self.exit_codes.ERROR_CHUNKS_FAILED.format(failed=len(failed), total=len(names))
+        return good, None
+
+
+class ChunkedStructuresWorkChain(ChunkedWorkChain):
+    """Join the structures that the chunks give, also when some chunks have failed."""
+
+    @classmethod
+    def define(cls, spec: ProcessSpec) -> None:
+        """Declare outline and output."""
+        super().define(spec)
         spec.outline(cls.setup, while_(cls.has_more)(cls.run_batch), cls.finish)
-        spec.output("structures", valid_type=StructureSetData, help="The structures of all chunks, in order.")
-        spec.exit_code(
-            520, "ERROR_CHUNKS_FAILED", message="{failed} of {total} chunks failed; `structures` holds the others"
+        spec.output(
+            "structures",
+            valid_type=StructureSetData,
+            help="The structures of all chunks, in order; of those that ended well, where some failed.",
         )
 
     def count(self) -> int:
         """Return how many structures there are in all."""
         raise NotImplementedError
 
-    def chunk_inputs(self, start: int, stop: int) -> AttributeDict:
-        """Return the inputs of the chunk of structures ``start`` up to, and without, ``stop``."""
-        raise NotImplementedError
-
-    def setup(self) -> None:
-        """Cut the work into chunks."""
-        self.ctx.bounds = chunk_bounds(self.count(), self.inputs.chunk_size.value)
-        self.ctx.launched = 0
-
-    def has_more(self) -> bool:
-        """Whether there are chunks that were not launched."""
-        return bool(self.ctx.launched < len(self.ctx.bounds))
-
-    def run_batch(self) -> ToContext:
-        """Launch the next chunks."""
-        jobs = {}
-        last = min(self.ctx.launched + self.inputs.max_concurrent.value, len(self.ctx.bounds))
-        for index in range(self.ctx.launched, last):
-            name = f"chunk_{index:04d}"
-            inputs = self.chunk_inputs(*self.ctx.bounds[index])
-            inputs.metadata.call_link_label = name
-            jobs[name] = self.submit(self._chunk_class, **inputs)
-        self.ctx.launched = last
-        self.report(f"launched chunks up to {last} of {len(self.ctx.bounds)}")
-        return ToContext(**jobs)
+    def chunks(self) -> list[tuple[Any, ...]]:
+        """Return the first structure, and one past the last, of each chunk."""
+        return list(chunk_bounds(self.count(), self.inputs.chunk_size.value))
 
     def finish(self) -> ExitCode | None:
-        """Join what the chunks gave; say which gave nothing."""
-        names = [f"chunk_{index:04d}" for index in range(len(self.ctx.bounds))]
-        failed = [name for name in names if not self.ctx[name].is_finished_ok]
-        good = {name: self.ctx[name].outputs.structures for name in names if name not in failed}
+        """Join what the chunks gave."""
+        good, failure = self.gather("structures")
         if good:
             self.out("structures", next(iter(good.values())) if len(good) == 1 else concatenate_structures(**good))
-        for name in failed:
-            self.report(f"{name}: {self.ctx[name].exit_status} {self.ctx[name].exit_message}")
-        if failed:
-            return self.exit_codes.ERROR_CHUNKS_FAILED.format(failed=len(failed), total=len(names))
-        return None
+        return failure
 
 
 def fill_chunks(port: Any, code: AbstractCode, inputs: Mapping[str, Any], options: Mapping[str, Any] | None) -> None:

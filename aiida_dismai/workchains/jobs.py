@@ -7,7 +7,7 @@ from typing import Any
 
 from aiida.orm import AbstractCode, Dict
 
-from ..calculations.evaluation import MetricsCalculation
+from ..calculations.evaluation import DescribeCalculation, MetricsCalculation
 from ..calculations.generators import SampleGeneratorCalculation
 from ..calculations.potentials import TrainPotentialCalculation
 from ..calculations.relax import RelaxCalculation
@@ -36,8 +36,14 @@ class SampleChunkWorkChain(RestartTaskWorkChain):
     _memory_parameter = "batch_size"
 
 
-class MetricsWorkChain(RestartTaskWorkChain):
-    """Compute metrics, from checkpoint to checkpoint."""
+class DescribeChunkWorkChain(RestartTaskWorkChain):
+    """Describe one chunk of structures for the metrics, from checkpoint to checkpoint."""
+
+    _process_class = DescribeCalculation
+
+
+class MetricsJobWorkChain(RestartTaskWorkChain):
+    """Compute metrics in one job, from checkpoint to checkpoint."""
 
     _process_class = MetricsCalculation
 

@@ -81,6 +81,7 @@ class PipelineWorkChain(ProtocolMixin, WorkChain):
             code,
             model,
             BenchmarkWorkChain.get_protocol_inputs(protocol, inputs["benchmark"]),
+            None,
             protocol,
             options,
         )

@@ -13,7 +13,7 @@ from ..calculations.base import validate_not_empty
 from ..calculations.functions.sets import slice_structures
 from ..calculations.relax import validate_inputs
 from ..data import PotentialData, StructureSetData
-from .chunks import ChunkedWorkChain, fill_chunks
+from .chunks import ChunkedStructuresWorkChain, fill_chunks
 from .jobs import RelaxChunkWorkChain
 from .protocols import ProtocolMixin
 
@@ -23,7 +23,7 @@ def _validate(inputs: dict[str, Any], port: Any) -> str | None:
     return validate_inputs({**inputs, **({"parameters": job["parameters"]} if "parameters" in job else {})}, port)
 
 
-class RelaxWorkChain(ProtocolMixin, ChunkedWorkChain):
+class RelaxWorkChain(ProtocolMixin, ChunkedStructuresWorkChain):
     """Relax a set of structures chunk by chunk, at most ``max_concurrent`` chunks at once."""
 
     _protocol_file = "relax.yaml"

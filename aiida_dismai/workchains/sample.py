@@ -10,11 +10,11 @@ from aiida.engine import ProcessSpec
 from aiida.orm import AbstractCode, Dict, Int, to_aiida_type
 
 from ..data import GeneratorData
-from .chunks import ChunkedWorkChain, fill_chunks, positive
+from .chunks import ChunkedStructuresWorkChain, fill_chunks, positive
 from .jobs import SampleChunkWorkChain
 
 
-class SampleWorkChain(ChunkedWorkChain):
+class SampleWorkChain(ChunkedStructuresWorkChain):
     """Sample ``n_structures`` from a model; structure i is the same however the work is cut."""
 
     _chunk_class = SampleChunkWorkChain

@@ -1,5 +1,6 @@
 """What is refused before a submission, what is written for the engine, and the tasks run for real."""
 
+import io
 import json
 import sys
 
@@ -73,6 +74,50 @@ def test_the_job_gets_its_task_and_nothing_twice(dismai_code, copper):
     assert info.local_copy_list[0][1:] == ("structures.npz", "input_structures.npz")
     assert "structures.npz" in info.retrieve_temporary_list
     assert "structures.npz" not in info.retrieve_list
+
+
+def test_files_and_folders_keep_their_endings(dismai_code, copper):
+    structures = StructureSetData(copper(1))
+    inputs = {
+        "code": dismai_code,
+        "structures": structures,
+        "reference": orm.FolderData(),
+        "validation": structures,
+        "records": orm.SinglefileData(io.BytesIO(b"x"), filename="anything.bin"),
+        "parameters": orm.Dict({"kind": "amorphous"}),
+        "metadata": OPTIONS,
+    }
+    inputs["reference"].base.repository.put_object_from_bytes(b"x", "below/rdf_Si-Si.csv")
+    calculation = process("dismai.metrics", inputs)
+    with SandboxFolder() as folder:
+        info = calculation.prepare_for_submission(folder)
+        with folder.open("task.json") as handle:
+            task = json.load(handle)
+    assert task["inputs"] == {
+        "structures": "input_structures.npz",
+        "reference": "input_reference",
+        "validation": "input_validation.npz",
+        "records": "input_records.bin",
+    }
+    assert {entry[2] for entry in info.local_copy_list} == set(task["inputs"].values())
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"kind": "glass"}, "kind: Input should be 'interface', 'amorphous' or 'alloy'"),
+        (
+            {"kind": "alloy", "amorphous": {}},
+            "'amorphous' holds parameters of the kind 'amorphous', but kind is 'alloy'",
+        ),
+        ({"oxidation_states": {"Li": 1}}, "unknown parameter 'oxidation_states'"),
+    ],
+)
+def test_wrong_parameters_of_the_metrics_are_refused(dismai_code, copper, parameters, message):
+    structures = StructureSetData(copper(1))
+    inputs = {"code": dismai_code, "structures": structures, "reference": structures, "metadata": OPTIONS}
+    with pytest.raises(ValueError, match=message):
+        process("dismai.metrics", inputs | {"parameters": orm.Dict(parameters)})
 
 
 def test_a_parent_folder_is_copied_from(dismai_code, copper, tmp_path):

@@ -75,9 +75,11 @@ OVERRIDES = {
             "relax": {"parameters": {"fmax": 1e4, "steps": 2}},
             "metrics": {
                 "parameters": {
-                    "oxidation_states": {"Li": 1, "Mg": 2, "O": -2, "F": -1},
-                    "cations": ["Li", "Mg"],
-                    "anions": ["O", "F"],
+                    "interface": {
+                        "oxidation_states": {"Li": 1, "Mg": 2, "O": -2, "F": -1},
+                        "cations": ["Li", "Mg"],
+                        "anions": ["O", "F"],
+                    },
                     "resamples": 50,
                 }
             },

@@ -1,7 +1,5 @@
 """Every exit code of the WorkChains, from children that ended that way (those of `label` have their own tests)."""
 
-import io
-
 import numpy as np
 import pytest
 from aiida import orm
@@ -15,6 +13,7 @@ from aiida_dismai.workchains.benchmark import BenchmarkWorkChain
 from aiida_dismai.workchains.dataset_interface import InterfaceDatasetWorkChain
 from aiida_dismai.workchains.evaluate import EvaluateWorkChain
 from aiida_dismai.workchains.label import LabelWorkChain
+from aiida_dismai.workchains.metrics import MetricsWorkChain
 from aiida_dismai.workchains.pipeline import PipelineWorkChain
 from aiida_dismai.workchains.potential import PotentialWorkChain
 from aiida_dismai.workchains.relax import RelaxWorkChain
@@ -58,7 +57,7 @@ def status(chain, label):
 
 
 def test_a_failed_chunk_fails_the_relaxation_and_keeps_the_others(relax, copper):
-    assert relax.ctx.bounds == [(0, 2), (2, 3)]
+    assert relax.ctx.chunks == [(0, 2), (2, 3)]
     relax.ctx.chunk_0000 = ended(outputs={"structures": StructureSetData(copper(2))})
     relax.ctx.chunk_0001 = ended(**FAILED)
     result = relax.finish()
@@ -218,21 +217,32 @@ def benchmark(dismai_code, labelled):
     return chain
 
 
-def metrics(value, failed):
-    return orm.Dict({"d_all": {"value": value, "lower": None, "upper": None}, "failed_percent": {"value": failed}})
+def metrics(value, failed, floor=0.1):
+    measured = {"d_all": {"value": value, "lower": None, "upper": None, "floor": floor}}
+    validation = {"structures": 3, "metrics": {"d_all": {"value": 0.2, "at_measured": floor / 2}}}
+    return orm.Dict(measured | {"failed_percent": {"value": failed}, "noise_floor": {"validation": validation}})
 
 
-def test_benchmark_without_a_measured_data_set(benchmark):
-    benchmark.ctx.baseline = ended(**FAILED)
+def test_benchmark_keeps_what_was_trained_and_goes_on_with_it(benchmark, monkeypatch):
     trained = {"generator": weights("generator"), "curves": orm.ArrayData(np.zeros(2)), "results": orm.Dict({"a": 1})}
     benchmark.ctx.train_model_0, benchmark.ctx.train_model_1 = ended(outputs=trained), ended(**FAILED)
-    assert benchmark.run_samples().status == status(benchmark, "ERROR_BASELINE")
+    submitted = []
+    monkeypatch.setattr(benchmark, "submit", lambda process, **inputs: submitted.append(inputs) or ended())
+    benchmark.run_samples()
     assert benchmark.outputs["generators"]["model_0"].pk == trained["generator"].pk
+    assert [inputs["generator"].pk for inputs in submitted] == [trained["generator"].pk]
+
+
+def test_benchmark_measures_against_both_sets_of_the_data(benchmark, labelled, monkeypatch):
+    benchmark.ctx.sample_model_0 = ended(outputs={"structures": StructureSetData(labelled.structures[:1])})
+    submitted = []
+    monkeypatch.setattr(benchmark, "submit", lambda process, **inputs: submitted.append(inputs) or ended())
+    benchmark.run_evaluations()
+    assert submitted[0]["reference"].uuid == benchmark.inputs.train.uuid
+    assert submitted[0]["validation"].uuid == benchmark.inputs.validation.uuid
 
 
 def test_benchmark_of_which_no_model_came_through(benchmark):
-    measured = {"results": metrics(0.1, 0.0), "reference": orm.SinglefileData(io.BytesIO(b"x"), filename="r.npz")}
-    benchmark.ctx.baseline = ended(outputs=measured)
     benchmark.ctx.train_model_0 = benchmark.ctx.train_model_1 = ended(**FAILED)
     result = benchmark.run_samples()
     assert result.status == status(benchmark, "ERROR_ALL_MODELS_FAILED")
@@ -249,13 +259,17 @@ def test_benchmark_of_which_one_model_failed(benchmark):
 
 
 def test_benchmark_gives_mean_min_and_max(benchmark):
-    for name, value in (("model_0", 0.2), ("model_1", 0.4)):
-        evaluated = {"metrics": metrics(value, 50.0), "per_structure": orm.ArrayData(np.zeros(2))}
+    for name, value, floor in (("model_0", 0.2, 0.1), ("model_1", 0.4, 0.2)):
+        evaluated = {"metrics": metrics(value, 50.0, floor), "per_structure": orm.ArrayData(np.zeros(2))}
         benchmark.ctx[f"evaluate_{name}"] = ended(outputs=evaluated)
     assert benchmark.finish() is None
     found = benchmark.outputs["summary"]["metrics"]["d_all"]
     assert (found["min"], found["max"], found["per_model"]) == (0.2, 0.4, [0.2, 0.4])
     assert found["mean"] == pytest.approx(0.3)
+    # fewer structures analysed, a higher floor: both are means over the models
+    assert (found["floor"], found["validation"]) == (pytest.approx(0.15), pytest.approx(0.075))
+    failed = benchmark.outputs["summary"]["metrics"]["failed_percent"]
+    assert (failed["floor"], failed["validation"]) == (None, None)
 
 
 def test_a_model_without_any_structure_counts_as_failed_only(benchmark):
@@ -303,6 +317,7 @@ def test_crystals_that_the_potential_does_not_know_are_refused(dismai_code, crys
         EvaluateWorkChain,
         InterfaceDatasetWorkChain,
         LabelWorkChain,
+        MetricsWorkChain,
         PipelineWorkChain,
         PotentialWorkChain,
         RelaxWorkChain,

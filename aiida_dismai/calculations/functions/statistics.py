@@ -20,24 +20,53 @@ def values_of(results: dict[str, Any]) -> dict[str, float | None]:
     return found
 
 
+def floors_of(results: dict[str, Any]) -> dict[str, float | None]:
+    """Return the noise floor of each measure that has one."""
+    return {name: entry["floor"] for name, entry in results.items() if isinstance(entry, dict) and "floor" in entry}
+
+
+def validation_of(results: dict[str, Any]) -> dict[str, float | None]:
+    """Return what the validation set gets, brought to the number of structures that was measured."""
+    found = (results.get("noise_floor") or {}).get("validation") or {}
+    return {name: entry.get("at_measured") for name, entry in (found.get("metrics") or {}).items()}
+
+
 @calcfunction
 def aggregate_metrics(**results: Dict) -> Dict:
     """Return mean, min and max over models of every measure (the paper reports these three).
 
     A model of which nothing could be analysed has no distance: it counts in ``failed_percent`` and is
-    left out of the mean of the others, and ``models`` says how many values each mean is made of.
+    left out of the mean of the others, and ``models`` says how many values each mean is made of. ``floor``
+    (the noise floor) and ``validation`` (the validation set's value) are means, too, since both hang on how many
+    structures of a model were analysed; they are None where they are not known.
     """
-    by_model = [values_of(results[name].get_dict()) for name in sorted(results)]
-    measures = sorted(set().union(*by_model)) if by_model else []
+    return Dict(summarise([results[name].get_dict() for name in sorted(results)]))
+
+
+def summarise(models: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what :func:`aggregate_metrics` does, of plain results."""
+    by_model = [values_of(results) for results in models]
+    floors, validations = [floors_of(results) for results in models], [validation_of(results) for results in models]
     summary: dict[str, Any] = {}
-    for measure in measures:
+    for measure in sorted(set().union(*by_model)):
         per_model = [values.get(measure) for values in by_model]
-        numbers = [value for value in per_model if value is not None]
+        numbers = _known(per_model)
         summary[measure] = {
-            "mean": float(np.mean(numbers)) if numbers else None,
+            "mean": _mean(per_model),
             "min": float(min(numbers)) if numbers else None,
             "max": float(max(numbers)) if numbers else None,
             "models": len(numbers),
             "per_model": per_model,
+            "floor": _mean([values.get(measure) for values in floors]),
+            "validation": _mean([values.get(measure) for values in validations]),
         }
-    return Dict({"n_models": len(by_model), "metrics": summary})
+    return {"n_models": len(by_model), "metrics": summary}
+
+
+def _known(values: list[float | None]) -> list[float]:
+    return [value for value in values if value is not None]
+
+
+def _mean(values: list[float | None]) -> float | None:
+    numbers = _known(values)
+    return float(np.mean(numbers)) if numbers else None

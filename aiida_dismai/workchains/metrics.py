@@ -1,0 +1,115 @@
+"""Metrics of any number of structures: described chunk by chunk, compared in one job."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from aiida.common import AttributeDict
+from aiida.engine import ExitCode, ProcessSpec, ToContext, if_, while_
+from aiida.orm import Dict, FolderData, Int, SinglefileData
+
+from ..calculations.base import validate_not_empty
+from ..calculations.functions.records import merge_records
+from ..calculations.functions.sets import slice_structures
+from ..data import StructureSetData
+from ..engine.metrics.parameters import DescribeParameters
+from .chunks import ChunkedWorkChain, chunk_bounds
+from .jobs import DescribeChunkWorkChain, MetricsJobWorkChain
+
+#: Ports with structures.
+SETS = ("structures", "reference", "validation")
+
+
+class MetricsWorkChain(ChunkedWorkChain):
+    """Compare generated structures with training structures.
+
+    Sets larger than a chunk are described in jobs of their own. The chunks of all sets are one batch; their records are
+    merged and given to the job that compares.
+    """
+
+    _chunk_class = DescribeChunkWorkChain
+    _chunk_size = 250
+
+    @classmethod
+    def define(cls, spec: ProcessSpec) -> None:
+        """Declare ports, outline and exit codes."""
+        super().define(spec)
+        spec.input(
+            "structures",
+            valid_type=StructureSetData,
+            help="Generated structures after post-processing and relaxation (an empty set means that all failed).",
+        )
+        spec.input(
+            "reference",
+            valid_type=(StructureSetData, SinglefileData, FolderData),
+            validator=validate_not_empty,
+            help="Training structures, the reference of an earlier run, or the authors' published csv files.",
+        )
+        spec.input(
+            "validation",
+            valid_type=StructureSetData,
+            required=False,
+            validator=validate_not_empty,
+            help="Validation structures of the same data set, whose distance is shown beside the noise floor.",
+        )
+        spec.expose_inputs(MetricsJobWorkChain, namespace="job", exclude=(*SETS, "records", "parent_folder"))
+        spec.outline(
+            cls.setup,
+            while_(cls.has_more)(cls.run_batch),
+            if_(cls.has_chunks)(cls.merge),
+            cls.run_metrics,
+            cls.finish,
+        )
+        spec.expose_outputs(MetricsJobWorkChain, include=("results", "per_structure", "reference"))
+        spec.exit_code(530, "ERROR_METRICS", message="the metrics failed: {message}")
+
+    def chunks(self) -> list[tuple[Any, ...]]:
+        """Return port, first and one past the last structure of each chunk; none where no set is larger than one."""
+        size = self.inputs.chunk_size.value
+        found: list[tuple[Any, ...]] = []
+        for name in SETS:
+            node = self.inputs.get(name)
+            if not isinstance(node, StructureSetData) or len(node) <= size:
+                continue
+            # what has not converged is not described, and a chunk without anything to describe is refused
+            known = "converged" in node.property_names
+            converged = node.read_property("converged").astype(bool) if known else np.ones(len(node), bool)
+            found += [(name, a, b) for a, b in chunk_bounds(len(node), size) if converged[a:b].any()]
+        return found
+
+    def chunk_inputs(self, name: str, start: int, stop: int) -> AttributeDict:
+        """Return the inputs of a job that describes structures ``start`` to ``stop`` of a set."""
+        inputs = AttributeDict(self.exposed_inputs(MetricsJobWorkChain, namespace="job"))
+        parameters = inputs.parameters.get_dict()
+        inputs.parameters = Dict({key: parameters[key] for key in parameters if key in DescribeParameters.model_fields})
+        inputs.structures = slice_structures(self.inputs[name], Int(start), Int(stop))
+        return inputs
+
+    def has_chunks(self) -> bool:
+        """Whether anything was described in chunks."""
+        return bool(self.ctx.chunks)
+
+    def merge(self) -> ExitCode | None:
+        """Put the records of all chunks together."""
+        good, failure = self.gather("records")
+        if failure is None:
+            self.ctx.records = next(iter(good.values())) if len(good) == 1 else merge_records(**good)
+        return failure
+
+    def run_metrics(self) -> ToContext:
+        """Compare the sets; what was described already is not described again."""
+        inputs = AttributeDict(self.exposed_inputs(MetricsJobWorkChain, namespace="job"))
+        inputs.update({name: self.inputs[name] for name in SETS if name in self.inputs})
+        if "records" in self.ctx:
+            inputs.records = self.ctx.records
+        inputs.metadata.call_link_label = "compare"
+        return ToContext(metrics=self.submit(MetricsJobWorkChain, **inputs))
+
+    def finish(self) -> ExitCode | None:
+        """Give out the metrics."""
+        node = self.ctx.metrics
+        if not node.is_finished_ok:
+            return self.exit_codes.ERROR_METRICS.format(message=node.exit_message)
+        self.out_many(self.exposed_outputs(node, MetricsJobWorkChain))
+        return None
