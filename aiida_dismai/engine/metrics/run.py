@@ -77,8 +77,8 @@ def run(context: Context, parameters: MetricsParameters) -> dict[str, Any]:
         what the kind's ``summary`` gives; ``n_generated`` (at first), ``n_given``, ``n_analysed``,
         ``n_not_converged``, ``n_not_analysed`` with ``not_analysed`` (index and reason), ``n_isolated_sites`` (cations
         without a neighbour) and ``n_ambiguous_sites`` (fingerprint within rounding of a tie) where there are such,
-        ``n_reference``, ``n_reference_not_analysed``, ``reference_hash``, ``not_in_reference`` (vectors that a
-        published reference lacks), and ``mean_relaxation_steps`` of the analysed (None without a property
+        ``n_reference``, ``n_reference_not_analysed``, ``reference_hash``, ``not_in_reference`` (distances for which a
+        published reference lacks a file), and ``mean_relaxation_steps`` of the analysed (None without a property
         ``steps``). If no structure could be analysed the distances are None and the task is finished all the same.
 
     Raises:
@@ -125,10 +125,13 @@ def run(context: Context, parameters: MetricsParameters) -> dict[str, Any]:
     if validation is not None:
         floor["validation"] = validation_floor(kind, parameters, reference, validation.records, len(generated.records))
     for name, metric in kind.metrics().items():
-        # what is no distance (a share) has the training set's own as its floor
-        own = metric.measure(comparison.target[metric.vector], comparison.target[metric.vector])
-        found = floor["metrics"].get(name, {}).get("value")
-        results[name]["floor"] = found if metric.power else _number(own)
+        if metric.power:
+            results[name]["floor"] = floor["metrics"].get(name, {}).get("value")
+        else:
+            # what is no distance (a share) has the training set's own as its floor
+            own = comparison.target[metric.vector]
+            known = metric.vector not in reference.unknown
+            results[name]["floor"] = float(metric.measure(own, own)) if known else None
     lost = len(reference.failures)
     failed = share_interval(total - len(generated.records), total, parameters.confidence)
     results["failed_percent"] = dict(failed) | {"floor": 100 * lost / reference.n_structures}
@@ -154,7 +157,9 @@ def run(context: Context, parameters: MetricsParameters) -> dict[str, Any]:
             "n_reference": len(reference.records),
             "n_reference_not_analysed": lost,
             "reference_hash": reference.structures_hash,
-            "not_in_reference": list(reference.unknown),
+            "not_in_reference": [
+            name for name, metric in kind.metrics().items() if metric.power and metric.vector in reference.unknown
+        ],
             "mean_relaxation_steps": _mean(generated.steps),
             "timings": timings.found,
         }
@@ -214,11 +219,6 @@ def _sites(generated: Collected) -> dict[str, int]:
 
 def _reasons(failures: list[tuple[int, str]]) -> list[dict[str, Any]]:
     return [{"index": place, "reason": reason} for place, reason in failures]
-
-
-def _number(value: Any) -> float | None:
-    number = float(value)
-    return number if np.isfinite(number) else None
 
 
 def _mean(values: NDArray[Any] | None) -> float | None:

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...alloys import description
+from ...alloys import describe as description
+from ...alloys.alignment import CODES
+from ...alloys.lattice import LatticeError
 from ...errors import BadInput
 from ...structures import StructureSet
 from .. import published
@@ -17,6 +19,9 @@ from ..distances import Metric
 from ..parameters import DescribeParameters
 from ..records import NotAnalysed
 from .base import Composition, Fields, MetricKind, Vectors, filled
+
+#: Goes into the description of stored records: raise it when the numbers change.
+VERSION = 1
 
 
 class AlloyKind(MetricKind):
@@ -28,21 +33,24 @@ class AlloyKind(MetricKind):
 
     def __init__(self, parameters: DescribeParameters) -> None:
         super().__init__(parameters)
-        self.description = description.Description(parameters.alloy, parameters.compat)
+        self.own = parameters.alloy
+        shells, pairs = description.sro_labels(self.own)
+        self.order_shape = (len(shells), len(pairs))
+        self.order_labels = [f"{shell}_{pair}" for shell in shells for pair in pairs]
 
     def about(self) -> dict[str, Any]:
         """Return lattice, expansion and the version of the description."""
-        return {"kind": self.name, "version": description.VERSION, "compat": self.compat} | (
+        return {"kind": self.name, "version": VERSION, "compat": self.compat} | (
             self.parameters.alloy.model_dump(mode="json")
         )
 
     def fields(self, composition: Composition) -> Fields:
         """Return cluster probabilities, what was removed or is missing, order parameters and energy."""
         return {
-            "cluster": ("<f8", (len(self.description.cluster_labels()),)),
+            "cluster": ("<f8", (len(description.cluster_labels(self.own)),)),
             "vacancies": ("<i4", ()),
             "removed": ("<i4", ()),
-            "sro": ("<f8", (len(self.description.sro_labels()),)),
+            "sro": ("<f8", self.order_shape),
             "formation_energy": ("<f8", ()),
             "alignment": ("<i4", ()),
         }
@@ -50,8 +58,8 @@ class AlloyKind(MetricKind):
     def describe(self, structure: StructureSet) -> Mapping[str, Any]:
         """Clean the structure up and count its pairs."""
         try:
-            return self.description.describe(structure)
-        except description.LatticeError as error:
+            return description.describe(structure, self.own, self.compat)
+        except LatticeError as error:
             raise NotAnalysed(str(error)) from error
 
     def vectors(self, records: NDArray[Any], composition: Composition) -> Vectors:
@@ -64,7 +72,7 @@ class AlloyKind(MetricKind):
 
     def labels(self) -> dict[str, list[str]]:
         """Return species, then pairs by shell."""
-        return {"cluster": self.description.cluster_labels(), "sro": self.description.sro_labels()}
+        return {"cluster": description.cluster_labels(self.own), "sro": self.order_labels}
 
     def per_structure(self) -> tuple[str, ...]:
         """Return everything but the probabilities, which are given out as vectors."""
@@ -72,18 +80,16 @@ class AlloyKind(MetricKind):
 
     def summary(self, generated: Any, reference: Any) -> dict[str, Any]:
         """Return mean and spread of energy (eV/atom) and order parameters, and the sum of removed and missing atoms."""
-        labels = self.description.sro_labels()
-        result: dict[str, Any] = {"formation_energy": {}, "sro": {label: {} for label in labels}}
+        result: dict[str, Any] = {"formation_energy": {}, "sro": {label: {} for label in self.order_labels}}
         for where, records in (("generated", generated), ("training", reference)):
             result["formation_energy"][where] = _spread(records.column("formation_energy"))
-            order = records.column("sro")
-            for k, label in enumerate(labels):
+            order = records.column("sro").reshape(len(records), len(self.order_labels))
+            for k, label in enumerate(self.order_labels):
                 result["sro"][label][where] = _spread(order[:, k])
         result["n_removed_atoms"] = int(generated.column("removed").sum())
         result["n_vacant_sites"] = int(generated.column("vacancies").sum())
         used = generated.column("alignment")
-        names = self.description.alignment_names()
-        result["alignments"] = {name: int((used == code).sum()) for code, name in enumerate(names)}
+        result["alignments"] = {name: int((used == code).sum()) for name, code in CODES.items()}
         return result
 
     def published(self, folder: Path) -> tuple[NDArray[Any], Composition, tuple[str, ...]]:
@@ -93,7 +99,7 @@ class AlloyKind(MetricKind):
                 f"{folder}: no *cluster_prob.csv in it; give the folder of the authors' record, structures, or a "
                 "reference written before"
             )
-        probabilities = published.read_clusters(folder, self.description.cluster_labels())
+        probabilities = published.read_clusters(folder, description.cluster_labels(self.own))
         records = filled(self.dtype({}), len(probabilities))
         records["cluster"] = probabilities
         return records, {}, ("cluster",)

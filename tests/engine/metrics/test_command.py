@@ -1,0 +1,163 @@
+"""The command ``dismai metrics``: files in, files out, nothing written over, killed and gone on."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from aiida_dismai.engine.main import cli
+from aiida_dismai.engine.metrics.command import table
+from aiida_dismai.engine.structures import StructureSet, load_structures, write_extxyz, write_npz
+
+DATA = Path(__file__).parents[2] / "data" / "reference"
+ALLOYS = DATA / "alloy" / "inputs"
+
+
+def call(*arguments: object):
+    return CliRunner().invoke(cli, ["metrics", *map(str, arguments)])
+
+
+def test_alloys_from_the_command_line(tmp_path):
+    output = tmp_path / "out.json"
+    result = call(
+        "alloy",
+        "--generated",
+        ALLOYS / "gen_ii.extxyz.gz",
+        "--reference",
+        ALLOYS / "train_300K.extxyz.gz",
+        "--generated-total",
+        8,
+        "--align",
+        "translate",
+        "--write-reference",
+        tmp_path / "ref.npz",
+        "--output",
+        output,
+    )
+    assert result.exit_code == 0, result.output
+    results = json.loads(output.read_text())
+    assert results["alignments"] == {"none": 0, "translate": 5, "rotate": 0}
+    assert results["failed_percent"]["value"] == 37.5
+    assert set(results["d_cluster"]) == {"value", "lower", "upper", "floor"}
+    assert "5 of 8 generated structures analysed, against 4 training structures" in result.output
+    with np.load(tmp_path / "out.npz", allow_pickle=False) as arrays:
+        assert arrays["vacancies"].tolist() == [0, 4, 0, 0, 4]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.json", "out.npz", "ref.npz"]
+    # the reference written is a reference, with the same parameters
+    arguments = ["alloy", "--generated", ALLOYS / "gen_ii.extxyz.gz", "--reference", tmp_path / "ref.npz"]
+    again = call(*arguments, "--align", "translate", "--output", tmp_path / "again.json")
+    assert again.exit_code == 0, again.output
+    assert json.loads((tmp_path / "again.json").read_text())["d_cluster"] == results["d_cluster"]
+    other = call(*arguments, "--align", "none", "--output", tmp_path / "other.json")
+    assert other.exit_code == 1
+    assert "made with align 'translate' (now 'none')" in other.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "again.json",
+        "again.npz",
+        "out.json",
+        "out.npz",
+        "ref.npz",
+    ]
+
+
+def test_parameters_from_a_file(tmp_path, rock_salt):
+    write_extxyz(rock_salt, tmp_path / "salt.extxyz")
+    salt = {
+        "interface": {"oxidation_states": {"Li": 1, "Cl": -1}, "cations": ["Li"], "anions": ["Cl"]},
+        "resamples": 20,
+    }
+    (tmp_path / "salt.json").write_text(json.dumps(salt))
+    both = ["--generated", tmp_path / "salt.extxyz", "--reference", tmp_path / "salt.extxyz"]
+    result = call("interface", *both, "--parameters", tmp_path / "salt.json", "--output", tmp_path / "out.json")
+    assert result.exit_code == 0, result.output
+    assert json.loads((tmp_path / "out.json").read_text())["d_Li"]["value"] == pytest.approx(0, abs=1e-15)
+    (tmp_path / "salt.json").write_text(json.dumps(salt | {"resample": 20}))
+    result = call("interface", *both, "--parameters", tmp_path / "salt.json", "--output", tmp_path / "none.json")
+    assert result.exit_code == 1
+    assert "unknown parameter 'resample'; did you mean 'resamples'" in result.stderr
+    (tmp_path / "salt.json").write_text("[1]")
+    result = call("interface", *both, "--parameters", tmp_path / "salt.json", "--output", tmp_path / "none.json")
+    assert "must hold an object" in str(result.exception)
+    assert not (tmp_path / "none.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--output", "gen.extxyz"], "would be written over"),
+        (["--output", "out.npz"], "give it the ending json"),
+        (["--output", "absent/out.json"], "there is no folder"),
+        (["--output", "o.json", "--write-reference", "o.npz"], "is where the numbers of every structure are written"),
+        (["--output", "o.json", "--write-reference", "ref.json"], "give it the ending npz"),
+        (["--output", "o.json", "--align", "none"], "only structures on a lattice"),
+    ],
+)
+def test_bad_options(tmp_path, rock_salt, monkeypatch, options, message):
+    monkeypatch.chdir(tmp_path)
+    write_extxyz(rock_salt, tmp_path / "gen.extxyz")
+    before = (tmp_path / "gen.extxyz").read_bytes()
+    result = call("interface", "--generated", "gen.extxyz", "--reference", "gen.extxyz", *options)
+    assert result.exit_code == 1
+    assert message in str(result.exception)
+    assert (tmp_path / "gen.extxyz").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["gen.extxyz"]
+
+
+def test_an_old_result_stays_where_the_input_is_bad(tmp_path, rock_salt):
+    write_extxyz(rock_salt, tmp_path / "salt.extxyz")
+    (tmp_path / "out.json").write_text("old")
+    both = ["--generated", tmp_path / "salt.extxyz", "--reference", tmp_path / "salt.extxyz"]
+    result = call("interface", *both, "--output", tmp_path / "out.json")
+    assert result.exit_code == 1
+    assert "have no Co, Sc" in result.stderr
+    assert (tmp_path / "out.json").read_text() == "old"
+
+
+def test_killed_it_goes_on_where_it_was(tmp_path):
+    """SIGKILL in the middle of the generated structures; what was finished is not computed again."""
+    one = load_structures(DATA / "a_Si" / "inputs" / "train.extxyz.gz")[0].without_properties()
+    generator = np.random.default_rng(0)
+    positions = one.positions + generator.normal(0, 0.05, (150, 256, 3))
+    many = StructureSet.from_uniform(one.numbers, positions, one.cells[0])
+    write_npz(many, tmp_path / "gen.npz")
+    write_npz(many[:2], tmp_path / "train.npz")
+    command = [sys.executable, "-m", "aiida_dismai.engine.main", "metrics", "amorphous"]
+    command += ["--generated", "gen.npz", "--reference", "train.npz", "--output", "out.json"]
+    progress = tmp_path / ".out.json.unfinished" / "progress.jsonl"
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL) as process:
+        for _ in range(3000):
+            if progress.is_file() and progress.read_text().count('"generated"') >= 20:
+                break
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+    done = progress.read_text().count('"generated"')
+    assert 20 <= done < 150
+    assert not (tmp_path / "out.json").exists()
+    completed = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "150 of 150 generated structures analysed" in completed.stdout
+    first = json.loads((tmp_path / "out.json").read_text())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["gen.npz", "out.json", "out.npz", "train.npz"]
+    subprocess.run(command, cwd=tmp_path, capture_output=True, check=True)
+    again = json.loads((tmp_path / "out.json").read_text())
+    ours = {"timings"}
+    assert {k: v for k, v in first.items() if k not in ours} == {k: v for k, v in again.items() if k not in ours}
+    # of the 150, the two of the training set and those finished before the kill were not computed again
+    rate = first["timings"]["generated"] / first["timings"]["seconds_per_structure"]
+    assert round(rate) <= 150 - done
+
+
+def test_table_shows_missing_values_as_a_dash():
+    missing = {"value": None, "lower": None, "upper": None, "floor": None}
+    lines = table(
+        {"d_rdf": missing, "n_analysed": 0, "n_generated": 3, "n_reference": 4, "not_in_reference": ["d_rdf"]}
+    )
+    assert lines[1].split() == ["d_rdf", "–", "–", "…", "–", "–"]
+    assert lines[-1].endswith("so not compared: d_rdf")
