@@ -1,0 +1,117 @@
+"""The sites of a fragment that is cut by the cell: which count, and which meet others across the seam (Numba)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+
+@njit(cache=True, nogil=True)
+def list_sites(  # type: ignore[no-untyped-def]
+    fractional, sites, squared, low, size, n_basis, from_units, shift, basis, cell, origin, edge, tolerance, margin
+):
+    """List the sites inside the cut and those outside that hold an atom, and say which atom is on which.
+
+    Of atoms on one site, and of sites that come together at the seam (within the margin), the atom nearer to its
+    site stays. An empty site so near a face that the fit cannot tell on which side it lies counts as inside only
+    where an atom beyond the seam explains why it is empty. Everything fractional is in units of the cell.
+
+    Returns:
+        ``(n,)`` site of each atom (-1 off the lattice, -2 where another stays), ``(m, 4)`` lattice point and basis
+        index of each site, and the sum of squared distances, Å².
+    """
+    n = fractional.shape[0]
+    owner = np.full((size[0], size[1], size[2], n_basis), -1, np.int64)
+    place, here = np.zeros((n, 3)), np.empty(3)
+    for atom in range(n):
+        if squared[atom] > margin * margin:
+            continue
+        i, j, k, b = sites[atom, 0] - low[0], sites[atom, 1] - low[1], sites[atom, 2] - low[2], sites[atom, 3]
+        other = owner[i, j, k, b]
+        if other < 0 or squared[atom] < squared[other]:
+            owner[i, j, k, b] = atom
+        for axis in range(3):
+            place[atom, axis] = shift[axis]
+            for r in range(3):
+                place[atom, axis] += (sites[atom, r] + basis[b, r]) * from_units[r, axis]
+    _clear_seam(owner, sites, squared, low, place, cell, origin, edge, margin)
+    site = np.full(n, -1, np.int64)
+    for atom in range(n):
+        if squared[atom] <= margin * margin:
+            site[atom] = -2  # until it is found to be the one that stays
+    numbers = np.empty((size[0] * size[1] * size[2] * n_basis, 4), np.int64)
+    count = 0
+    total = 0.0
+    for i in range(size[0]):
+        for j in range(size[1]):
+            for k in range(size[2]):
+                for b in range(n_basis):
+                    atom = owner[i, j, k, b]
+                    inside, surely = True, True
+                    for axis in range(3):
+                        here[axis] = shift[axis]
+                        here[axis] += (i + low[0] + basis[b, 0]) * from_units[0, axis]
+                        here[axis] += (j + low[1] + basis[b, 1]) * from_units[1, axis]
+                        here[axis] += (k + low[2] + basis[b, 2]) * from_units[2, axis]
+                        depth = min(here[axis] - origin[axis], 1.0 - here[axis] + origin[axis])
+                        inside &= depth >= 0.0
+                        surely &= depth >= tolerance[axis]
+                    if atom >= 0 or surely or (inside and _met(here, place, site, cell, margin)):
+                        numbers[count, 0] = i + low[0]
+                        numbers[count, 1] = j + low[1]
+                        numbers[count, 2] = k + low[2]
+                        numbers[count, 3] = b
+                        if atom >= 0:
+                            site[atom] = count
+                            total += squared[atom]
+                        count += 1
+    return site, numbers[:count].copy(), total
+
+
+@njit(cache=True, nogil=True)
+def _met(here, place, site, cell, margin):  # type: ignore[no-untyped-def]
+    """Say whether the site of an atom comes within the margin of a place, through the boundary."""
+    for atom in range(place.shape[0]):  # noqa: SIM110 (Numba knows no any())
+        if site[atom] != -1 and _gap(here, place[atom], cell) < margin * margin:
+            return True
+    return False
+
+
+@njit(cache=True, nogil=True)
+def _gap(one, two, cell):  # type: ignore[no-untyped-def]
+    """Return the squared distance, Å², of two places in units of the cell, through the boundary."""
+    fu, fv, fw = one[0] - two[0], one[1] - two[1], one[2] - two[2]
+    fu -= math.floor(fu + 0.5)
+    fv -= math.floor(fv + 0.5)
+    fw -= math.floor(fw + 0.5)
+    gap = 0.0
+    for c in range(3):
+        gap += (fu * cell[0, c] + fv * cell[1, c] + fw * cell[2, c]) ** 2
+    return gap
+
+
+@njit(cache=True, nogil=True)
+def _clear_seam(owner, sites, squared, low, place, cell, origin, edge, margin):  # type: ignore[no-untyped-def]
+    """Empty one of each two occupied sites that are nearer than the margin through the boundary."""
+    n = sites.shape[0]
+    near = np.zeros(n, np.bool_)
+    for atom in range(n):
+        if squared[atom] > margin * margin:
+            continue
+        i, j, k, b = sites[atom, 0] - low[0], sites[atom, 1] - low[1], sites[atom, 2] - low[2], sites[atom, 3]
+        if owner[i, j, k, b] != atom:
+            continue
+        for axis in range(3):
+            depth = place[atom, axis] - origin[axis]
+            near[atom] |= depth < edge[axis] or depth > 1.0 - edge[axis]
+    for one in range(n):
+        for two in range(one):
+            if not (near[one] and near[two]):
+                continue
+            if _gap(place[one], place[two], cell) < margin * margin:
+                worse = one if squared[one] >= squared[two] else two
+                near[worse] = False
+                b = sites[worse, 3]
+                owner[sites[worse, 0] - low[0], sites[worse, 1] - low[1], sites[worse, 2] - low[2], b] = -1
