@@ -88,7 +88,7 @@ class ExpansionFile(Parameters):
 
     name: str = Field("", description="What it is.")
     source: str = Field("", description="Where the coefficients come from.")
-    lattice: LatticeFile
+    lattice: LatticeFile = Field(description="The lattice that the sites form.")
     species: list[str] = Field(min_length=1, description="Chemical symbols, in the order of the columns.")
     constant: float = Field(description="Constant term, eV/atom.")
     sites: dict[str, float] = Field(description="Site term of every species, eV.")
