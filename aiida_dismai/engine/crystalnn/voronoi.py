@@ -261,7 +261,7 @@ def _cell(
                     ambiguous = True
         inner = outer
     if is_open(shape):
-        return OPEN, opening(shape) < ALMOST_CLOSED
+        return OPEN, ambiguous or opening(shape) < ALMOST_CLOSED
     return CLOSED, ambiguous or farthest > ALMOST_OPEN
 
 

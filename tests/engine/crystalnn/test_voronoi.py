@@ -11,7 +11,7 @@ from pymatgen.core.local_env import VoronoiNN
 
 from aiida_dismai.engine.crystalnn.errors import CrystalNNError
 from aiida_dismai.engine.crystalnn.points import lay_out
-from aiida_dismai.engine.crystalnn.polyhedron import BOX, cut, face, is_open, make_room, reach, start
+from aiida_dismai.engine.crystalnn.polyhedron import BOX, CONTRADICTION, cut, face, is_open, make_room, reach, start
 from aiida_dismai.engine.crystalnn.voronoi import search_radii, voronoi_faces
 from aiida_dismai.engine.structures import to_pymatgen
 
@@ -136,6 +136,28 @@ def test_a_point_on_the_border_of_the_ball_is_in_it_and_makes_the_cell_ambiguous
     assert len(faces.area) == len(pymatgen_faces(structure, 0, 7.0)) == 6
     assert faces.ambiguous.all()
     assert not voronoi_faces(crystals.of("Po", "sc", 6.999)).ambiguous.any()
+    # Just outside: the cell is open, and closed by a larger ball. That was as close.
+    beyond = voronoi_faces(crystals.of("Po", "sc", 7.00000005))
+    np.testing.assert_allclose(beyond.solid_angle, 4 * np.pi / 6)
+    assert beyond.ambiguous.all()
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-13, 1e-11, 1e-9])
+def test_many_points_on_one_sphere(noise):
+    # On a grid with holes most vertices have more than four nearest points: rounding must not break a cell.
+    for seed in range(25):
+        random = np.random.default_rng(seed)
+        grid = np.array([[i, j, k] for i in range(4) for j in range(4) for k in range(4)], dtype=float)
+        grid = random.permutation(grid)[: random.integers(6, 60)] * 1.7
+        structure = crystals.crystal(
+            [14] * len(grid), grid + random.normal(0, 1, grid.shape) * noise, np.eye(3) * 4 * 1.7
+        )
+        faces = voronoi_faces(structure)
+        angles = np.add.reduceat(faces.solid_angle, faces.start[:-1])
+        np.testing.assert_allclose(angles[~faces.ambiguous], 4 * np.pi, rtol=0, atol=1e-8)
+        volume = (faces.area * np.linalg.norm(faces.vectors, axis=1)).sum() / 6
+        # Cells that end at the ball, not where they would, overlap.
+        assert volume >= 6.8**3 * (1 - 1e-9)
 
 
 def test_a_cell_of_a_hundred_faces():
@@ -203,3 +225,12 @@ def test_cutting_a_cube():
     assert face(shape, BOX + 6)[1] == pytest.approx(np.sqrt(3) / 4 * 2)
     # The plane through its three corners again: nothing left to cut.
     assert cut(shape, *diagonal, 2 / np.sqrt(3), 1e-11, True) == 0
+
+
+def test_a_cut_that_contradicts_itself_is_told():
+    shape = make_room(10)
+    start(shape, 1.0)
+    # No rounding makes two opposite corners come out beyond one plane and none between; a test may.
+    opposite = [0, 7]
+    shape.corner[opposite] = [[5.0, 0, 0], [5.0, 0, 0]]
+    assert cut(shape, 1.0, 0.0, 0.0, 3.0, 1e-11, True) == CONTRADICTION
