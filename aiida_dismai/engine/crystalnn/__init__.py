@@ -11,8 +11,8 @@ pymatgen's (``pymatgen.core.local_env``), to rounding.
 **Ambiguous sites.** In places pymatgen's answer hangs on the last digits of the coordinates: the cell of a site on an
 exactly flat surface, or on the line between two of its own images at an edge, is open or closed by chance; a weight
 halfway between two thousandths is rounded up or down; an angle sits on a limit of an order parameter; or
-neighbours of equal weight come in the order in which Qhull found them. Such sites are marked, and counted in the results;
-at all others the numbers agree to about 1e-12.
+neighbours of equal weight come in the order in which Qhull found them. Such sites are marked, and counted in the
+results; at all others the numbers agree to about 1e-12.
 
 Example:
     >>> from aiida_dismai.engine.crystalnn.neighbours import near_neighbours
