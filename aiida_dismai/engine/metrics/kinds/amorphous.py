@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from ...errors import BadInput
 from ...structures import StructureSet
-from .. import angles, fingerprints, published, rdf
+from .. import angles, fingerprints, rdf
 from ..distances import Metric
 from ..motifs import most_likely, motif_cn
 from ..parameters import DescribeParameters
+from ..published import has, read_angles, read_fingerprints, read_rdf
 from .base import Composition, Fields, MetricKind, Vectors, filled
 
 #: Coordination numbers that are counted: 0 (no neighbour) to 24.
@@ -122,16 +123,16 @@ class AmorphousKind(MetricKind):
         known = {}
         atoms: dict[str, int] = {}
         codes = None
-        if published.has(folder, "fingerprints"):
-            found = published.read_fingerprints(folder, fingerprints.motif_labels(), None)
+        if has(folder, "fingerprints"):
+            found = read_fingerprints(folder, fingerprints.motif_labels(), None)
             atoms = {element: values.shape[1] for element, values in found.items()}
             together = np.concatenate(list(found.values()), axis=1)
             known["motif"] = together.mean(axis=1)
             codes = np.array([most_likely(sites, 0, self.compat) for sites in together])
-        if published.has(folder, "rdf"):
-            known["rdf"] = self._on_our_bins(folder, "rdf", published.read_rdf(folder))
-        if published.has(folder, "angles"):
-            known["angle"] = self._on_our_bins(folder, "angle", published.read_angles(folder))
+        if has(folder, "rdf"):
+            known["rdf"] = self._on_our_bins(folder, "rdf", read_rdf(folder))
+        if has(folder, "angles"):
+            known["angle"] = self._on_our_bins(folder, "angle", read_angles(folder))
         if not known:
             raise BadInput(
                 f"{folder}: no cnn_stats_*.csv, rdf_*.csv or bond_angle_distribution*.csv in it; give the folder of "
