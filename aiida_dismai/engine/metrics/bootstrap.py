@@ -55,9 +55,14 @@ def pivotal_interval(value: float, resampled: NDArray[np.float64], confidence: f
         value: of all structures.
         resampled: ``(resamples,)`` of the resamples.
         confidence: between 0 and 1.
+
+    Returns:
+        The value with its bounds; these are None where a resample has no number (the cosine distance of a zero vector).
     """
-    if not (np.isfinite(value) and np.isfinite(resampled).all()):
+    if not np.isfinite(value):
         return {"value": None, "lower": None, "upper": None}
+    if not np.isfinite(resampled).all():
+        return {"value": float(value), "lower": None, "upper": None}
     tail = 50 * (1 - confidence)
     low, high = np.percentile(resampled, [tail, 100 - tail])
     return {"value": float(value), "lower": float(2 * value - high), "upper": float(2 * value - low)}

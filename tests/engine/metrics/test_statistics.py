@@ -193,6 +193,8 @@ def test_pivotal_interval_by_hand():
     found = pivotal_interval(0.4, resampled, 0.95)
     assert found["lower"] == pytest.approx(0.8 - 0.975)
     assert found["upper"] == pytest.approx(0.8 - 0.025)
+    assert pivotal_interval(0.4, np.array([0.1, np.nan]), 0.95) == {"value": 0.4, "lower": None, "upper": None}
+    assert pivotal_interval(np.nan, resampled, 0.95) == {"value": None, "lower": None, "upper": None}
 
 
 def test_wilson_interval():
