@@ -9,6 +9,7 @@ from pydantic import Field
 from ...parameters import Parameters
 
 Channels = Annotated[int, Field(ge=1, le=65536)]
+Cells = Annotated[int, Field(ge=1, le=16)]
 Decay = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
@@ -44,6 +45,11 @@ class CryinganParameters(Parameters):
         6, ge=1, le=64, description="nearest-neighbour distances of each atom that the distance critic sees"
     )
     gradient_penalty: float = Field(10.0, ge=0.0, le=1e6, description="weight of each critic's gradient penalty")
+    translations: tuple[Cells, Cells, Cells] = Field(
+        (1, 1, 1),
+        description="lattice cells in a structure along a, b and c: an epoch passes over all translations of each "
+        "structure by multiples of a/n, b/n, c/n, itself among them; 1 is none along an axis (4, 4, 4 for the alloys)",
+    )
     learning_rate: float = Field(
         5e-5, gt=0.0, le=1.0, description="learning rate of Adam, the same for all three networks"
     )
@@ -51,7 +57,12 @@ class CryinganParameters(Parameters):
     batch_size: int = Field(
         32, ge=1, le=65536, description="structures per step; the last, smaller batch of an epoch is kept"
     )
-    epochs: int = Field(100_000, ge=1, le=100_000_000, description="passes over the training set (1500 for the alloys)")
+    epochs: int = Field(
+        100_000,
+        ge=1,
+        le=100_000_000,
+        description="passes over the training set, with its translations (1500 for the alloys)",
+    )
     generator_interval: int = Field(
         5,
         ge=1,

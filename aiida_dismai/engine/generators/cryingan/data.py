@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +36,16 @@ class TrainingData:
     def __len__(self) -> int:
         """Return the number of structures."""
         return len(self.coordinates)
+
+    def views(self, chosen: Tensor, names: Collection[str]) -> dict[str, Tensor]:
+        """Return what critics see of structures.
+
+        Args:
+            chosen: indices of structures, ``(B,)`` int64.
+            names: of the critics.
+        """
+        seen = {"coordinates": self.coordinates, "distances": self.distances}
+        return {name: values[chosen] for name, values in seen.items() if name in names and values is not None}
 
 
 def prepare(

@@ -19,6 +19,7 @@ from .config import CryinganParameters
 from .data import TrainingData, distances_of, prepare
 from .losses import critic_loss
 from .model import Critic, Generator, build_critics, build_generator, count_parameters, initialise
+from .translations import Images
 
 CHECKPOINT = "cryingan.safetensors"
 #: Seconds between two lines of progress.
@@ -139,7 +140,10 @@ class Adversaries:
 
 
 class Schedule:
-    """Where a run is: the epoch, the batch in it, the order of the structures, and the curves so far."""
+    """Where a run is: the epoch, the batch in it, the order of the structures, and the curves so far.
+
+    With augmentation each image of a structure counts as a structure.
+    """
 
     def __init__(self, n_structures: int, n_columns: int) -> None:
         """Begin before the first epoch."""
@@ -204,22 +208,24 @@ def train(
     """
     template = structures[0]
     data = prepare(structures, template, parameters, device, "training structures")
+    images = Images(data, template, parameters.translations, "training structures")
     held_out = None
     if validation is not None:
         held_out = prepare(validation, template, parameters, device, "validation structures")
     nets = Adversaries(template, parameters, context.required_seed(), device)
-    schedule = Schedule(len(data), len(nets.columns()))
+    schedule = Schedule(len(images), len(nets.columns()))
     path = context.checkpoint / CHECKPOINT
     if path.is_file():
         state = load_checkpoint(path)
         nets.load_state(state["nets"])
         schedule.load_state(state["schedule"])
     resumed = schedule.epoch + schedule.batch / schedule.batches(parameters.batch_size)
-    steps, seconds = _loop(nets, schedule, data, context)
+    steps, seconds = _loop(nets, schedule, images, context)
     curves = {"epoch": np.arange(1, schedule.epoch + 1)}
     curves |= dict(zip(nets.columns(), np.array(schedule.rows).T, strict=True))
     results: dict[str, Any] = {
         "epochs": schedule.epoch,
+        "images_per_structure": len(images.shifts),
         "steps_per_epoch": schedule.batches(parameters.batch_size),
         "generator_steps_per_epoch": math.ceil(schedule.batches(parameters.batch_size) / parameters.generator_interval),
         "resumed_from_epoch": resumed,
@@ -229,7 +235,7 @@ def train(
         per_step = seconds / steps
         results["seconds_per_step"] = per_step
         results["seconds_per_epoch"] = per_step * schedule.batches(parameters.batch_size)
-        results["structures_per_second"] = len(data) / results["seconds_per_epoch"]
+        results["structures_per_second"] = len(images) / results["seconds_per_epoch"]
     if held_out is not None:
         results |= _overfitting(nets, data, held_out)
     return Trained(
@@ -240,7 +246,7 @@ def train(
     )
 
 
-def _loop(nets: Adversaries, schedule: Schedule, data: TrainingData, context: Context) -> tuple[int, float]:
+def _loop(nets: Adversaries, schedule: Schedule, images: Images, context: Context) -> tuple[int, float]:
     """Train to the last epoch; return the steps made here and the seconds they took."""
     parameters = nets.parameters
     path = context.checkpoint / CHECKPOINT
@@ -258,7 +264,7 @@ def _loop(nets: Adversaries, schedule: Schedule, data: TrainingData, context: Co
         turn = schedule.batch % parameters.generator_interval == 0
         chosen = schedule.take(parameters.batch_size, nets.random).to(nets.device)
         try:
-            numbers = nets.step(_views(data, chosen, nets), turn)
+            numbers = nets.step(images.views(chosen, nets.critics), turn)
             steps += 1
             complete = schedule.advance(numbers, parameters.batch_size)
             now = time.monotonic()
@@ -279,24 +285,16 @@ def _loop(nets: Adversaries, schedule: Schedule, data: TrainingData, context: Co
     return steps, time.monotonic() - started
 
 
-def _views(data: TrainingData, chosen: Tensor, nets: Adversaries) -> dict[str, Tensor]:
-    """Return what each critic sees of the chosen training structures."""
-    views = {"coordinates": data.coordinates[chosen]}
-    if data.distances is not None:
-        views["distances"] = data.distances[chosen]
-    return {name: views[name] for name in nets.critics}
-
-
 @torch.no_grad()
 def _overfitting(nets: Adversaries, data: TrainingData, held_out: TrainingData) -> dict[str, float]:
     """Return by how much each critic scores the training structures above the validation structures.
 
     Zero means that it has learned what both share; large against the Wasserstein estimate, that it
-    knows the training structures by heart.
+    knows the training structures by heart. Both sets are taken as they are given, without translations.
     """
 
     def mean_score(name: str, structures: TrainingData) -> float:
         chunks = torch.arange(len(structures), device=nets.device).split(nets.parameters.batch_size)
-        return float(torch.cat([nets.critics[name](_views(structures, chunk, nets)[name]) for chunk in chunks]).mean())
+        return float(torch.cat([nets.critics[name](structures.views(chunk, [name])[name]) for chunk in chunks]).mean())
 
     return {f"critic_{name}_overfitting": mean_score(name, data) - mean_score(name, held_out) for name in nets.critics}
