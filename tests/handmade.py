@@ -243,16 +243,7 @@ def _benchmark(caller: Any, data: SimpleNamespace, dismai: Any, folder: Path, n_
         caller=caller,
         call="benchmark",
     )
-    outputs: dict[str, Any] = {"baseline": metrics(0.01, 0.0, 2)}
-    process(
-        orm.CalcJobNode,
-        CALCULATIONS + "metrics",
-        "MetricsCalculation",
-        {"structures": validation, "reference": train, "code": dismai},
-        {"results": outputs["baseline"]},
-        node,
-        "baseline",
-    )
+    outputs: dict[str, Any] = {}
     evaluate = None
     for index in range(n_models):
         name = f"model_{index}"
@@ -310,7 +301,7 @@ def _evaluate(
         orm.WorkChainNode,
         WORKFLOWS + "evaluate",
         "EvaluateWorkChain",
-        {"structures": generated, "reference": data.outputs["train"]},
+        {"structures": generated, "reference": data.outputs["train"], "validation": data.outputs["validation"]},
         caller=caller,
         call=f"evaluate_{name}",
     )
@@ -329,7 +320,12 @@ def _evaluate(
         orm.CalcJobNode,
         CALCULATIONS + "metrics",
         "MetricsCalculation",
-        {"structures": after, "reference": data.outputs["train"], "code": dismai},
+        {
+            "structures": after,
+            "reference": data.outputs["train"],
+            "validation": data.outputs["validation"],
+            "code": dismai,
+        },
         {"results": measured, "per_structure": each},
         node,
         "metrics",

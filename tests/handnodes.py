@@ -126,6 +126,18 @@ def interval(value: float | None) -> dict[str, float | None]:
     }
 
 
+def measure(value: float | None, floor: float) -> dict[str, float | None]:
+    """Return an interval with its noise floor."""
+    return interval(value) | {"floor": floor}
+
+
+def noise_floor(validation: float, **floors: float) -> dict[str, Any]:
+    """Return the noise floor as the metrics have it: intervals of 20 %, the validation set at ``validation``."""
+    own = {name: {"value": value, "lower": 0.8 * value, "upper": 1.2 * value} for name, value in floors.items()}
+    beside = {name: interval(2 * validation) | {"at_measured": validation} for name in floors}
+    return {"structures": [4, 4], "metrics": own, "validation": {"structures": 2, "metrics": beside}}
+
+
 def motif(label: str, training: float, generated: float) -> dict[str, Any]:
     """Return a motif as the metrics have it."""
     by_anion = {"O": [{"neighbours": 4, "training_percent": training, "generated_percent": interval(generated)}]}
@@ -142,10 +154,12 @@ def metrics(d_all: float | None, failed: float, n_generated: int) -> orm.Dict:
     """Return the results of the task `metrics`."""
     return results(
         "metrics",
-        d_Li=interval(d_all and 1.5 * d_all),
-        d_all=interval(d_all),
-        cos_all=interval(d_all and d_all / 10),
-        failed_percent=interval(failed),
+        kind="interface",
+        d_Li=measure(d_all and 1.5 * d_all, 0.03),
+        d_all=measure(d_all, 0.02),
+        cos_all=measure(d_all and d_all / 10, 0.001),
+        failed_percent=measure(failed, 0.0),
+        noise_floor=noise_floor(0.01, d_Li=0.03, d_all=0.02, cos_all=0.001),
         mean_relaxation_steps=None if d_all is None else 1000 * d_all,
         motifs={"Li": [motif("tetrahedral CN_4", 60.0, 50.0), motif("octahedral CN_6", 25.0, 30.0)]},
         n_generated=n_generated,
@@ -162,12 +176,14 @@ def per_structure(n: int, seed: int) -> orm.ArrayData:
     return arrays(
         index=np.arange(n),
         source_index=np.arange(n),
-        cations=np.array(["Li", "all"]),
-        d=random.uniform(0.05, 0.4, (n, 2)),
-        cos=random.uniform(0.0, 0.02, (n, 2)),
+        d_Li=random.uniform(0.05, 0.4, n),
+        d_all=random.uniform(0.05, 0.4, n),
+        cos_all=random.uniform(0.0, 0.02, n),
         energy_per_atom=random.normal(-4.8, 0.02, n),
         steps=random.integers(5, 90, n),
-        fingerprints=np.zeros((n, 2, 3)),
+        vector_all=np.zeros((n, 3)),
+        average_all=np.zeros(n),
+        labels_features=np.array(["wt CN_1", "wt CN_2", "wt CN_3"]),
     )
 
 

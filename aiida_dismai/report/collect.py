@@ -1,6 +1,6 @@
 """From nodes to plain data: everything that a report shows, in one place.
 
-What there is decides what is gathered, not the name of the process: a failed benchmark has a baseline but no
+What there is decides what is gathered, not the name of the process: a failed benchmark may have trained models but no
 summary, a pipeline has both a data set and a benchmark, an evaluation has one model.
 """
 
@@ -21,9 +21,16 @@ Arrays = dict[str, NDArray[Any]]
 #: Measures in the order of a table; others follow by name.
 MEASURES = {
     "d_all": "fingerprint distance, all cations",
+    "d_motif": "fingerprint distance",
+    "d_rdf": "distance of the radial distributions",
+    "d_angle": "distance of the bond angles",
+    "d_cluster": "distance of the cluster probabilities",
+    "vacancy_percent": "with a vacancy, %",
     "failed_percent": "failed, %",
     "mean_relaxation_steps": "relaxation steps",
 }
+#: What a kind is judged by first; it stands for the others where there is room for one.
+MAIN_MEASURE = {"interface": "d_all", "amorphous": "d_motif", "alloy": "d_cluster"}
 
 
 @dataclass
@@ -55,8 +62,7 @@ class Report:
 
     Attributes:
         process: pk, uuid, label, state, exit status and message, times of the process reported on.
-        summary: ``n_models`` and ``metrics`` (mean, min, max, per model); empty without models.
-        baseline: metrics of the validation set against the training set; empty without.
+        summary: ``n_models`` and ``metrics`` (mean, min, max, per model, noise floor); empty without models.
         models: one entry each.
         dataset: counts, E_cut, split, nodes; empty without.
         potential: test-set errors and what it was trained on; empty without.
@@ -70,7 +76,6 @@ class Report:
 
     process: dict[str, Any]
     summary: dict[str, Any] = field(default_factory=dict)
-    baseline: dict[str, Any] = field(default_factory=dict)
     models: list[Model] = field(default_factory=list)
     dataset: dict[str, Any] = field(default_factory=dict)
     potential: dict[str, Any] = field(default_factory=dict)
@@ -80,15 +85,23 @@ class Report:
     notes: list[str] = field(default_factory=list)
     paper: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def kind(self) -> str | None:
+        """The family of metrics; None without models."""
+        return str(self.models[0].metrics.get("kind", "interface")) if self.models else None
+
     def measures(self) -> list[str]:
         """Return the names of the measures, the important ones first."""
-        names = list((self.summary.get("metrics") or {}) or _values(self.baseline))
+        metrics = self.summary.get("metrics") or {}
+        # what was not relaxed has no steps of a relaxation
+        names = [name for name in metrics if metrics[name]["models"] or not name.startswith("mean_")]
         known = [name for name in MEASURES if name in names]
         return known + sorted((name for name in names if name not in known), key=_order)
 
-    def baseline_value(self, measure: str) -> float | None:
-        """Return what the validation set gets."""
-        return _values(self.baseline).get(measure)
+    def paper_tables(self) -> list[dict[str, Any]]:
+        """Return what the paper reports for structures of this kind: ``data``, and values by model by measure."""
+        tables: list[dict[str, Any]] = self.paper["tables"].get(self.kind, [])
+        return tables
 
 
 def _order(name: str) -> tuple[int, str]:
@@ -96,12 +109,6 @@ def _order(name: str) -> tuple[int, str]:
         if name.startswith(prefix):
             return place, name
     return 9, name
-
-
-def _values(results: dict[str, Any]) -> dict[str, float | None]:
-    from ..calculations.functions.statistics import values_of
-
-    return values_of(results)
 
 
 def collect(node: Any) -> Report:
@@ -123,7 +130,7 @@ def collect(node: Any) -> Report:
     if made:
         _add_dataset(report, made)
         _add_potential(report, made)
-    if not (report.models or report.baseline or report.dataset or report.labels) and node.is_finished_ok:
+    if not (report.models or report.dataset or report.labels) and node.is_finished_ok:
         raise BadInput(
             f"{node.process_label}<{node.pk}> has nothing to report on; give a benchmark, a pipeline, an evaluation "
             "or a data set"
@@ -171,9 +178,9 @@ def _source_of(node: Any) -> dict[str, Any]:
 
 # ---------------------------------------------------------------------- parts
 def _add_models(report: Report, outputs: dict[str, Any]) -> None:
+    from ..calculations.functions.statistics import summarise
+
     metrics = outputs.get("metrics")
-    if "baseline" in outputs:
-        report.baseline = outputs["baseline"].get_dict()
     if isinstance(metrics, dict):
         for name in sorted(metrics):
             parts = {
@@ -196,18 +203,7 @@ def _add_models(report: Report, outputs: dict[str, Any]) -> None:
     if "summary" in outputs:
         report.summary = outputs["summary"].get_dict()
     elif report.models:
-        report.summary = _summary_of_one(report.models[0].metrics)
-
-
-def _summary_of_one(metrics: dict[str, Any]) -> dict[str, Any]:
-    """Return the summary of a single model: its values are mean, min and max at once."""
-    return {
-        "n_models": 1,
-        "metrics": {
-            name: {"mean": value, "min": value, "max": value, "models": int(value is not None), "per_model": [value]}
-            for name, value in _values(metrics).items()
-        },
-    }
+        report.summary = summarise([model.metrics for model in report.models])
 
 
 def _model(name: str, parts: dict[str, Any]) -> Model:

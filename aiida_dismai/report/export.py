@@ -12,15 +12,15 @@ from ..engine.errors import BadInput
 from ..engine.files import plain
 from .collect import Model, Report
 
-#: Arrays of a model that are one number a structure; ``d`` and ``cos`` are split by cation.
-COLUMNS = ("index", "source_index", "energy_per_atom", "steps")
+#: Begins the names of arrays of ``per_structure.npz`` that are of the whole set.
+NOT_PER_STRUCTURE = ("average_", "curve_", "labels_")
 
 
 def to_dict(report: Report) -> dict[str, Any]:
     """Return the report as plain data: numbers per structure and learning curves included, fingerprints left out."""
     content = {
         name: getattr(report, name)
-        for name in ("process", "notes", "summary", "baseline", "dataset", "potential", "labels", "paper")
+        for name in ("process", "notes", "summary", "dataset", "potential", "labels", "paper")
     }
     content["models"] = [
         {
@@ -49,14 +49,15 @@ def to_json(report: Report) -> str:
 
 
 def per_structure(model: Model) -> dict[str, list[Any]]:
-    """Return the measures of every analysed structure as columns: index, energy, steps, distances by cation."""
+    """Return what is one number for every analysed structure as columns: index, energy, steps, distances and so on."""
     arrays = model.per_structure
-    columns = {name: arrays[name].tolist() for name in COLUMNS if name in arrays}
-    cations = [str(name) for name in arrays["cations"]] if "cations" in arrays else []
-    for kind in ("d", "cos"):
-        if kind in arrays:
-            columns |= {f"{kind}_{cation}": arrays[kind][:, k].tolist() for k, cation in enumerate(cations)}
-    return columns
+    n = len(arrays.get("index", ()))
+    # averages, curves and labels may be as long by chance, but have names of their own
+    return {
+        name: values.tolist()
+        for name, values in arrays.items()
+        if values.shape == (n,) and not name.startswith(NOT_PER_STRUCTURE)
+    }
 
 
 def to_csv(report: Report, per: str) -> str:
@@ -91,7 +92,7 @@ def _model_rows(report: Report) -> list[dict[str, Any]]:
             row[name] = value
             entry = model.metrics[name]
             if isinstance(entry, dict):
-                row |= {f"{name}_lower": entry.get("lower"), f"{name}_upper": entry.get("upper")}
+                row |= {f"{name}_{part}": entry.get(part) for part in ("lower", "upper", "floor")}
         rows.append(row)
     return rows
 

@@ -7,9 +7,20 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..engine.files import write_atomically
-from . import plots
-from .collect import Report
-from .table import dataset_rows, duration, metric_rows, number, potential_rows
+from . import kind_plots, plots
+from .collect import MAIN_MEASURE, MEASURES, Report
+from .details import detail_tables
+from .numbers import number
+from .table import (
+    MARK,
+    WITHIN,
+    dataset_rows,
+    duration,
+    metric_rows,
+    paper_lines,
+    potential_rows,
+    spread_title,
+)
 
 #: Charts follow the width of the page; zooming is by dragging, so that no tool bar covers the titles.
 CONFIG = {"displayModeBar": False, "responsive": True}
@@ -36,6 +47,11 @@ def page(report: Report) -> str:
         report=report,
         process=report.process,
         metrics=metric_rows(report),
+        spread=spread_title(report),
+        mark=MARK,
+        within=WITHIN,
+        details=detail_tables(report),
+        paper=paper_lines(report),
         dataset=dataset_rows(report) if report.dataset else [],
         potential=potential_rows(report) if report.potential else [],
         sections=sections(report),
@@ -54,24 +70,20 @@ def _script() -> str:
 def headline(report: Report) -> list[tuple[str, str, str]]:
     """Return the numbers at the top of the page: value, what it is, and what stands beside it."""
     found = []
-    for name, what in (
-        ("d_all", "fingerprint distance d_all"),
-        ("failed_percent", "failed"),
-        ("mean_relaxation_steps", "relaxation steps"),
-    ):
-        entry = (report.summary.get("metrics") or {}).get(name)
-        if entry is None or entry["mean"] is None:
-            continue
-        value = f"{number(entry['mean'], 3)}{' %' if name == 'failed_percent' else ''}"
+    for name in _top_measures(report):
+        entry = report.summary["metrics"][name]
+        value = f"{number(entry['mean'], 3)}{' %' if name.endswith('_percent') else ''}"
         beside = (
             f"min {number(entry['min'], 3)}, max {number(entry['max'], 3)} of {entry['models']} models"
             if entry["models"] > 1
             else "one model"
         )
-        baseline = report.baseline_value(name)
-        if baseline is not None:
-            beside += f" · validation set {number(baseline, 3)}"
-        found.append((value, what, beside))
+        if entry["floor"] is not None:
+            beside += f" · {'noise floor' if name.startswith('d_') else 'training set'} {number(entry['floor'], 3)}"
+        if entry["validation"] is not None:
+            beside += f" · validation set {number(entry['validation'], 3)}"
+        what = MEASURES[name].removesuffix(", %")
+        found.append((value, f"{what}: {name}" if name.startswith("d_") else what, beside))
     if report.dataset.get("structures") is not None:
         beside = f"of {report.dataset['looked_at']} candidates · E_cut {number(report.dataset['e_cut'], 5)} eV/atom"
         found.append((str(report.dataset["structures"]), "structures in the data set", beside))
@@ -81,12 +93,30 @@ def headline(report: Report) -> list[tuple[str, str, str]]:
     return found
 
 
+def _top_measures(report: Report) -> list[str]:
+    """Return the measures of which there is a mean, the distance of the kind first."""
+    if report.kind is None:
+        return []
+    wanted = (MAIN_MEASURE[report.kind], "vacancy_percent", "failed_percent", "mean_relaxation_steps")
+    return [name for name in wanted if (report.summary["metrics"].get(name) or {}).get("mean") is not None]
+
+
 def sections(report: Report) -> list[dict[str, Any]]:
     """Return the charts under their headings; headings without charts are left out."""
-    cations = sorted({cation for model in report.models for cation in (model.metrics.get("motifs") or {})})
+    groups = list(dict.fromkeys(group for model in report.models for group in (model.metrics.get("motifs") or {})))
     layout = [
         ("Generated structures", [plots.energies(report), plots.distances(report), plots.steps(report)]),
-        ("Coordination motifs", [plots.motifs(report, cation) for cation in cations]),
+        ("Distributions", [kind_plots.curve(report, name) for name in kind_plots.CURVES]),
+        (
+            "Order on the lattice",
+            [
+                kind_plots.order(report),
+                kind_plots.clusters(report),
+                kind_plots.vacancies(report),
+                kind_plots.formation_energies(report),
+            ],
+        ),
+        ("Coordination motifs", [plots.motifs(report, group) for group in groups]),
         ("Training of the generative models", [plots.model_curves(report)]),
         ("Data set", [plots.interface_energies(report)]),
         (

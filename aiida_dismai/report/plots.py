@@ -2,95 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .collect import Report
+from .charts import DATA, HEIGHT, SETS, add_histograms, colour, new_figure, title_of, transparent
+from .collect import MAIN_MEASURE, Report
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-#: Colours that stay apart for colour-blind readers (Okabe and Ito): data set, then the models.
-DATA = "#5b6770"
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-SETS = {"train": "#a7b4bf", "validation": "#e69f00", "test": "#0072b2"}
 #: Points of a parity plot at most; forces have millions.
 MAX_POINTS = 4000
-HEIGHT = 360
-
-
-def _figure(title: str, x: str, y: str, height: int = HEIGHT) -> Figure:
-    import plotly.graph_objects as go
-
-    figure = go.Figure()
-    figure.update_layout(
-        title={"text": title, "font": {"size": 15}, "x": 0.012, "xanchor": "left", "y": 0.965, "yanchor": "top"},
-        template="plotly_white",
-        font={"family": "system-ui, -apple-system, 'Segoe UI', sans-serif", "size": 12.5, "color": "#22303a"},
-        margin={"l": 62, "r": 18, "t": 72, "b": 52},
-        height=height,
-        legend={"orientation": "h", "y": 1.01, "x": 0, "xanchor": "left", "yanchor": "bottom"},
-    )
-    figure.update_xaxes(
-        title=x, showline=True, linecolor="#c5ced6", ticks="outside", gridcolor="#edf1f4", zeroline=False
-    )
-    figure.update_yaxes(
-        title=y, showline=True, linecolor="#c5ced6", ticks="outside", gridcolor="#edf1f4", zeroline=False
-    )
-    return figure
-
-
-def colour(index: int) -> str:
-    """Return the colour of model ``index``."""
-    return COLOURS[index % len(COLOURS)]
-
-
-def _title(name: str) -> str:
-    return name.replace("_", " ")
-
-
-def _histograms(figure: Figure, groups: Sequence[tuple[str, NDArray[Any], str]], bins: int = 40) -> None:
-    """Draw distributions over common bins, each as a share of its own structures."""
-    import plotly.graph_objects as go
-
-    everything = np.concatenate([values for _, values, _ in groups])
-    low, high = float(everything.min()), float(everything.max())
-    if high == low:
-        low, high = low - 0.5, high + 0.5
-    edges = np.linspace(low, high, min(bins, max(8, len(everything) // 3)) + 1)
-    for name, values, shade in groups:
-        counts, _ = np.histogram(values, edges)
-        heights = 100 * counts / max(len(values), 1)
-        figure.add_trace(
-            go.Scatter(
-                x=np.repeat(edges, 2)[1:-1],
-                y=np.repeat(heights, 2),
-                name=f"{name} ({len(values)})",
-                mode="lines",
-                line={"color": shade, "width": 1.6},
-                fill="tozeroy",
-                fillcolor=_transparent(shade, 0.18),
-            )
-        )
-
-
-def _transparent(shade: str, alpha: float) -> str:
-    red, green, blue = (int(shade[i : i + 2], 16) for i in (1, 3, 5))
-    return f"rgba({red},{green},{blue},{alpha})"
 
 
 def energies(report: Report) -> Figure | None:
     """Draw the energies of the data set beside those of the relaxed generated structures."""
     groups = [("data set", report.arrays.get("dataset_energies", np.array([])), DATA)]
-    groups += [(_title(model.name), model.energies, colour(i)) for i, model in enumerate(report.models)]
+    groups += [(title_of(model.name), model.energies, colour(i)) for i, model in enumerate(report.models)]
     groups = [group for group in groups if len(group[1])]
     if not groups:
         return None
-    figure = _figure("Energies after relaxation", "energy, eV/atom", "structures, %")
-    _histograms(figure, groups)
+    figure = new_figure("Energies after relaxation", "energy, eV/atom", "structures, %")
+    add_histograms(figure, groups)
     if report.dataset.get("e_cut") is not None:
         figure.add_vline(
             x=report.dataset["e_cut"], line={"color": "#8a2be2", "dash": "dot", "width": 1.5}, annotation_text="E_cut"
@@ -103,8 +38,8 @@ def interface_energies(report: Report) -> Figure | None:
     values = report.arrays.get("interface_energies", np.array([]))
     if not len(values):
         return None
-    figure = _figure("Interface energies of the candidates", "normalised interface energy, J/m²", "structures, %")
-    _histograms(figure, [("converged candidates", values, DATA)])
+    figure = new_figure("Interface energies of the candidates", "normalised interface energy, J/m²", "structures, %")
+    add_histograms(figure, [("converged candidates", values, DATA)])
     figure.add_vline(x=0, line={"color": "#8a2be2", "dash": "dot", "width": 1.5}, annotation_text="low ≤ 0")
     figure.update_layout(showlegend=False)
     return figure
@@ -118,7 +53,7 @@ def potential_curves(report: Report) -> Figure | None:
     curves = report.arrays.get("potential_curves") or {}
     if "epoch" not in curves:
         return None
-    base = _figure("Training of the potential", "epoch", "")
+    base = new_figure("Training of the potential", "epoch", "")
     figure = make_subplots(rows=1, cols=2, horizontal_spacing=0.12)
     figure.update_layout(base.layout)
     for column, (quantity, unit) in enumerate((("energy", "meV/atom"), ("forces", "meV/Å")), start=1):
@@ -163,7 +98,7 @@ def parity(report: Report, quantity: str) -> Figure | None:
     owner = np.repeat(frames, np.diff(arrays["offsets"])) if quantity == "forces" else frames
     split = arrays.get("split", np.full(len(frames), 2))
     names = [str(name) for name in arrays["sets"]] if "sets" in arrays else list(SETS)
-    figure = _figure(f"{quantity.capitalize()}: predicted and reference", f"reference, {unit}", f"predicted, {unit}")
+    figure = new_figure(f"{quantity.capitalize()}: predicted and reference", f"reference, {unit}", f"predicted, {unit}")
     for number, name in enumerate(names):
         rows = split[owner] == number
         x, y = reference[rows].ravel(), predicted[rows].ravel()
@@ -189,7 +124,7 @@ def model_curves(report: Report) -> Figure | None:
     """Draw the losses of the generative models by epoch: each kind its own dash, each model its own colour."""
     import plotly.graph_objects as go
 
-    figure = _figure("Training of the generative models", "epoch", "loss")
+    figure = new_figure("Training of the generative models", "epoch", "loss")
     dashes = ("solid", "dash", "dot", "dashdot")
     for i, model in enumerate(report.models):
         epochs = model.curves.get("epoch")
@@ -202,7 +137,7 @@ def model_curves(report: Report) -> Figure | None:
             there = np.flatnonzero(np.isfinite(model.curves[name]))
             chosen = there[_some(len(there))]
             line = {"color": colour(i), "dash": dashes[k % len(dashes)], "width": 1.5}
-            label = f"{_title(model.name)}: {_title(name)}"
+            label = f"{title_of(model.name)}: {title_of(name)}"
             trace = go.Scatter(x=epochs[chosen], y=model.curves[name][chosen], name=label, mode="lines", line=line)
             figure.add_trace(trace)
     if not figure.data:
@@ -221,14 +156,16 @@ def motifs(report: Report, cation: str, most: int = 8) -> Figure | None:
     found = [(model, rows[:most]) for model, rows in found if rows]
     if not found:
         return None
-    figure = _figure(f"Motifs of {cation}", "", "sites, %")
-    labels = [row["label"].replace(" CN_", "<br>CN ") for row in found[0][1]]
+    # lying bars: their names are long
+    figure = new_figure(f"Motifs of {cation}", "sites, %", "", HEIGHT + 40)
+    labels = [row["label"].replace("_", " ") for row in found[0][1]]
     figure.add_trace(
         go.Bar(
-            x=labels,
-            y=[row["training_percent"] for row in found[0][1]],
+            x=[row["training_percent"] for row in found[0][1]],
+            y=labels,
+            orientation="h",
             name="training set",
-            marker_color=_transparent(DATA, 0.75),
+            marker_color=transparent(DATA, 0.75),
         )
     )
     for i, (model, rows) in enumerate(found):
@@ -236,9 +173,10 @@ def motifs(report: Report, cation: str, most: int = 8) -> Figure | None:
         upper = [_difference(row["generated_percent"], "upper", "value") for row in rows]
         lower = [_difference(row["generated_percent"], "value", "lower") for row in rows]
         bars = {"type": "data", "array": upper, "arrayminus": lower, "thickness": 1.2, "width": 3}
-        trace = go.Bar(x=labels, y=values, name=_title(model.name), error_y=bars, marker_color=colour(i))
-        figure.add_trace(trace)
-    figure.update_layout(barmode="group", bargap=0.25)
+        look = {"orientation": "h", "name": title_of(model.name), "marker_color": colour(i)}
+        figure.add_trace(go.Bar(x=values, y=labels, error_x=bars, **look))
+    figure.update_layout(barmode="group", bargap=0.25, legend_traceorder="normal")
+    figure.update_yaxes(autorange="reversed", automargin=True, showgrid=False)
     return figure
 
 
@@ -249,36 +187,31 @@ def _difference(interval: dict[str, Any], above: str, below: str) -> float | Non
 
 
 def distances(report: Report) -> Figure | None:
-    """Draw how far each generated structure is from the training average (all cations)."""
-    figure = _figure(
-        "Distance of single structures from the training average", "distance, all cations", "structures, %"
-    )
-    groups = []
-    for i, model in enumerate(report.models):
-        values = _column(model.per_structure, "d")
-        if len(values):
-            groups.append((_title(model.name), values, colour(i)))
+    """Draw how far each generated structure is from the training average, in the main measure of its kind."""
+    if report.kind is None:
+        return None
+    measure = MAIN_MEASURE[report.kind]
+    groups = [
+        (title_of(model.name), model.per_structure[measure], colour(i))
+        for i, model in enumerate(report.models)
+        if len(model.per_structure.get(measure, ()))
+    ]
     if not groups:
         return None
-    _histograms(figure, groups)
+    figure = new_figure("Distance of single structures from the training average", measure, "structures, %")
+    add_histograms(figure, groups)
     return figure
 
 
 def steps(report: Report) -> Figure | None:
     """Draw the relaxation steps of the analysed structures."""
     groups = [
-        (_title(model.name), model.per_structure["steps"].astype(float), colour(i))
+        (title_of(model.name), model.per_structure["steps"].astype(float), colour(i))
         for i, model in enumerate(report.models)
         if len(model.per_structure.get("steps", ()))
     ]
     if not groups:
         return None
-    figure = _figure("Relaxation steps", "steps until 0.05 eV/Å (or what the protocol asks for)", "structures, %")
-    _histograms(figure, groups)
+    figure = new_figure("Relaxation steps", "steps until 0.05 eV/Å (or what the protocol asks for)", "structures, %")
+    add_histograms(figure, groups)
     return figure
-
-
-def _column(arrays: dict[str, NDArray[Any]], name: str) -> NDArray[Any]:
-    """Return the column of all cations, the last one."""
-    values = arrays.get(name)
-    return np.array([]) if values is None or not len(values) else values[:, -1]

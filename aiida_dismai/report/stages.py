@@ -21,7 +21,7 @@ LOSSES: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
         "n_structures",
         (("failed", "atoms could not be pushed apart"), ("failed_nonfinite", "NaN coordinates or flat cell")),
     ),
-    "metrics": ("n_given", (("n_not_analysed", "no fingerprint"),)),
+    "metrics": ("n_given", (("n_not_analysed", "could not be analysed"),)),
 }
 #: At most so many processes are listed; a paper-sized run has tens of thousands.
 MAX_LISTED = 500

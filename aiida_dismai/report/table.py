@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..cli.console import table
 from .collect import MEASURES, Report
+from .details import detail_tables
+from .numbers import number
 
 #: Entries of the results of `potential.train`, what they are, and their digits.
 ERRORS = (
@@ -16,13 +18,9 @@ ERRORS = (
 )
 
 
-def number(value: Any, digits: int = 4) -> str | None:
-    """Return a number with so many significant digits; None stays None."""
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return str(value)
-    return str(value) if isinstance(value, int) else f"{value:.{digits}g}"
+#: Stands behind a noise floor that the value does not exceed.
+MARK = "✓"
+WITHIN = f"{MARK} no farther from the training set than another sample of it may be"
 
 
 def measure_name(name: str) -> str:
@@ -47,18 +45,78 @@ def duration(seconds: float | None) -> str | None:
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-def metric_rows(report: Report) -> list[tuple[str, str | None, str | None, str | None]]:
-    """Return a row for each measure: name, mean, ``(min, max)``, and that of the validation set."""
+class MetricRow(NamedTuple):
+    """A measure as it is printed.
+
+    Attributes:
+        name: what it is called.
+        value: mean over the models.
+        spread: smallest and largest of the models; of one model the bootstrap interval.
+        floor: what another sample of the training set would get, with interval where it is a distance.
+        validation: what the validation set gets, at the number of structures that was measured.
+        within: whether the value is not above the noise floor's interval.
+    """
+
+    name: str
+    value: str | None
+    spread: str | None
+    floor: str | None
+    validation: str | None
+    within: bool
+
+
+def spread_title(report: Report) -> str:
+    """Return what the numbers beside a mean are."""
+    return "bootstrap interval" if report.summary.get("n_models") == 1 else "(min, max)"
+
+
+def metric_rows(report: Report) -> list[MetricRow]:
+    """Return a row for each measure."""
     rows = []
     for name in report.measures():
-        entry = (report.summary.get("metrics") or {}).get(name) or {}
-        spread = None
-        if entry.get("min") is not None:
-            spread = f"({number(entry['min'])}, {number(entry['max'])})"
-            if entry["models"] < report.summary["n_models"]:
-                spread += f" of {entry['models']} models"
-        rows.append((measure_name(name), number(entry.get("mean")), spread, number(report.baseline_value(name))))
+        entry = report.summary["metrics"][name]
+        floor = number(entry["floor"], 3)
+        if entry["floor_upper"] is not None:
+            floor = f"{floor} ({number(entry['floor_lower'], 3)}, {number(entry['floor_upper'], 3)})"
+        within = entry["mean"] is not None and entry["floor_upper"] is not None
+        rows.append(
+            MetricRow(
+                measure_name(name),
+                number(entry["mean"]),
+                _spread(report, name, entry),
+                floor,
+                number(entry["validation"], 3),
+                within and entry["mean"] <= entry["floor_upper"],
+            )
+        )
     return rows
+
+
+def _spread(report: Report, name: str, entry: dict[str, Any]) -> str | None:
+    if entry["min"] is None:
+        return None
+    if report.summary["n_models"] == 1:
+        interval = report.models[0].metrics.get(name)
+        if not isinstance(interval, dict) or interval.get("lower") is None:
+            return None
+        return f"({number(interval['lower'])}, {number(interval['upper'])})"
+    spread = f"({number(entry['min'])}, {number(entry['max'])})"
+    if entry["models"] < report.summary["n_models"]:
+        spread += f" of {entry['models']} models"
+    return spread
+
+
+def paper_lines(report: Report) -> list[str]:
+    """Return what the paper reports for structures of this kind, a line for each of its data sets."""
+    return [
+        f"{table_of['data']}: "
+        + "; ".join(
+            f"{measure} " + ", ".join(f"{model} {number(value, 3)}" for model, value in values.items())
+            for measure, values in table_of.items()
+            if measure != "data"
+        )
+        for table_of in report.paper_tables()
+    ]
 
 
 def dataset_rows(report: Report) -> list[tuple[str, str | None]]:
@@ -101,6 +159,10 @@ def potential_rows(report: Report) -> list[tuple[str, str | None]]:
     return rows
 
 
+def _marked(row: MetricRow) -> str | None:
+    return f"{row.floor} {MARK}" if row.within else row.floor
+
+
 def render(report: Report) -> Iterator[Any]:
     """Yield the parts of the report for a rich console."""
     from rich.text import Text
@@ -112,10 +174,17 @@ def render(report: Report) -> Iterator[Any]:
         yield Text(f"! {note}", style="yellow")
     if report.measures():
         models = report.summary.get("n_models", 0)
-        title = f"metrics: mean (min, max) over {models} model{'s' if models != 1 else ''}"
-        yield table(title, ("measure", "mean", "(min, max)", "validation set"), metric_rows(report), numeric=(1, 3))
-        quoted = ", ".join(f"{name} {value}" for name, value in report.paper["d_all"].items())
-        yield Text(f"The paper's d_all, with another potential and other data: {quoted}\n", style="dim")
+        title = f"metrics ({report.kind}): {f'mean over {models} models' if models != 1 else 'one model'}"
+        heads = ("measure", "mean" if models != 1 else "value", spread_title(report), "noise floor", "validation set")
+        rows = metric_rows(report)
+        yield table(title, heads, [(*row[:3], _marked(row), row.validation) for row in rows], numeric=(1, 4))
+        if any(row.within for row in rows):
+            yield Text(WITHIN + "\n", style="dim")
+        for line in paper_lines(report):
+            yield Text(f"In the paper, with other data and potentials: {line}", style="dim")
+        yield Text("")
+    for part in detail_tables(report):
+        yield table(part.title, part.columns, part.rows, numeric=range(1, len(part.columns)))
     if report.dataset:
         yield table("data set", ("", ""), dataset_rows(report))
     if report.labels:
@@ -125,7 +194,7 @@ def render(report: Report) -> Iterator[Any]:
     if report.potential:
         yield table("potential", ("", ""), potential_rows(report))
     if report.tree.stages:
-        rows = [
+        rows_by_stage = [
             (
                 stage.name,
                 stage.jobs,
@@ -136,7 +205,10 @@ def render(report: Report) -> Iterator[Any]:
             for stage in report.tree.stages.values()
         ]
         yield table(
-            "jobs by stage", ("stage", "jobs", "failed", "waiting and running", "computing"), rows, numeric=(1, 2, 3, 4)
+            "jobs by stage",
+            ("stage", "jobs", "failed", "waiting and running", "computing"),
+            rows_by_stage,
+            numeric=(1, 2, 3, 4),
         )
     if report.tree.losses:
         rows_lost = [(item["stage"], item["what"], item["count"], item["of"]) for item in report.tree.losses]

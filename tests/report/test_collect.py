@@ -24,7 +24,8 @@ def test_pipeline_has_every_section(graph):
     d_all = report.summary["metrics"]["d_all"]
     assert d_all["mean"] == pytest.approx(0.06)
     assert (d_all["min"], d_all["max"], d_all["models"]) == (0.05, 0.07, 2)
-    assert report.baseline_value("d_all") == 0.01
+    assert (d_all["floor"], d_all["floor_upper"], d_all["validation"]) == (0.02, pytest.approx(0.024), 0.01)
+    assert report.kind == "interface"
     assert report.measures()[:3] == ["d_all", "failed_percent", "mean_relaxation_steps"]
     assert (report.dataset["e_cut"], report.dataset["n_train"], report.dataset["split_seed"]) == (-4.77, 8, 7)
     assert report.potential["test_mae_forces"] == 45.6
@@ -104,9 +105,12 @@ def test_failed_benchmark_shows_what_there_is(graph):
     node = handmade.process(
         type(graph.benchmark), handmade.WORKFLOWS + "benchmark", "BenchmarkWorkChain", {"train": graph.outputs["train"]}
     )
-    handmade.finish(node, {"baseline": graph.outputs["baseline"]}, 571, "not one of 3 models came through")
+    trained = {"generators__model_0": graph.outputs["generators__model_0"]}
+    handmade.finish(node, trained, 571, "not one of 3 models came through")
     report = collect(node)
-    assert report.baseline_value("d_all") == 0.01
+    assert report.kind is None
+    assert report.measures() == report.paper_tables() == []
+    assert report.dataset["structures"] == 10
     assert any("not one of 3 models" in note for note in report.notes)
 
 
@@ -137,7 +141,9 @@ def test_csv_per_model_and_per_structure(graph):
     models = list(csv.DictReader(io.StringIO(to_csv(report, "model"))))
     assert [row["d_all"] for row in models] == ["0.05", "0.07"]
     assert float(models[0]["d_all_lower"]) == pytest.approx(0.045)
+    assert float(models[0]["d_all_floor"]) == 0.02
     rows = list(csv.DictReader(io.StringIO(to_csv(report, "structure"))))
     assert len(rows) == 8
     assert {row["model"] for row in rows} == {"model_0", "model_1"}
-    assert float(rows[0]["d_all"]) == report.models[0].per_structure["d"][0, 1]
+    assert float(rows[0]["d_all"]) == report.models[0].per_structure["d_all"][0]
+    assert set(rows[0]) == {"model", "index", "source_index", "d_Li", "d_all", "cos_all", "energy_per_atom", "steps"}

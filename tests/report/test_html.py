@@ -60,9 +60,9 @@ def test_parity_has_every_set_and_component(report):
 
 def test_motif_bars_have_intervals(report):
     training, *models = plots.motifs(report, "Li").data
-    assert list(training.y) == [60.0, 25.0]
+    assert list(training.x) == [60.0, 25.0]
     assert len(models) == 2
-    assert np.allclose(models[0].error_y.array, [5.0, 3.0])
+    assert np.allclose(models[0].error_x.array, [5.0, 3.0])
 
 
 def test_charts_without_data_are_left_out(report):

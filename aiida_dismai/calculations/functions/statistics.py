@@ -20,9 +20,18 @@ def values_of(results: dict[str, Any]) -> dict[str, float | None]:
     return found
 
 
-def floors_of(results: dict[str, Any]) -> dict[str, float | None]:
-    """Return the noise floor of each measure that has one."""
-    return {name: entry["floor"] for name, entry in results.items() if isinstance(entry, dict) and "floor" in entry}
+def floors_of(results: dict[str, Any]) -> dict[str, dict[str, float | None]]:
+    """Return the noise floor of each measure that has one: ``floor``, and of distances also its interval."""
+    intervals = (results.get("noise_floor") or {}).get("metrics") or {}
+    return {
+        name: {
+            "floor": entry["floor"],
+            "floor_lower": intervals.get(name, {}).get("lower"),
+            "floor_upper": intervals.get(name, {}).get("upper"),
+        }
+        for name, entry in results.items()
+        if isinstance(entry, dict) and "floor" in entry
+    }
 
 
 def validation_of(results: dict[str, Any]) -> dict[str, float | None]:
@@ -36,9 +45,9 @@ def aggregate_metrics(**results: Dict) -> Dict:
     """Return mean, min and max over models of every measure (the paper reports these three).
 
     A model of which nothing could be analysed has no distance: it counts in ``failed_percent`` and is
-    left out of the mean of the others, and ``models`` says how many values each mean is made of. ``floor``
-    (the noise floor) and ``validation`` (the validation set's value) are means, too, since both hang on how many
-    structures of a model were analysed; they are None where they are not known.
+    left out of the mean of the others, and ``models`` says how many values each mean is made of. ``floor``,
+    ``floor_lower`` and ``floor_upper`` (the noise floor) and ``validation`` (the validation set's value) are means,
+    too, since they hang on how many structures of a model were analysed; they are None where they are not known.
     """
     return Dict(summarise([results[name].get_dict() for name in sorted(results)]))
 
@@ -57,9 +66,10 @@ def summarise(models: list[dict[str, Any]]) -> dict[str, Any]:
             "max": float(max(numbers)) if numbers else None,
             "models": len(numbers),
             "per_model": per_model,
-            "floor": _mean([values.get(measure) for values in floors]),
             "validation": _mean([values.get(measure) for values in validations]),
         }
+        for name in ("floor", "floor_lower", "floor_upper"):
+            summary[measure][name] = _mean([values.get(measure, {}).get(name) for values in floors])
     return {"n_models": len(by_model), "metrics": summary}
 
 
