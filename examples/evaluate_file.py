@@ -34,7 +34,14 @@ def main() -> None:
     # a data set that was made with a potential given to it has that potential among its inputs
     potential = dataset.outputs.potential if "potential" in dataset.outputs else dataset.inputs.potential
     builder = WorkflowFactory("dismai.evaluate").get_builder_from_protocol(
-        load_code(DISMAI), generated, dataset.outputs.train, potential, protocol=PROTOCOL, options=OPTIONS
+        load_code(DISMAI),
+        generated,
+        dataset.outputs.train,
+        potential,
+        kind="interface",
+        validation=dataset.outputs.validation,  # how far it is from the training set stands beside the result
+        protocol=PROTOCOL,
+        options=OPTIONS,
     )
     node = submit(builder)
     print(f"submitted {node.process_label}<{node.pk}>; watch it: aiida-dismai status {node.pk} --watch")

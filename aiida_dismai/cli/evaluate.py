@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
-from ..engine.errors import BadInput
-from .launch import find_potential, find_split
-from .launching import dismai_code, launch_options, start, structures_input
+from .launch import find_potential, find_split, kind_option
+from .launching import dismai_code, launch_options, reference_input, start, structures_input
 from .profiles import is_file, load_node, load_profile
 
 
@@ -17,42 +17,57 @@ from .profiles import is_file, load_node, load_profile
 @click.option(
     "--dataset",
     required=True,
-    metavar="NODE",
-    help="What to compare with: a process that made a data set (its training set is taken), or a structure set.",
+    metavar="NODE|FILE|FOLDER",
+    help="What to compare with: a process that made a data set (its training and validation set and its potential are "
+    "taken); or a training set (a node, or a file); or the `reference` of an earlier evaluation; or a folder of the "
+    "authors' csv files.",
 )
+@click.option(
+    "--validation",
+    metavar="NODE|FILE",
+    help="Shown beside the noise floor; without it, that of the data set's process.",
+)
+@kind_option
 @click.option("--potential", metavar="NODE", help="Relaxes the structures; without it, that of the data set's process.")
 @launch_options
-def evaluate(how: dict[str, Any], file: str, dataset: str, potential: str | None) -> None:
+def evaluate(
+    how: dict[str, Any], file: str, dataset: str, validation: str | None, kind: str | None, potential: str | None
+) -> None:
     """Evaluate the generated structures in FILE (extxyz, npz) against a data set.
 
-    They are pushed apart, relaxed and measured like those of a benchmark; see the result with
+    They are pushed apart, relaxed and measured like those of a benchmark (alloys only measured); see the result with
     `aiida-dismai report PK`.
     """
     load_profile()
-    reference, default = reference_of(dataset)
+    reference, default, process = reference_of(dataset)
+    # alloys are not relaxed, whatever else the process of the data set has made
+    relaxed_by = potential or (None if kind == "alloy" else process)
     start(
         "dismai.evaluate",
         how,
         code=dismai_code(how["code"]),
         structures=structures_input(file, "file"),
         reference=reference,
-        potential=find_potential(potential or default),
+        validation=structures_input(validation, "validation") if validation else default,
+        kind=kind,
+        potential=find_potential(relaxed_by),
     )
 
 
-def reference_of(dataset: str) -> tuple[Any, str | None]:
-    """Return the training set, and what its potential can be found by (None for a bare structure set).
+def reference_of(dataset: str) -> tuple[Any, Any, str | None]:
+    """Return the training set, the validation set, and what the potential can be found by.
+
+    The last two are None for anything but a process that made a data set.
 
     Raises:
         BadInput: no such node, or a process without a data set.
     """
     from aiida.orm import ProcessNode
 
-    from ..data import StructureSetData
-
-    if is_file(dataset):
-        raise BadInput(f"--dataset: '{dataset}' is a file; store it first: aiida-dismai dataset import {dataset}")
-    node = load_node(dataset, StructureSetData, ProcessNode, what="dataset")
-    if isinstance(node, StructureSetData):
-        return node, None
-    return find_split(dataset)[0], dataset
+    if (
+        is_file(dataset)
+        or Path(dataset).expanduser().is_dir()
+        or not isinstance(load_node(dataset, what="dataset"), ProcessNode)
+    ):
+        return reference_input(dataset, "dataset"), None, None
+    return *find_split(dataset), dataset

@@ -9,7 +9,15 @@ import click
 
 from ..engine.errors import BadInput
 from ..report.links import find_port, inputs_of, outputs_of
-from .launching import crystal_input, dft_launch_options, dismai_code, launch_options, start, structures_input
+from .launching import (
+    crystal_input,
+    dft_launch_options,
+    dismai_code,
+    launch_options,
+    reference_input,
+    start,
+    structures_input,
+)
 from .profiles import load_code, load_node, load_profile
 
 STRUCTURES_HELP = "A structure set (PK, UUID, label), a process that made one, or a file (extxyz, npz)."
@@ -19,6 +27,13 @@ seed_option = click.option(
     "--seed", type=click.IntRange(min=0), required=True, help="Seed; the same one gives the same result."
 )
 model_option = click.option("--model", required=True, help="Generative model; `dismai generators` lists them.")
+#: Those of ``engine.metrics.parameters.Kind``, which takes long to import for a list of words.
+KINDS = ("interface", "amorphous", "alloy")
+kind_option = click.option(
+    "--kind",
+    type=click.Choice(KINDS),
+    help="Family of metrics; without it that of the overrides, else interface. Alloys are not relaxed.",
+)
 potential_option = click.option("--potential", metavar="NODE", help="A trained potential, or a process that gave one.")
 
 
@@ -162,10 +177,25 @@ def generator(how: dict[str, Any], structures: str, validation: str | None, mode
 
 @launch.command()
 @click.option("--structures", required=True, metavar="NODE|FILE", help="Generated structures. " + STRUCTURES_HELP)
-@click.option("--reference", required=True, metavar="NODE|FILE", help="Training set. " + STRUCTURES_HELP)
+@click.option(
+    "--reference",
+    required=True,
+    metavar="NODE|FILE|FOLDER",
+    help=f"Training set. {STRUCTURES_HELP} Or the `reference` of an earlier evaluation, or a folder of the authors' "
+    "csv files.",
+)
+@click.option("--validation", metavar="NODE|FILE", help="Validation set, shown beside the noise floor.")
+@kind_option
 @potential_option
 @launch_options
-def evaluate(how: dict[str, Any], structures: str, reference: str, potential: str | None) -> None:
+def evaluate(
+    how: dict[str, Any],
+    structures: str,
+    reference: str,
+    validation: str | None,
+    kind: str | None,
+    potential: str | None,
+) -> None:
     """Post-process, relax and measure generated structures against a training set."""
     load_profile()
     start(
@@ -173,7 +203,9 @@ def evaluate(how: dict[str, Any], structures: str, reference: str, potential: st
         how,
         code=dismai_code(how["code"]),
         structures=structures_input(structures, "structures"),
-        reference=structures_input(reference, "reference"),
+        reference=reference_input(reference, "reference"),
+        validation=structures_input(validation, "validation") if validation else None,
+        kind=kind,
         potential=find_potential(potential),
     )
 
@@ -182,6 +214,7 @@ def evaluate(how: dict[str, Any], structures: str, reference: str, potential: st
 @click.option("--dataset", metavar="PROCESS", help="A finished `dismai.dataset.interface` (or pipeline).")
 @click.option("--train", metavar="NODE|FILE", help="Training set, in place of --dataset.")
 @click.option("--validation", metavar="NODE|FILE", help="Validation set, in place of --dataset.")
+@kind_option
 @potential_option
 @model_option
 @seed_option
@@ -191,6 +224,7 @@ def benchmark(
     dataset: str | None,
     train: str | None,
     validation: str | None,
+    kind: str | None,
     potential: str | None,
     model: str,
     seed: int,
@@ -209,7 +243,8 @@ def benchmark(
         code=dismai_code(how["code"]),
         train=sets[0],
         validation=sets[1],
-        potential=find_potential(potential or dataset),
+        kind=kind,
+        potential=find_potential(potential or (None if kind == "alloy" else dataset)),
         model=model,
         seed=seed,
     )

@@ -157,6 +157,45 @@ def structures_input(text: str, what: str) -> Any:
     return node
 
 
+def reference_input(text: str, what: str) -> Any:
+    """Return what generated structures are compared with: training structures, or what stands for them.
+
+    Args:
+        text: as for :func:`structures_input`; or the ``reference`` output of an evaluation; or a folder with the
+            csv files that the benchmark's authors published (or a node of one).
+        what: named in the errors.
+
+    Raises:
+        BadInput: none of these.
+    """
+    from aiida.orm import FolderData, ProcessNode, SinglefileData
+
+    from ..data import StructureSetData
+    from .dataset import find_structures
+
+    path = Path(text).expanduser()
+    if not text.isdigit() and path.is_dir():
+        return _published(path, what)
+    if is_file(text):
+        return structures_input(text, what)
+    node = load_node(text, StructureSetData, SinglefileData, FolderData, ProcessNode, what=what)
+    return find_structures(text, what) if isinstance(node, ProcessNode) else node
+
+
+def _published(path: Path, what: str) -> Any:
+    """Return a folder node with the csv files of a folder, and nothing else of it."""
+    from aiida.orm import FolderData
+
+    files = sorted(file for pattern in ("*.csv", "*.csv.gz") for file in path.rglob(pattern))
+    if not files:
+        raise BadInput(f"{what}: no csv file in the folder {path}; give the authors' record, structures, or a node")
+    node = FolderData()
+    for file in files:
+        node.base.repository.put_object_from_file(str(file.resolve()), str(file.relative_to(path)))
+    node.label = path.resolve().name
+    return node
+
+
 def crystal_input(text: str, what: str) -> Any:
     """Return the bulk crystal that a file holds (not stored yet), or a `StructureData` node.
 

@@ -77,8 +77,8 @@ def test_round_trip(archive, graph):
     assert "2 of 2 finished VASP calculations" in findings["metrics traced to every VASP calculation"]["found"]
     # a potential and two generators
     assert findings["SHA-256 of weights"]["found"] == "3 of 3 match"
-    # baseline, two models and their summary
-    assert "4 of 4 metrics to 2 crystals" in findings["metrics traced to bulk crystals"]["found"]
+    # two models and their summary
+    assert "3 of 3 metrics to 2 crystals" in findings["metrics traced to bulk crystals"]["found"]
     assert findings["POTCARs by hash only"]["found"] == "1 hashes, 0 with content"
 
 
@@ -129,6 +129,24 @@ def test_wrong_hash_and_missing_origin_fail(aiida_profile, graph, tmp_path):
     # it was made from nothing that is known
     assert not findings["structure sets traced to bulk crystals"]["passed"]
     assert CliRunner().invoke(main, ["archive", "check", str(path)]).exit_code == 1
+
+
+def test_metrics_of_files_are_traced_to_the_files(graph, tmp_path):
+    sets = {
+        name: StructureSetData(handmade.structures(2, seed)) for name, seed in (("structures", 5), ("reference", 6))
+    }
+    node = handmade.process(orm.WorkChainNode, handmade.WORKFLOWS + "evaluate", "EvaluateWorkChain", sets)
+    found = handmade.metrics(0.1, 0.0, 2)
+    job = {"code": graph.code, **sets}
+    kind = handmade.CALCULATIONS + "metrics"
+    handmade.process(orm.CalcJobNode, kind, "MetricsCalculation", job, {"results": found}, node, "metrics")
+    handmade.finish(node, {"metrics": found})
+    path = tmp_path / "files.aiida"
+    write_archive(node, path)
+    findings = {item["check"]: item for item in check_archive(path)}
+    assert all(item["passed"] for item in findings.values()), findings
+    traced = findings["metrics traced to structure sets from files"]["found"]
+    assert traced == "1 of 1 metrics to 2 structure sets from files"
 
 
 def test_potcar_content_is_refused(graph, tmp_path):

@@ -1,9 +1,11 @@
 """The commands as a user types them: what they print, and that errors are one line that says what to do."""
 
+import io
 import json
 import stat
 import subprocess
 import sys
+from typing import get_args
 
 import handmade
 import pytest
@@ -13,10 +15,12 @@ from ase.io import read
 from click.testing import CliRunner
 
 from aiida_dismai.cli import main
-from aiida_dismai.cli.launching import scheduler_options, seconds
+from aiida_dismai.cli.launch import KINDS
+from aiida_dismai.cli.launching import reference_input, scheduler_options, seconds
 from aiida_dismai.cli.status import describe_progress, summary_lines
 from aiida_dismai.data import StructureSetData
 from aiida_dismai.engine.errors import BadInput
+from aiida_dismai.engine.metrics.parameters import Kind
 from aiida_dismai.engine.structures import write_extxyz
 
 
@@ -132,7 +136,18 @@ def test_show_takes_the_data_set_of_a_process(graph):
 def test_report_table(graph):
     result = run("report", graph.pipeline.pk)
     assert result.exit_code == 0, result.output
-    for words in ("not DFT", "0.06", "(0.05, 0.07)", "E_cut", "-4.77", "45.6", "ran out of steps", "benchmark / train"):
+    for words in (
+        "not DFT",
+        "0.06",
+        "(0.05, 0.07)",
+        "noise floor",
+        "0.02 (0.016, 0.024)",
+        "E_cut",
+        "-4.77",
+        "45.6",
+        "ran out of steps",
+        "benchmark / train",
+    ):
         assert words in result.output
 
 
@@ -149,7 +164,7 @@ def test_report_to_files(graph, tmp_path):
 def test_status_of_a_finished_and_a_failed_run(graph):
     text = run("status", graph.pipeline.pk).output
     assert f"PipelineWorkChain<{graph.pipeline.pk}> finished" in text
-    assert "baseline: MetricsCalculation<" in text
+    assert "metrics: MetricsCalculation<" in text
     top = handmade.process(orm.WorkChainNode, handmade.WORKFLOWS + "relax", "RelaxWorkChain")
     handmade.process(
         orm.CalcJobNode,
@@ -277,7 +292,58 @@ def test_dry_run_of_an_evaluation_stores_nothing(graph, tmp_path):
     assert inputs["reference"] == f"StructureSetData<{graph.outputs['train'].pk}>"
     assert inputs["potential"] == f"PotentialData<{graph.outputs['potential'].pk}>"
     assert inputs["structures"] == "StructureSetData<gen.extxyz>"
-    assert inputs["metrics"]["options"]["queue_name"] == "short"
+    assert inputs["metrics"]["job"]["options"]["queue_name"] == "short"
+
+
+def test_an_evaluation_takes_the_validation_set_of_the_data(graph, tmp_path):
+    write_extxyz(handmade.structures(2, 6), tmp_path / "gen.extxyz")
+    arguments = ("evaluate", tmp_path / "gen.extxyz", "--dataset", graph.dataset.pk)
+    validation = f"StructureSetData<{graph.outputs['validation'].pk}>"
+    assert dry(*arguments)["inputs"]["validation"] == validation
+    assert dry(*arguments, "--validation", graph.outputs["train"].pk)["inputs"]["validation"] != validation
+    # a bare training set says neither what its validation set nor what its potential is
+    bare = (*arguments[:-1], graph.outputs["train"].pk)
+    assert "validation" not in dry(*bare, "--potential", graph.pipeline.pk)["inputs"]
+
+
+def test_kinds_of_the_options_are_those_of_the_metrics():
+    assert get_args(Kind) == KINDS
+
+
+def test_an_evaluation_of_alloys_is_not_relaxed(graph, tmp_path):
+    write_extxyz(handmade.structures(2, 6), tmp_path / "gen.extxyz")
+    arguments = ("evaluate", tmp_path / "gen.extxyz", "--dataset", graph.dataset.pk, "--kind", "alloy")
+    inputs = dry(*arguments)["inputs"]
+    assert inputs["metrics"]["job"]["parameters"]["kind"] == "alloy"
+    assert {"potential", "relax", "postprocess"} & set(inputs) == set()
+    line = refused(*arguments, "--potential", graph.pipeline.pk, "--code", "dismai@localhost", "--dry-run")
+    assert "leave out potential" in line
+    launched = ("launch", "benchmark", "--dataset", graph.dataset.pk, "--model", "cryingan", "--seed", 3)
+    inputs = dry(*launched, "--kind", "alloy")["inputs"]
+    assert inputs["evaluate"]["metrics"]["job"]["parameters"]["kind"] == "alloy"
+    assert "potential" not in inputs
+
+
+def test_what_generated_structures_are_compared_with(graph, tmp_path):
+    """An earlier reference, or a folder of csv files of which only these are taken."""
+    write_extxyz(handmade.structures(2, 6), tmp_path / "gen.extxyz")
+    common = ("--structures", tmp_path / "gen.extxyz", "--kind", "alloy")
+    earlier = orm.SinglefileData(io.BytesIO(b"x"), filename="reference.npz").store()
+    inputs = dry("launch", "evaluate", *common, "--reference", earlier.pk)["inputs"]
+    assert inputs["reference"] == f"SinglefileData<{earlier.pk}>"
+    record = tmp_path / "record"
+    (record / "alloy").mkdir(parents=True)
+    (record / "weights.ckpt").write_bytes(b"large")
+    line = refused("launch", "evaluate", *common, "--reference", record, "--code", "dismai@localhost", "--dry-run")
+    assert "no csv file in the folder" in line
+    (record / "alloy" / "train_cluster_prob.csv").write_text("a,b\n")
+    inputs = dry("launch", "evaluate", *common, "--reference", record)["inputs"]
+    assert inputs["reference"] == "FolderData<record>"
+    assert dry("evaluate", tmp_path / "gen.extxyz", "--dataset", record, "--kind", "alloy")["inputs"] == inputs
+    found = reference_input(str(record), "reference")
+    assert [str(path / name) for path, _, names in found.base.repository.walk() for name in names] == [
+        "alloy/train_cluster_prob.csv"
+    ]
 
 
 def test_dry_run_of_a_benchmark(graph):

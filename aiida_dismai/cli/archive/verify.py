@@ -182,10 +182,13 @@ def _traces() -> list[Finding]:
         .all(flat=True)
     )
     histories = {pk: ancestors(pk, parents) for pk in targets}
-    traced = [pk for pk in targets if histories[pk] & crystals]
+    # metrics of a file of structures against another come from no crystal: the files are their origin
+    from_files = kind == "metrics" and not crystals
+    origins, named = (imported, "structure sets from files") if from_files else (crystals, "crystals")
+    traced = [pk for pk in targets if histories[pk] & origins]
     reached = set().union(*histories.values())
-    found = f"{len(traced)} of {len(targets)} {kind} to {len(reached & crystals)} crystals"
-    if reached & imported:
+    found = f"{len(traced)} of {len(targets)} {kind} to {len(reached & origins)} {named}"
+    if not from_files and reached & imported:
         found += f"; {len(reached & imported)} structure sets were imported from files, where the trace ends"
     missing = vasp - reached
     total = QueryBuilder().append(Node, filters={"process_type": {"like": "%vasp.vasp"}}).count()
@@ -193,7 +196,7 @@ def _traces() -> list[Finding]:
     if total > len(vasp):
         calculations += f"; {total - len(vasp)} that failed are in the archive too"
     return [
-        Finding(f"{kind} traced to bulk crystals", len(traced) == len(targets), found),
+        Finding(f"{kind} traced to {named if from_files else f'bulk {named}'}", len(traced) == len(targets), found),
         Finding(f"{kind} traced to every VASP calculation", not missing, calculations),
     ]
 
