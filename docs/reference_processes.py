@@ -134,7 +134,9 @@ def processes_page() -> str:
     functions = {name: item for name, item in calculations.items() if name not in jobs}
     names = {cls: f"the CalcJob `{name}`" for name, cls in jobs.items()}
     names |= {cls: f"`{name}`" for name, cls in workflows.items()}
-    common = {port: spec for port, spec in next(iter(jobs.values())).spec().inputs.items() if port != "metadata"}
+    # a job that draws random numbers has all of the ports that are common
+    seeded = next(cls for cls in jobs.values() if "seed" in cls.spec().inputs)
+    common = {port: spec for port, spec in seeded.spec().inputs.items() if port != "metadata"}
     shared_inputs = [name for name in ("code", "parameters", "seed", "parent_folder") if name in common]
     # AiiDA's own are described in its documentation
     of_aiida = CalcJob.spec()

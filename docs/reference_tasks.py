@@ -98,10 +98,21 @@ def parameter_rows(schema: Mapping[str, Any], definitions: Mapping[str, Any], pa
 PARAMETER_HEADS = ("parameter", "type", "default", "bounds", "")
 
 
-def parameter_table(model: type[Parameters]) -> str:
-    """Return the table of a parameter model."""
+def parameter_table(model: type[Parameters], without: type[Parameters] | None = None) -> str:
+    """Return the table of a parameter model, without the parameters of another."""
     schema = model.model_json_schema()
+    known = set() if without is None else set(without.model_fields)
+    schema["properties"] = {name: field for name, field in schema["properties"].items() if name not in known}
     return table(PARAMETER_HEADS, parameter_rows(schema, schema.get("$defs", {})))
+
+
+def extended(model: type[Parameters]) -> tuple[str, type[Parameters]] | None:
+    """Return the task whose parameters those of ``model`` extend, and its model; None where there is none."""
+    for task in all_tasks().values():
+        other = task.model()
+        if other is not model and issubclass(model, other):
+            return task.name, other
+    return None
 
 
 def tasks_page() -> str:
@@ -119,8 +130,11 @@ def tasks_page() -> str:
             f"{'Needs a `seed`. ' if task.seeded else ''}Leaves {', '.join(f'`{name}`' for name in task.outputs)} "
             "and `results.json`.\n",
             table(("input", "required", ""), inputs),
-            parameter_table(task.model()),
         ]
+        known = extended(task.model())
+        if known is not None:
+            parts.append(f"The parameters of [{known[0]}](#{known[0].replace('.', '')}), and:\n")
+        parts.append(parameter_table(task.model(), None if known is None else known[1]))
     parts.append("## Hyper-parameters of the built-in models\n")
     for name, spec in registered().items():
         if not getattr(spec, "parameters", "").startswith("aiida_dismai."):
