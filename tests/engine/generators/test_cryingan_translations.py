@@ -258,6 +258,11 @@ def test_a_shift_that_is_no_translation_of_the_lattice_is_refused(alloy, counts,
         images_of(alloy, counts)
 
 
+def test_a_shift_that_leaves_atoms_where_they_are_is_refused(crystals):
+    with pytest.raises(BadInput, match=r"has 8 along axis 1, but cells of a lattice are not 0\.62 Å long"):
+        images_of(crystals(2), (2, 8, 1))
+
+
 def test_vibrations_do_not_hide_the_lattice_and_a_part_of_the_translations_is_allowed(alloy):
     noise = np.random.default_rng(0).normal(0, 0.12, alloy.positions.shape)
     assert len(images_of(alloy.with_positions(alloy.positions + noise), (4, 4, 4))) == 256

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -85,6 +86,12 @@ class Images:
         if not template.pbc[0, axis]:
             raise BadInput(
                 f"{where}: translations has {count} along axis {axis}, which is not periodic; give 1 for this axis"
+            )
+        length = float(np.linalg.norm(template.cells[0, axis])) / count
+        if length < 2 * LATTICE_TOLERANCE:  # every atom would be near its own old place
+            raise BadInput(
+                f"{where}: translations has {count} along axis {axis}, but cells of a lattice are not {length:.2f} Å "
+                "long; give the number of lattice cells along each axis, or 1"
             )
         step = torch.zeros(1, 3, dtype=torch.float64, device=self.shifts.device)
         step[0, axis] = 1 / count
