@@ -259,12 +259,11 @@ class Expansion:
         return float(self.constant + self.site_terms @ fractions + (self.pair_terms * counts).sum())
 
 
-def read_expansion(source: Mapping[str, Any] | Path | str, lattice_constant: float | None = None) -> Expansion:
-    """Read a cluster expansion from a JSON file, or from what such a file holds.
+def read_file(source: Mapping[str, Any] | Path | str) -> ExpansionFile:
+    """Read and check the content of a JSON file, or what such a file holds.
 
     Raises:
-        BadInput: no such file, not JSON, unknown keys or species, missing or doubled coefficients, or
-            shells that the lattice does not have.
+        BadInput: no such file, not JSON, unknown keys or species, missing or doubled coefficients.
     """
     where = "cluster expansion"
     content = source
@@ -276,11 +275,26 @@ def read_expansion(source: Mapping[str, Any] | Path | str, lattice_constant: flo
             raise BadInput(f"{where}: cannot be read ({error.strerror})") from error
         except ValueError as error:
             raise BadInput(f"{where}: not JSON ({error})") from error
-    return Expansion.build(validate(ExpansionFile, content, where), lattice_constant)  # type: ignore[arg-type]
+    return validate(ExpansionFile, content, where)  # type: ignore[arg-type]
+
+
+def read_expansion(source: Mapping[str, Any] | Path | str, lattice_constant: float | None = None) -> Expansion:
+    """Read a cluster expansion from a JSON file, or from what such a file holds, and put it on its lattice.
+
+    Raises:
+        BadInput: as :func:`read_file`, or shells that the lattice does not have.
+    """
+    return Expansion.build(read_file(source), lattice_constant)
+
+
+@lru_cache(maxsize=1)
+def packaged_file() -> ExpansionFile:
+    """Return the content of the Fe–Ni–Cr expansion of the paper."""
+    text = files(__package__).joinpath(PACKAGED).read_text(encoding="utf-8")
+    return ExpansionFile.model_validate(json.loads(text))
 
 
 @lru_cache(maxsize=8)
 def packaged_expansion(lattice_constant: float | None = None) -> Expansion:
-    """Return the Fe–Ni–Cr expansion of the paper."""
-    text = files(__package__).joinpath(PACKAGED).read_text(encoding="utf-8")
-    return Expansion.build(ExpansionFile.model_validate(json.loads(text)), lattice_constant)
+    """Return the Fe–Ni–Cr expansion of the paper on its lattice."""
+    return Expansion.build(packaged_file(), lattice_constant)
