@@ -156,6 +156,9 @@ class Lattice:
     def shell(self, radius: float) -> Vectors:
         """Return all vectors of the shell at ``radius`` Å (within 1 %), in both directions.
 
+        Where two shells are that near, as in hcp with a c/a that is not ideal, it is the one whose length is met three
+        times as well as the other's.
+
         Raises:
             BadInput: no pair of sites, or pairs of several lengths, are that far apart.
         """
@@ -165,9 +168,12 @@ class Lattice:
         if not near.any():
             known = sorted({round(float(length), 3) for length in self.vectors_within(radius * 1.3 + 2.0).lengths()})
             raise BadInput(f"no two sites are {radius:g} Å apart; distances on this lattice are {known} Å")
-        if np.ptp(lengths[near]) > SAME:
+        gaps = np.abs(lengths - radius)
+        chosen = near & (np.abs(lengths - lengths[gaps.argmin()]) <= SAME)
+        others = gaps[near & ~chosen]
+        if len(others) and others.min() < 3 * gaps.min() + SAME:
             raise BadInput(f"the shell at {radius:g} Å is ambiguous: {sorted(set(lengths[near].round(3).tolist()))} Å")
-        return around.chosen(near)
+        return around.chosen(chosen)
 
     @cached_property
     def neighbours(self) -> NDArray[np.float64]:
