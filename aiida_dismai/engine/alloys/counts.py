@@ -198,22 +198,23 @@ def cluster_probabilities(counts: Counts, expansion: Expansion) -> NDArray[np.fl
 
 
 def short_range_order(counts: Counts) -> NDArray[np.float64]:
-    """Return the Warren–Cowley parameters ``(shells, pairs)`` as the authors define them.
+    """Return the Warren–Cowley parameters ``(..., shells, pairs)`` as the authors define them.
 
     For unlike species A, B with bonds ``n`` per atom and fractions ``x``: 1 - ½ [p(B|A) / x_B + p(A|B) / x_A],
     where p(B|A) = n_AB / (2 n_AA + sum over C ≠ A of n_AC) is the share of B among A's neighbours; for like
     ones 1 - p(A|A) / x_A. 0 is random, negative attracts. Where a species is missing or has no neighbours there is no
-    order to speak of, and the parameter is 0.
+    order to speak of, and the parameter is 0. Many structures of one composition can be given at once
+    (``counts.pairs`` with more axes before).
     """
     species = len(counts.fractions)
     upper = np.triu_indices(species)
-    bonds = np.zeros((len(counts.pairs), species, species))
-    bonds[:, upper[0], upper[1]] = counts.pairs
-    ends = bonds + np.swapaxes(bonds, 1, 2)  # twice n_AA on the diagonal
-    neighbours = ends.sum(axis=2)
+    bonds = np.zeros((*counts.pairs.shape[:-1], species, species))
+    bonds[..., upper[0], upper[1]] = counts.pairs
+    ends = bonds + np.swapaxes(bonds, -1, -2)  # twice n_AA on the diagonal
+    neighbours = ends.sum(axis=-1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        relative = ends / neighbours[:, :, None] / counts.fractions[None, None, :]
-    order = 1 - (relative + np.swapaxes(relative, 1, 2)) / 2
+        relative = ends / neighbours[..., :, None] / counts.fractions
+    order = 1 - (relative + np.swapaxes(relative, -1, -2)) / 2
     there = (neighbours > 0) & (counts.fractions > 0)
-    order[~(there[:, :, None] & there[:, None, :])] = 0.0
-    return np.asarray(order[:, upper[0], upper[1]])
+    order[~(there[..., :, None] & there[..., None, :])] = 0.0
+    return np.asarray(order[..., upper[0], upper[1]])
