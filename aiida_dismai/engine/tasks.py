@@ -20,6 +20,15 @@ TASKS = (
         seeded=True,
     ),
     Task(
+        "alloys.sample",
+        "sample a lattice alloy by canonical Monte Carlo",
+        parameters=E_ + "alloys.monte_carlo.parameters:SampleParameters",
+        function=E_ + "alloys.monte_carlo.run:run",
+        inputs={"expansion": ("two-body cluster expansion, JSON; Fe–Ni–Cr as in the paper if none is given", False)},
+        outputs=("structures.npz", "snapshots.npz", "traces.npz"),
+        seeded=True,
+    ),
+    Task(
         "potential.train",
         "train an M3GNet potential on labelled structures",
         parameters=E_ + "potentials.parameters:TrainParameters",
