@@ -4,7 +4,7 @@
 numbers in three steps. *Describe*: a family of metrics (``kinds``) turns one structure into one record
 (``fingerprints``, ``motifs``, ``rdf``, ``angles``, and ``engine.alloys``); ``collect`` does so for many, resumably,
 into a file of ``records``. *Compare*: ``compare`` takes averages over records (``statistics``), their ``distances``
-and ``bootstrap`` intervals, and the noise ``floor``; ``energies`` compares energies. *Keep*: ``reference`` is the training set's side, which can be
-saved and used again, or read from the authors' csv files (``published``); ``arrays`` writes the numbers of every
-structure. ``run`` holds the tasks, ``command`` the command line.
+and ``bootstrap`` intervals, and the noise ``floor``; ``energies`` compares energies. *Keep*: ``reference`` is the
+training set's side, which can be saved and used again, or read from the authors' csv files (``published``);
+``arrays`` writes the numbers of every structure. ``run`` holds the tasks, ``command`` the command line.
 """
