@@ -15,7 +15,7 @@ from ..structures import StructureStream
 from ..task import Context
 from . import arrays
 from .bootstrap import share_interval
-from .chemistry import composition_of, formula
+from .chemistry import composition_of, differs, formula
 from .collect import Collected, describe_all
 from .compare import Comparison, validation_floor
 from .energies import energy_results
@@ -105,7 +105,7 @@ def run(context: Context, parameters: MetricsParameters) -> dict[str, Any]:
     validation = None
     if "validation" in context.inputs:
         validation, _ = make_reference(context, "validation", context.inputs["validation"], kind, file)
-        if dict(validation.composition) != composition:
+        if differs(validation.composition, composition) and differs(composition, validation.composition):
             raise BadInput(
                 f"validation structures have the composition {formula(validation.composition)}, the reference "
                 f"{formula(composition)}; give the validation set of the same data set"
@@ -158,8 +158,8 @@ def run(context: Context, parameters: MetricsParameters) -> dict[str, Any]:
             "n_reference_not_analysed": lost,
             "reference_hash": reference.structures_hash,
             "not_in_reference": [
-            name for name, metric in kind.metrics().items() if metric.power and metric.vector in reference.unknown
-        ],
+                name for name, metric in kind.metrics().items() if metric.power and metric.vector in reference.unknown
+            ],
             "mean_relaxation_steps": _mean(generated.steps),
             "timings": timings.found,
         }
@@ -197,8 +197,9 @@ def _refuse_another_composition(
     if not kind.same_composition or len(generated.records) or generated.n_not_converged or not generated.n:
         return
     first = composition_of(next(stream.blocks(1)))
-    if any(first.get(symbol, 0) != count for symbol, count in composition.items()) and (
-        len(generated.failures) == generated.n
+    if (
+        differs(first, composition)
+        and len(generated.failures) == generated.n
         and all("where the reference has" in reason for _, reason in generated.failures)
     ):
         raise BadInput(
