@@ -71,7 +71,7 @@ def formula(composition: Mapping[str, int]) -> str:
 
 
 def differs(composition: Mapping[str, int], known: Mapping[str, int]) -> bool:
-    """Say whether a composition differs from what is known of another (the authors' csv files name the cations only)."""
+    """Say whether a composition is not what is known of another (the authors' csv files name the cations only)."""
     return any(composition.get(symbol, 0) != count for symbol, count in known.items())
 
 
