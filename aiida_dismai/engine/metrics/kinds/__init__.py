@@ -5,18 +5,20 @@
 
 from __future__ import annotations
 
+import importlib
+
 from ..parameters import DescribeParameters
 from .base import MetricKind
+
+#: Each is imported only when it is asked for: compiled code is slow to load, and worker processes load it too.
+KINDS = {"interface": "InterfaceKind", "amorphous": "AmorphousKind", "alloy": "AlloyKind"}
 
 
 def find_kind(parameters: DescribeParameters) -> MetricKind:
     """Return the family that the parameters ask for."""
-    from .alloy import AlloyKind
-    from .amorphous import AmorphousKind
-    from .interface import InterfaceKind
-
-    kinds: tuple[type[MetricKind], ...] = (InterfaceKind, AmorphousKind, AlloyKind)
-    return {kind.name: kind for kind in kinds}[parameters.kind](parameters)
+    module = importlib.import_module(f".{parameters.kind}", __name__)
+    kind: MetricKind = getattr(module, KINDS[parameters.kind])(parameters)
+    return kind
 
 
 __all__ = ["MetricKind", "find_kind"]
