@@ -7,6 +7,7 @@ from typing import Any
 
 from aiida.orm import AbstractCode, Dict
 
+from ..calculations.alloys import SampleAlloyCalculation
 from ..calculations.evaluation import DescribeCalculation, MetricsCalculation
 from ..calculations.generators import SampleGeneratorCalculation
 from ..calculations.potentials import TrainPotentialCalculation
@@ -19,6 +20,12 @@ class RelaxChunkWorkChain(RestartTaskWorkChain):
     """Relax one chunk of structures, from checkpoint to checkpoint."""
 
     _process_class = RelaxCalculation
+
+
+class SampleAlloyWorkChain(RestartTaskWorkChain):
+    """Sample an alloy at one temperature, from checkpoint to checkpoint."""
+
+    _process_class = SampleAlloyCalculation
 
 
 class TrainPotentialWorkChain(RestartTaskWorkChain):
