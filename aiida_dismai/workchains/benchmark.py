@@ -14,7 +14,7 @@ from ..calculations.functions.statistics import aggregate_metrics
 from ..data import GeneratorData, PotentialData, StructureSetData
 from ..engine.metrics.parameters import Kind
 from .chunks import positive
-from .evaluate import EvaluateWorkChain, fill_evaluate, validate_steps
+from .evaluate import EvaluateWorkChain, fill_evaluate, kind_of, validate_steps
 from .generator import GeneratorWorkChain, fill_generator
 from .protocols import ProtocolMixin
 from .sample import SampleWorkChain, fill_sample
@@ -212,14 +212,15 @@ def fill_benchmark(
     options: Mapping[str, Any] | None,
 ) -> None:
     """Fill a builder's namespace of :class:`BenchmarkWorkChain` (all but data, potential and seed)."""
+    evaluate = EvaluateWorkChain.get_protocol_inputs(protocol, inputs["evaluate"])
+    of_kind = kind or kind_of(evaluate["metrics"]["parameters"])
     port["n_models"] = Int(inputs["n_models"])
     fill_generator(
         port["generator"],
         code,
         model,
-        GeneratorWorkChain.get_protocol_inputs(protocol, inputs["generator"]),
+        GeneratorWorkChain.get_protocol_inputs(protocol, inputs["generator"], of_kind),
         options,
     )
     fill_sample(port["sample"], code, inputs["sample"], options)
-    evaluate = EvaluateWorkChain.get_protocol_inputs(protocol, inputs["evaluate"])
     fill_evaluate(port["evaluate"], code, evaluate, kind, protocol, options)

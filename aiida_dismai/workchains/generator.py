@@ -11,6 +11,7 @@ from aiida.orm import AbstractCode, Dict, Int
 from ..calculations.generators import TrainGeneratorCalculation
 from ..data import StructureSetData
 from ..engine.errors import BadInput, nearest
+from ..engine.metrics.parameters import Kind
 from .jobs import fill_job
 from .protocols import ProtocolMixin, merge
 from .restart import RestartTaskWorkChain
@@ -32,6 +33,7 @@ class GeneratorWorkChain(ProtocolMixin, RestartTaskWorkChain):
         model: str,
         seed: int,
         validation: StructureSetData | None = None,
+        kind: Kind | None = None,
         protocol: str | None = None,
         overrides: Mapping[str, Any] | None = None,
         options: Mapping[str, Any] | None = None,
@@ -44,6 +46,7 @@ class GeneratorWorkChain(ProtocolMixin, RestartTaskWorkChain):
             model: name in the entry-point group ``dismai.generators``.
             seed: seed of initial weights, batches and noise.
             validation: validation structures, for models that use them.
+            kind: ``interface``, ``amorphous`` or ``alloy``: the protocol has hyper-parameters of its own for some.
             protocol: ``paper``, ``moderate`` or ``demo``.
             overrides: laid over the protocol (``models``, ``options``).
             options: scheduler options.
@@ -51,7 +54,7 @@ class GeneratorWorkChain(ProtocolMixin, RestartTaskWorkChain):
         Raises:
             BadInput: the protocol has nothing for this model.
         """
-        inputs = cls.get_protocol_inputs(protocol, overrides)
+        inputs = cls.get_protocol_inputs(protocol, overrides, kind)
         builder = cls.get_builder()
         fill_generator(builder, code, model, inputs, options)
         builder.structures = structures

@@ -2,11 +2,13 @@
 
 import pytest
 
+from aiida_dismai.cli.launch import KINDS
 from aiida_dismai.engine.errors import BadInput
 from aiida_dismai.engine.generators.parameters import SampleParameters
 from aiida_dismai.engine.interfaces.protocol import lsc_lco
 from aiida_dismai.engine.task import find_task
 from aiida_dismai.workchains.benchmark import BenchmarkWorkChain
+from aiida_dismai.workchains.dataset_alloy import AlloyDatasetWorkChain
 from aiida_dismai.workchains.dataset_interface import InterfaceDatasetWorkChain
 from aiida_dismai.workchains.evaluate import EvaluateWorkChain
 from aiida_dismai.workchains.generator import GeneratorWorkChain
@@ -17,6 +19,7 @@ from aiida_dismai.workchains.protocols import merge
 from aiida_dismai.workchains.relax import RelaxWorkChain
 
 CHAINS = (
+    AlloyDatasetWorkChain,
     BenchmarkWorkChain,
     EvaluateWorkChain,
     GeneratorWorkChain,
@@ -56,8 +59,9 @@ def test_what_the_protocols_hold_is_valid(protocol):
     find_task("postprocess").validate(evaluate["postprocess"]["parameters"])
     find_task("metrics").validate(evaluate["metrics"]["parameters"])
     SampleParameters(**BenchmarkWorkChain.get_protocol_inputs(protocol)["sample"]["parameters"])
-    for model, entry in GeneratorWorkChain.get_protocol_inputs(protocol)["models"].items():
-        find_task("generator.train").validate({"model": model, "hyperparameters": entry["hyperparameters"]})
+    for kind in (None, *KINDS):
+        for model, entry in GeneratorWorkChain.get_protocol_inputs(protocol, kind=kind)["models"].items():
+            find_task("generator.train").validate({"model": model, "hyperparameters": entry["hyperparameters"]})
 
 
 def test_the_papers_interface_is_the_engines():
@@ -80,6 +84,9 @@ def test_numbers_of_the_paper():
     assert (benchmark["n_models"], benchmark["sample"]["n_structures"]) == (3, 1000)
     gan = GeneratorWorkChain.get_protocol_inputs("paper")["models"]["cryingan"]["hyperparameters"]
     assert (gan["epochs"], gan["lambda_distance"], gan["batch_size"]) == (100000, 0.05, 32)
+    gan = GeneratorWorkChain.get_protocol_inputs("paper", kind="alloy")["models"]["cryingan"]["hyperparameters"]
+    assert (gan["epochs"], gan["lambda_distance"], gan["batch_size"]) == (1500, 0.1, 32)
+    assert gan["translations"] == [4, 4, 4]
     label = LabelWorkChain.get_protocol_inputs("paper")
     first, second = label["stage_1"]["settings"], label["stage_2"]["settings"]
     assert (first["parameters"]["encut"], first["parameters"]["nsw"], first["moves"]) == (374.3, 50, [0])
@@ -90,6 +97,18 @@ def test_overrides_are_laid_over_the_protocol():
     changed = RelaxWorkChain.get_protocol_inputs("paper", {"parameters": {"fmax": 0.1}})
     assert changed["parameters"]["fmax"] == 0.1
     assert changed["parameters"]["optimizer"] == "SciPyFminCG"
+
+
+def test_what_a_kind_has_of_its_own_lies_below_the_overrides():
+    epochs = {"models": {"cryingan": {"hyperparameters": {"epochs": 7}}}}
+    changed = GeneratorWorkChain.get_protocol_inputs("paper", epochs, "alloy")
+    assert changed["models"]["cryingan"]["hyperparameters"]["epochs"] == 7
+    assert changed["models"]["cryingan"]["hyperparameters"]["lambda_distance"] == 0.1
+    assert "kinds" not in changed
+    plain = GeneratorWorkChain.get_protocol_inputs("paper", kind="amorphous")
+    assert plain == GeneratorWorkChain.get_protocol_inputs("paper")
+    with pytest.raises(BadInput, match="unknown override 'kinds'"):
+        GeneratorWorkChain.get_protocol_inputs("paper", {"kinds": {}}, "alloy")
 
 
 def test_tables_by_element_are_replaced_as_a_whole():

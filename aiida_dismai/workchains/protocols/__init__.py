@@ -1,7 +1,8 @@
 """Protocols: named sets of inputs, ``paper``, ``moderate`` and ``demo``, in one YAML file per WorkChain.
 
 A file holds ``default_protocol``, ``default_inputs`` (what all protocols share) and ``protocols`` (what
-each one changes, with a ``description``). Overrides of the user come last; a name that the WorkChain
+each one changes, with a ``description``). What differs for a kind of structures is under ``kinds`` in either, and
+is laid over the rest where that kind is asked for. Overrides of the user come last; a name that the WorkChain
 does not have is refused with the nearest right one.
 """
 
@@ -66,13 +67,17 @@ class ProtocolMixin:
 
     @classmethod
     def get_protocol_inputs(
-        cls, protocol: str | None = None, overrides: Mapping[str, Any] | str | Path | None = None
+        cls,
+        protocol: str | None = None,
+        overrides: Mapping[str, Any] | str | Path | None = None,
+        kind: str | None = None,
     ) -> dict[str, Any]:
         """Return the plain inputs of a protocol.
 
         Args:
             protocol: its name; None takes the default.
             overrides: a mapping, or the path of a YAML file with one, laid over the protocol.
+            kind: of the structures, for what the protocol has under ``kinds``.
 
         Raises:
             BadInput: no such protocol, or an override whose name the protocol does not have.
@@ -83,6 +88,8 @@ class ProtocolMixin:
             raise BadInput(f"{cls.__name__}: unknown protocol '{name}'{nearest(str(name), content['protocols'])}")
         chosen = {key: value for key, value in content["protocols"][name].items() if key != "description"}
         inputs = merge(content["default_inputs"], chosen)
+        of_kinds = inputs.pop("kinds", {})
+        inputs = merge(inputs, of_kinds.get(kind) or {})
         if overrides is None:
             return inputs
         if not isinstance(overrides, Mapping):
