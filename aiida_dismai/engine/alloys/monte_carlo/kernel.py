@@ -116,7 +116,7 @@ def _spread(site, a, b, sign, fields, tables):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def advance(species, done, change, accepted, lengths, beta, stream, tables, states, counts, accepts, energies):  # type: ignore[no-untyped-def]
+def advance(species, done, change, accepted, lengths, betas, stream, tables, states, counts, accepts, energies):  # type: ignore[no-untyped-def]
     """Go on with a run for some records of passes.
 
     Args:
@@ -125,7 +125,7 @@ def advance(species, done, change, accepted, lengths, beta, stream, tables, stat
         change: energy relative to the start of the run, eV.
         accepted: swaps accepted before.
         lengths: ``(records,)`` passes of each record.
-        beta: 1/kT, 1/eV.
+        betas: 1/kT of each pass of all records, 1/eV.
         stream: of :func:`~.streams.make_stream`.
         tables: of the system.
         states: filled with the arrangement at the end of each record, ``(records, sites)`` uint8.
@@ -137,8 +137,11 @@ def advance(species, done, change, accepted, lengths, beta, stream, tables, stat
     n = np.uint64(sites)
     fields = build_fields(species, tables)
     attempt = np.uint64(done) * n
+    number = 0
     for record in range(lengths.shape[0]):
         for column in range(energies.shape[1] - lengths[record], energies.shape[1]):
+            beta = betas[number]
+            number += 1
             for _ in range(sites):
                 w0, w1, w2, w3 = draw(stream, ATTEMPTS, attempt)
                 attempt += ONE

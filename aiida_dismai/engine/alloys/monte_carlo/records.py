@@ -49,6 +49,7 @@ def digest(system: System, parameters: SampleParameters, seed: int) -> str:
         "version": VERSION,
         "seed": seed,
         "temperature": parameters.temperature,
+        "start": [parameters.start_temperature, parameters.burn_in],
         "interval": parameters.snapshot_interval,
         "offset": parameters.burn_in % parameters.snapshot_interval,
         "cell": system.cell.tolist(),

@@ -30,6 +30,18 @@ def available_cores() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
+def temperatures(parameters: SampleParameters, passes: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the temperature of each pass (numbered from 0), K.
+
+    It falls by the same factor from pass to pass in the first half of the burn-in, and stays.
+    """
+    end, start = parameters.temperature, parameters.start_temperature
+    cooling = parameters.burn_in // 2
+    if start is None or start <= end or not cooling:
+        return np.full(len(passes), end)
+    return np.asarray(end * (start / end) ** np.maximum(0.0, 1.0 - passes / cooling))
+
+
 class Sampler:
     """Independent runs of one system.
 
@@ -134,10 +146,11 @@ class Sampler:
         self._advance(self.start(0), 0, 0.0, 0, none, 0, states, bonds, none, np.zeros(empty["change"].shape))
 
     def _advance(self, species, done, change, accepted, lengths, run, states, bonds, accepts, energies):  # type: ignore[no-untyped-def]
-        beta = 1.0 / (KB * self.parameters.temperature)
+        passes = np.arange(done, done + lengths.sum())
+        betas = 1.0 / (KB * temperatures(self.parameters, passes))
         stream = self._stream(run)
         advance(
-            species, done, change, accepted, lengths, beta, stream, self.tables, states, bonds, accepts, energies
+            species, done, change, accepted, lengths, betas, stream, self.tables, states, bonds, accepts, energies
         )  # fmt: skip
 
     def _stream(self, run: int) -> NDArray[np.uint32]:
