@@ -24,13 +24,8 @@ def validate_system(inputs: Mapping[str, Any], _: Any = None) -> str | None:
     except ValueError:
         return None  # said by the validator of the parameters
     try:
-        if "expansion" not in inputs:
-            file = find_file(parameters)
-        elif parameters.expansion is not None:
-            return "the cluster expansion is given twice: as the input and as the parameter 'expansion'"
-        else:
-            file = inputs["expansion"].file
-        build_system(parameters, file)
+        given = inputs["expansion"].file if "expansion" in inputs else None
+        build_system(parameters, find_file(parameters, given))
     except BadInput as error:
         return str(error)
     return None

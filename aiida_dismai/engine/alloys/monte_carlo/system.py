@@ -68,16 +68,16 @@ class System:
         return numbers, self.positions[order]
 
 
-def find_file(parameters: SampleParameters, path: Path | None = None) -> ExpansionFile:
-    """Return the expansion: from the input's file, the parameters, or this package.
+def find_file(parameters: SampleParameters, given: ExpansionFile | Path | None = None) -> ExpansionFile:
+    """Return the expansion: the input (or its file), that of the parameters, or the one in this package.
 
     Raises:
         BadInput: given twice, or not readable.
     """
-    if path is not None:
+    if given is not None:
         if parameters.expansion is not None:
             raise BadInput("the cluster expansion is given twice: as the input and as the parameter 'expansion'")
-        return read_file(path)
+        return given if isinstance(given, ExpansionFile) else read_file(given)
     return packaged_file() if parameters.expansion is None else parameters.expansion
 
 
