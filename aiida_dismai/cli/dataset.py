@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ..engine.errors import BadInput
-from ..report.links import find_port, outputs_of
+from ..report.links import find_port, ports_of_set, split_name
 from .console import console, table
 from .profiles import import_structures, load_node, load_profile
 
@@ -54,13 +54,15 @@ def export_command(pk: str, output: str, force: bool) -> None:
 @dataset.command("show")
 @click.argument("pk")
 def show_command(pk: str) -> None:
-    """Print what node PK (a structure set, or a process with the output `dataset`) holds."""
+    """Print what node PK (a structure set, or a process with the output `dataset`, or PK:T300_wide) holds."""
     load_profile()
     _show(find_structures(pk))
 
 
 def find_structures(identifier: str, what: str = "structures") -> Any:
     """Return the structure set of that name; of a process, its output ``dataset`` or ``structures``.
+
+    Of a process that has made several data sets, one is named behind a colon: ``81:T300_wide``.
 
     Raises:
         BadInput: no such node, a node of another type, or a process without such an output.
@@ -69,11 +71,13 @@ def find_structures(identifier: str, what: str = "structures") -> Any:
 
     from ..data import StructureSetData
 
+    identifier, chosen = split_name(identifier)
     node = load_node(identifier, StructureSetData, ProcessNode, what=what)
     if isinstance(node, StructureSetData):
         return node
+    ports = ports_of_set(node, chosen, what)
     for name in ("dataset", "structures"):
-        found = find_port(outputs_of(node), name)
+        found = find_port(ports, name)
         if isinstance(found, StructureSetData):
             return found
     raise BadInput(

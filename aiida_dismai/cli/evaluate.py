@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from .launch import find_potential, find_split, kind_option
+from ..report.links import split_name
+from .launch import find_potential, find_split, kind_of_set, kind_option
 from .launching import dismai_code, launch_options, reference_input, start, structures_input
 from .profiles import is_file, load_node, load_profile
 
@@ -19,8 +20,8 @@ from .profiles import is_file, load_node, load_profile
     required=True,
     metavar="NODE|FILE|FOLDER",
     help="What to compare with: a process that made a data set (its training and validation set and its potential are "
-    "taken); or a training set (a node, or a file); or the `reference` of an earlier evaluation; or a folder of the "
-    "authors' csv files.",
+    "taken; of an alloy's PK:T300_wide); or a training set (a node, or a file); or the `reference` of an earlier "
+    "evaluation; or a folder of the authors' csv files.",
 )
 @click.option(
     "--validation",
@@ -39,6 +40,7 @@ def evaluate(
     `aiida-dismai report PK`.
     """
     load_profile()
+    kind = kind_of_set(None if is_file(dataset) else dataset, kind)
     reference, default, process = reference_of(dataset)
     # alloys are not relaxed, whatever else the process of the data set has made
     relaxed_by = potential or (None if kind == "alloy" else process)
@@ -67,7 +69,7 @@ def reference_of(dataset: str) -> tuple[Any, Any, str | None]:
     if (
         is_file(dataset)
         or Path(dataset).expanduser().is_dir()
-        or not isinstance(load_node(dataset, what="dataset"), ProcessNode)
+        or not isinstance(load_node(split_name(dataset)[0], what="dataset"), ProcessNode)
     ):
         return reference_input(dataset, "dataset"), None, None
     return *find_split(dataset), dataset

@@ -8,11 +8,12 @@ from typing import Any
 import click
 
 from ..engine.errors import BadInput
-from ..report.links import find_port, inputs_of, outputs_of
+from ..report.links import find_port, inputs_of, outputs_of, ports_of_set, split_name
 from .launching import (
     crystal_input,
     dft_launch_options,
     dismai_code,
+    expansion_input,
     launch_options,
     reference_input,
     start,
@@ -76,7 +77,7 @@ def find_potential(identifier: str | None) -> Any:
 
 
 def find_split(identifier: str) -> tuple[Any, Any]:
-    """Return the training and the validation set of a process that made a data set.
+    """Return the training and the validation set of a process that made a data set, ``81`` or ``81:T300_wide``.
 
     Raises:
         BadInput: no such process, or one without the two.
@@ -85,15 +86,21 @@ def find_split(identifier: str) -> tuple[Any, Any]:
 
     from ..data import StructureSetData
 
+    identifier, name = split_name(identifier)
     node = load_node(identifier, ProcessNode, what="dataset")
-    for ports in (outputs_of(node), inputs_of(node)):
+    for ports in (ports_of_set(node, name, "dataset"), inputs_of(node)):
         train, validation = find_port(ports, "train"), find_port(ports, "validation")
         if isinstance(train, StructureSetData) and isinstance(validation, StructureSetData):
             return train, validation
     raise BadInput(
         f"dataset: {node.process_label}<{node.pk}> has no training and validation sets; give a "
-        "`dismai.dataset.interface`, or --train and --validation"
+        "`dismai.dataset.interface` or `dismai.dataset.alloy`, or --train and --validation"
     )
+
+
+def kind_of_set(dataset: str | None, kind: str | None) -> str | None:
+    """Return the kind that was asked for, or that of a data set by its name: only those of alloys have names."""
+    return "alloy" if kind is None and dataset is not None and split_name(dataset)[1] else kind
 
 
 @click.group()
@@ -156,12 +163,33 @@ def dataset(how: dict[str, Any], slab_a: str, slab_b: str, seed: int, vasp: str 
 
 
 @launch.command()
+@click.option(
+    "--expansion", metavar="NODE|FILE", help="A cluster expansion (node, or JSON); without it Fe–Ni–Cr as in the paper."
+)
+@seed_option
+@launch_options
+def alloys(how: dict[str, Any], expansion: str | None, seed: int) -> None:
+    """Make data sets of an alloy: sample a cluster expansion, choose by order, split."""
+    load_profile()
+    start(
+        "dismai.dataset.alloy",
+        how,
+        code=dismai_code(how["code"]),
+        seed=seed,
+        expansion=expansion_input(expansion) if expansion else None,
+    )
+
+
+@launch.command()
 @click.option("--structures", required=True, metavar="NODE|FILE", help="Training set. " + STRUCTURES_HELP)
 @click.option("--validation", metavar="NODE|FILE", help="Validation set.")
 @model_option
+@click.option("--kind", type=click.Choice(KINDS), help="Kind of structures; protocols have settings of their own.")
 @seed_option
 @launch_options
-def generator(how: dict[str, Any], structures: str, validation: str | None, model: str, seed: int) -> None:
+def generator(
+    how: dict[str, Any], structures: str, validation: str | None, model: str, kind: str | None, seed: int
+) -> None:
     """Train one generative model."""
     load_profile()
     start(
@@ -171,6 +199,7 @@ def generator(how: dict[str, Any], structures: str, validation: str | None, mode
         structures=structures_input(structures, "structures"),
         validation=structures_input(validation, "validation") if validation else None,
         model=model,
+        kind=kind,
         seed=seed,
     )
 
@@ -211,7 +240,7 @@ def evaluate(
 
 
 @launch.command()
-@click.option("--dataset", metavar="PROCESS", help="A finished `dismai.dataset.interface` (or pipeline).")
+@click.option("--dataset", metavar="PROCESS", help="A process with a data set; of an alloy's PK:T300_wide.")
 @click.option("--train", metavar="NODE|FILE", help="Training set, in place of --dataset.")
 @click.option("--validation", metavar="NODE|FILE", help="Validation set, in place of --dataset.")
 @kind_option
@@ -233,6 +262,7 @@ def benchmark(
     if (dataset is None) == (train is None) or (train is None) != (validation is None):
         raise click.UsageError("give --dataset PROCESS, or both --train and --validation")
     load_profile()
+    kind = kind_of_set(dataset, kind)
     if dataset is not None:
         sets = find_split(dataset)
     else:

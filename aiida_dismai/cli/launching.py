@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from ..engine.errors import BadInput
+from ..report.links import split_name
 from .profiles import is_file, load_code, load_node
 
 CODE = click.option("--code", metavar="CODE", help="The `dismai` code; not needed where there is only one.")
@@ -178,7 +179,7 @@ def reference_input(text: str, what: str) -> Any:
         return _published(path, what)
     if is_file(text):
         return structures_input(text, what)
-    node = load_node(text, StructureSetData, SinglefileData, FolderData, ProcessNode, what=what)
+    node = load_node(split_name(text)[0], StructureSetData, SinglefileData, FolderData, ProcessNode, what=what)
     return find_structures(text, what) if isinstance(node, ProcessNode) else node
 
 
@@ -193,6 +194,22 @@ def _published(path: Path, what: str) -> Any:
     for file in files:
         node.base.repository.put_object_from_file(str(file.resolve()), str(file.relative_to(path)))
     node.label = path.resolve().name
+    return node
+
+
+def expansion_input(text: str) -> Any:
+    """Return the cluster expansion that a JSON file holds (not stored yet), or a node's.
+
+    Raises:
+        BadInput: no such node, or a file that is none.
+    """
+    from ..data import ClusterExpansionData
+
+    if not is_file(text):
+        return load_node(text, ClusterExpansionData, what="expansion")
+    path = Path(text).expanduser()
+    node = ClusterExpansionData(path)
+    node.label = path.name
     return node
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engine.errors import BadInput
+from .alloys import AlloySet, read_sets
 from .links import inputs_of, outputs_of
 from .stages import Tree, read_tree
 
@@ -65,6 +66,7 @@ class Report:
         summary: ``n_models`` and ``metrics`` (mean, min, max, per model, noise floor); empty without models.
         models: one entry each.
         dataset: counts, E_cut, split, nodes; empty without.
+        alloys: data sets of an alloy: all that a process has made, or the one that a benchmark was given.
         potential: test-set errors and what it was trained on; empty without.
         labels: what DFT did; empty without.
         arrays: ``potential_curves``, ``potential_parity``, ``dataset_energies`` (eV/atom), ``interface_energies``
@@ -78,6 +80,7 @@ class Report:
     summary: dict[str, Any] = field(default_factory=dict)
     models: list[Model] = field(default_factory=list)
     dataset: dict[str, Any] = field(default_factory=dict)
+    alloys: list[AlloySet] = field(default_factory=list)
     potential: dict[str, Any] = field(default_factory=dict)
     labels: dict[str, Any] = field(default_factory=dict)
     arrays: dict[str, Any] = field(default_factory=dict)
@@ -130,7 +133,8 @@ def collect(node: Any) -> Report:
     if made:
         _add_dataset(report, made)
         _add_potential(report, made)
-    if not (report.models or report.dataset or report.labels) and node.is_finished_ok:
+    report.alloys = read_sets(outputs) or _alloy_of(node)
+    if not (report.models or report.dataset or report.alloys or report.labels) and node.is_finished_ok:
         raise BadInput(
             f"{node.process_label}<{node.pk}> has nothing to report on; give a benchmark, a pipeline, an evaluation "
             "or a data set"
@@ -174,6 +178,21 @@ def _source_of(node: Any) -> dict[str, Any]:
             return outputs
         creator = creator.caller
     return {}
+
+
+def _alloy_of(node: Any) -> list[AlloySet]:
+    """Return the data set of an alloy whose training set ``node`` was given; none if it is of no such set."""
+    inputs = inputs_of(node)
+    chosen = inputs.get("train", inputs.get("reference"))
+    creator = getattr(chosen, "creator", None)
+    if creator is None or creator.caller is None:
+        return []
+    ports = outputs_of(creator.caller)
+    sets = ports.get("datasets")
+    if not isinstance(sets, dict):
+        return []
+    own = {name: nodes for name, nodes in sets.items() if "train" in nodes and nodes["train"].pk == chosen.pk}
+    return read_sets({"datasets": own})
 
 
 # ---------------------------------------------------------------------- parts
@@ -301,13 +320,14 @@ def smaller_than_paper(report: Report) -> list[str]:
     sizes: dict[str, Any] = {
         "labelled_structures": report.labels.get("labelled_structures"),
         "labelled_steps": report.labels.get("labelled_steps"),
-        "dataset": report.dataset.get("structures"),
+        "dataset": min((one.summary["kept"] for one in report.alloys), default=report.dataset.get("structures")),
         "n_models": report.summary.get("n_models") if any(model.training for model in report.models) else None,
         "generated": min((number for number in generated if number is not None), default=None),
     }
     wanted = [(sizes[name], *scale[name]) for name in sizes]
     kinds = {str(model.training.get("model")) for model in report.models}
-    for kind in sorted(kind for kind in kinds if kind in scale["epochs"]):
+    of_kind = scale["epochs"].get(report.kind, {})
+    for kind in sorted(kind for kind in kinds if kind in of_kind):
         epochs = [model.training["epochs"] for model in report.models if model.training.get("model") == kind]
-        wanted.append((min(epochs), *scale["epochs"][kind]))
+        wanted.append((min(epochs), *of_kind[kind]))
     return [f"{size} {what} ({paper})" for size, paper, what in wanted if size is not None and size < paper]

@@ -33,6 +33,15 @@ def to_dict(report: Report) -> dict[str, Any]:
         }
         for model in report.models
     ]
+    content["alloys"] = [
+        {
+            "name": one.name,
+            "summary": one.summary,
+            "nodes": one.nodes,
+            "formation_energies": one.energies.tolist(),
+        }
+        for one in report.alloys
+    ]
     content["stages"] = [asdict(stage) for stage in report.tree.stages.values()]
     content["losses"] = report.tree.losses
     content["versions"] = report.tree.versions

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..engine.files import write_atomically
-from . import kind_plots, plots
+from . import alloys, kind_plots, plots
 from .collect import MAIN_MEASURE, MEASURES, Report
 from .details import detail_tables
 from .numbers import number
@@ -53,6 +53,8 @@ def page(report: Report) -> str:
         details=detail_tables(report),
         paper=paper_lines(report),
         dataset=dataset_rows(report) if report.dataset else [],
+        alloy_columns=alloys.COLUMNS,
+        alloy_rows=alloys.rows(report.alloys),
         potential=potential_rows(report) if report.potential else [],
         sections=sections(report),
         plotly=_script(),
@@ -87,6 +89,11 @@ def headline(report: Report) -> list[tuple[str, str, str]]:
     if report.dataset.get("structures") is not None:
         beside = f"of {report.dataset['looked_at']} candidates · E_cut {number(report.dataset['e_cut'], 5)} eV/atom"
         found.append((str(report.dataset["structures"]), "structures in the data set", beside))
+    for one in report.alloys:
+        beside = (
+            f"of {one.summary['looked_at']} snapshots · {number(one.summary['passed_percent'], 3)} % pass the filter"
+        )
+        found.append((str(one.summary["kept"]), f"structures: {one.name}", beside))
     if report.potential.get("test_mae_forces") is not None:
         beside = f"energies {report.potential['test_mae_energy']:.2f} meV/atom · test set"
         found.append((f"{report.potential['test_mae_forces']:.1f} meV/Å", "force error of the potential", beside))
@@ -118,7 +125,10 @@ def sections(report: Report) -> list[dict[str, Any]]:
         ),
         ("Coordination motifs", [plots.motifs(report, group) for group in groups]),
         ("Training of the generative models", [plots.model_curves(report)]),
-        ("Data set", [plots.interface_energies(report)]),
+        (
+            "Data set",
+            [plots.interface_energies(report), alloys.energies(report.alloys), *alloys.orders(report.alloys)],
+        ),
         (
             "Potential",
             [plots.potential_curves(report), *(plots.parity(report, name) for name in ("energy", "forces", "stress"))],

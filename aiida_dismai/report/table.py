@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ..cli.console import table
+from . import alloys
 from .collect import MEASURES, Report
 from .details import detail_tables
 from .numbers import number
@@ -187,6 +188,8 @@ def render(report: Report) -> Iterator[Any]:
         yield table(part.title, part.columns, part.rows, numeric=range(1, len(part.columns)))
     if report.dataset:
         yield table("data set", ("", ""), dataset_rows(report))
+    if report.alloys:
+        yield table("data sets", alloys.COLUMNS, alloys.rows(report.alloys), numeric=range(1, len(alloys.COLUMNS)))
     if report.labels:
         yield table(
             "DFT relaxations", ("", ""), [(key.replace("_", " "), number(item)) for key, item in report.labels.items()]

@@ -272,7 +272,7 @@ class AlloyDatasetWorkChain(ProtocolMixin, WorkChain):
         for label, (name, values) in product(self._labels(), self.inputs.selections.get_dict().items()):
             outputs = self.ctx[f"sample_{label}"].outputs
             dataset = f"{label}_{name}"
-            chosen = select_snapshots(
+            chosen = select_snapshots(  # type: ignore[call-arg]
                 outputs.snapshots,
                 outputs.traces,
                 Dict(values),
@@ -298,7 +298,7 @@ class AlloyDatasetWorkChain(ProtocolMixin, WorkChain):
             if summary["kept"] < summary["wanted"]:
                 few.append(describe_shortage(name, summary))
                 continue
-            parts = split_structures(
+            parts = split_structures(  # type: ignore[call-arg]
                 nodes["dataset"],
                 derive_seed(self.inputs.seed, f"split_{name}"),
                 self.inputs.validation_share,
