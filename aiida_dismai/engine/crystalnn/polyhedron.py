@@ -221,8 +221,11 @@ def _place(shape: Polyhedron, first: int, second: int, third: int, outside: int,
     for inside in range(shape.size[1]):
         for side in range(3):
             if planes[inside, side] == second and planes[inside, (side + 1) % 3] == first:
-                share = excess[inside] / (excess[inside] - excess[outside])
-                share = min(max(share, 0.0), 1.0)
+                # A far vertex may stay although it is beyond the plane (within the tolerance), as far as the other or
+                # further where the edge is parallel to the plane: the cut is there then.
+                share = 0.0
+                if excess[inside] < 0.0:
+                    share = excess[inside] / (excess[inside] - excess[outside])
                 for axis in range(3):
                     corner[target, axis] = corner[inside, axis] + share * (corner[outside, axis] - corner[inside, axis])
                 return True

@@ -130,6 +130,19 @@ def test_flat_surfaces_are_ambiguous(bumps):
     np.testing.assert_array_equal(faces.ambiguous, outermost)
 
 
+def test_open_cells_with_upright_edges():
+    # Faces between upright images are parallel to the edges of cells that are open upwards.
+    cell = [[4.7, 0.09, 0], [0, 5.17, 0], [0, 0, 16.29]]
+    atoms = [[3.01, 2.57, 1.46], [0.69, 0.36, 2.22], [4.34, 4.18, 0.07], [0.18, 2.65, 1.87], [2.85, 4.59, 2.93]]
+    structure = crystals.crystal([14] * 5, atoms, cell)
+    faces = voronoi_faces(structure)
+    np.testing.assert_allclose(np.add.reduceat(faces.solid_angle, faces.start[:-1]), 4 * np.pi, rtol=1e-12)
+    for site in np.flatnonzero(~faces.ambiguous):
+        expected = sorted(pymatgen_faces(structure, int(site), 7.0).values())
+        own = slice(faces.start[site], faces.start[site + 1])
+        np.testing.assert_allclose(np.sort(faces.solid_angle[own]), [angle for angle, _ in expected], rtol=1e-9)
+
+
 def test_a_point_on_the_border_of_the_ball_is_in_it_and_makes_the_cell_ambiguous():
     structure = crystals.of("Po", "sc", 7.0)
     faces = voronoi_faces(structure)
