@@ -24,6 +24,9 @@ NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
 OWN_MODEL = EXAMPLES / "own_model"
 #: Example → the process that it submits.
 SUBMITTED = {
+    "alloy_benchmark": "BenchmarkWorkChain",
+    "alloy_dataset": "AlloyDatasetWorkChain",
+    "alloy_file": "EvaluateWorkChain",
     "benchmark_model": "BenchmarkWorkChain",
     "evaluate_file": "EvaluateWorkChain",
     "label_with_vasp": "LabelWorkChain",
@@ -36,7 +39,7 @@ SUBMITTED = {
     "whole_pipeline": "PipelineWorkChain",
 }
 #: Examples that need nothing of an earlier run.
-FIRST = {"make_dataset", "make_interfaces", "whole_pipeline"}
+FIRST = {"alloy_dataset", "make_dataset", "make_interfaces", "whole_pipeline"}
 
 
 def load(name):
@@ -71,6 +74,12 @@ def filled(aiida_profile, tmp_path_factory):
     labelled = handnodes.structures(n, 2, energy=np.arange(n), trajectory=np.repeat(range(4), 3))
     labelled = labelled.with_property("forces", np.zeros((n * m, 3))).with_property("stress", np.zeros((n, 3, 3)))
     potential = handnodes.weights(PotentialData, folder / "potential", elements=["Li", "O", "Co"])
+    alloys = {
+        f"datasets__{name}__{part}": StructureSetData(handnodes.structures(n, seed))
+        for name, first in (("T300_wide", 5), ("T1500_narrow", 7))
+        for part, n, seed in (("train", 6, first), ("validation", 2, first + 1))
+    }
+    workflow("dataset.alloy", "AlloyDatasetWorkChain", **alloys)
     workflow("label", "LabelWorkChain", labelled=StructureSetData(labelled))
     workflow("potential", "PotentialWorkChain", potential=potential)
     return workflow(
@@ -164,6 +173,18 @@ def test_own_model_says_how_it_is_installed(monkeypatch):
     namespace["registered"] = dict
     with pytest.raises(SystemExit, match=r"pip install \./examples/own_model"):
         namespace["main"]()
+
+
+def test_an_alloy_file_given_is_what_is_measured(filled, monkeypatch, tmp_path):
+    StructureSetData(handnodes.structures(3, 9)).to_extxyz(tmp_path / "mine.extxyz")
+    builders = []
+    namespace = load("alloy_file")
+    namespace["submit"] = lambda builder: builders.append(builder) or filled
+    monkeypatch.setattr(sys, "argv", ["examples/alloy_file.py", str(tmp_path / "mine.extxyz")])
+    namespace["main"]()
+    assert builders[0].structures.label == "mine.extxyz"
+    assert builders[0].metrics.job.parameters["alloy"]["align"] == "auto"
+    assert builders[0].validation.uuid != builders[0].reference.uuid
 
 
 def test_a_file_given_is_what_is_evaluated(filled, monkeypatch, tmp_path):
