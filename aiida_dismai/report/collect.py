@@ -185,7 +185,7 @@ def _alloy_of(node: Any) -> list[AlloySet]:
     inputs = inputs_of(node)
     chosen = inputs.get("train", inputs.get("reference"))
     creator = getattr(chosen, "creator", None)
-    if creator is None or creator.caller is None:
+    if chosen is None or creator is None or creator.caller is None:
         return []
     ports = outputs_of(creator.caller)
     sets = ports.get("datasets")

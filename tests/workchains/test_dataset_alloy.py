@@ -1,7 +1,11 @@
 """Alloy data sets: what the whole line gives, every exit code, and what is refused before anything runs."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
+import yaml
 from aiida import orm
 from aiida.engine import run_get_node
 from fakes import ended, process
@@ -153,6 +157,14 @@ def test_names_of_temperatures():
 def test_what_would_fail_late_is_refused(builder, dismai_code, overrides, message):
     make = AlloyDatasetWorkChain.get_builder_from_protocol
     assert message in refused(lambda: make(dismai_code, 3, protocol="demo", overrides=overrides))
+
+
+def test_the_overrides_of_the_how_to_are_valid(dismai_code):
+    page = (Path(__file__).parents[2] / "docs" / "howto" / "alloys.md").read_text()
+    overrides = yaml.safe_load(re.search(r"```yaml\n(.*?)```", page, re.DOTALL)[1])
+    make = AlloyDatasetWorkChain.get_builder_from_protocol
+    chain = built(make(dismai_code, 1, protocol="paper", overrides=overrides))
+    assert set(chain.inputs.selections.get_dict()) == {"narrow", "sparse"}
 
 
 def test_an_expansion_given_twice(builder):

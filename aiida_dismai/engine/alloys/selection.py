@@ -164,7 +164,9 @@ def select(snapshots: Snapshots, parameters: SelectionParameters, count: int, se
         spacing = math.inf if autocorrelation is None else INDEPENDENT * autocorrelation
     deviation = largest_deviation(snapshots, members, parameters)
     first = members[_first_of_each(snapshots.numbers[members])]
-    candidates = first if deviation is None else first[deviation[first] <= parameters.width]
+    candidates = first
+    if deviation is not None and parameters.width is not None:
+        candidates = first[deviation[first] <= parameters.width]
     apart = thin(snapshots, candidates, spacing)
     return Selection(
         chosen=draw(snapshots.run, apart, count, seed),
