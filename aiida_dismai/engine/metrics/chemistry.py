@@ -70,11 +70,6 @@ def formula(composition: Mapping[str, int]) -> str:
     return "".join(f"{symbol}{count if count > 1 else ''}" for symbol, count in composition.items())
 
 
-def differs(composition: Mapping[str, int], known: Mapping[str, int]) -> bool:
-    """Say whether a composition is not what is known of another (the authors' csv files name the cations only)."""
-    return any(composition.get(symbol, 0) != count for symbol, count in known.items())
-
-
 def common_composition(stream: StructureStream, where: str) -> dict[str, int]:
     """Return the atoms of each element that all structures have (their order may differ).
 

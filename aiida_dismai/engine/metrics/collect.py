@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..errors import Unfinished
 from ..structures import StructureSet, StructureStream
 from ..task import Context
-from .chemistry import composition_of, differs, formula
+from .chemistry import composition_of, formula
 from .kinds.base import Composition, MetricKind
 from .records import NotAnalysed, RecordFile, Records
 
@@ -143,7 +143,7 @@ class _Gathered:
             return ""
         if self.kind.same_composition and self.composition:
             counts = composition_of(structure)
-            if differs(counts, self.composition):
+            if self.kind.differs(counts, self.composition):
                 return f"{formula(counts)} where the reference has {formula(self.composition)}"
         return None
 

@@ -15,7 +15,7 @@ from ..structures import StructureStream
 from ..task import Context
 from . import arrays
 from .bootstrap import share_interval
-from .chemistry import composition_of, differs, formula
+from .chemistry import composition_of, formula
 from .collect import Collected, describe_all
 from .compare import Comparison, validation_floor
 from .energies import energy_results
@@ -105,7 +105,7 @@ def run(context: Context, parameters: MetricsParameters) -> dict[str, Any]:
     validation = None
     if "validation" in context.inputs:
         validation, _ = make_reference(context, "validation", context.inputs["validation"], kind, file)
-        if differs(validation.composition, composition) and differs(composition, validation.composition):
+        if kind.differs(validation.composition, composition) and kind.differs(composition, validation.composition):
             raise BadInput(
                 f"validation structures have the composition {formula(validation.composition)}, the reference "
                 f"{formula(composition)}; give the validation set of the same data set"
@@ -198,7 +198,7 @@ def _refuse_another_composition(
         return
     first = composition_of(next(stream.blocks(1)))
     if (
-        differs(first, composition)
+        kind.differs(first, composition)
         and len(generated.failures) == generated.n
         and all("where the reference has" in reason for _, reason in generated.failures)
     ):

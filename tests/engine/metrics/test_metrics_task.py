@@ -507,6 +507,25 @@ def test_a_structure_without_the_cations_is_not_described(rock_salt):
         kind.describe(sodium)
 
 
+@pytest.mark.parametrize("kind", ["interface", "amorphous"])
+def test_an_element_too_many_is_another_composition(tmp_path, rock_salt, kind):
+    parameters = {"kind": kind}
+    if kind == "interface":
+        charges = SALT["interface"]["oxidation_states"] | {"F": -1}
+        parameters["interface"] = SALT["interface"] | {"oxidation_states": charges}
+    more = StructureSet.from_uniform(
+        np.append(rock_salt.numbers[:8], 9),
+        np.concatenate([rock_salt[0].positions, [[1.3, 1.3, 1.3]]])[None],
+        rock_salt.cells[0],
+    )
+    context = write_inputs(tmp_path, StructureSet.concatenate([rock_salt[0], more]), rock_salt)
+    results = run(context, MetricsParameters(**parameters))
+    assert results["not_analysed"] == [{"index": 1, "reason": "Li4FCl4 where the reference has Li4Cl4"}]
+    context = write_inputs(tmp_path, rock_salt, rock_salt, validation=more)
+    with pytest.raises(BadInput, match="validation structures have the composition Li4FCl4"):
+        run(context, MetricsParameters(**parameters))
+
+
 def test_reference_without_composition_takes_that_of_the_structures(tmp_path, rock_salt):
     """A published rdf does not say of how many atoms; structures of another number are still refused."""
     silicon = load_structures(DATA / "a_Si" / "inputs" / "gen_relaxed.extxyz.gz")[:2]

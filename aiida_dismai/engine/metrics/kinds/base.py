@@ -60,6 +60,10 @@ class MetricKind(ABC):
     #: Whether all structures must have the composition of the reference.
     same_composition: ClassVar[bool] = True
 
+    def differs(self, composition: Composition, known: Composition) -> bool:
+        """Say whether a composition is not what is known of another."""
+        return dict(composition) != dict(known)
+
     def require_elements(self, composition: Composition, where: str) -> None:  # noqa: B027
         """Refuse a reference that the parameters do not fit, with ``BadInput``."""
 

@@ -61,6 +61,12 @@ class InterfaceKind(MetricKind):
             "ambiguous_sites": found.ambiguous_sites,
         } | {f"motifs.{cation}": codes for cation, codes in motifs.items()}
 
+    def differs(self, composition: Composition, known: Composition) -> bool:
+        """Say whether a composition is another; where only cations are known (the authors' csv files), of those."""
+        if set(known) <= set(self.chemistry.cations):
+            return any(composition.get(symbol, 0) != count for symbol, count in known.items())
+        return super().differs(composition, known)
+
     def require_elements(self, composition: Composition, where: str) -> None:
         """Refuse a reference with an element without charge, or without one of the cations."""
         charged = dict(self.chemistry.oxidation_states)
