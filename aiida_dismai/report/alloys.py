@@ -102,7 +102,8 @@ COLUMNS = (
 
 def _colours(sets: Sequence[AlloySet]) -> dict[str, str]:
     """Return a colour for each data set: what comes without a filter is grey where there are others."""
-    found, others = {}, iter(COLOURS * len(sets))
+    found: dict[str, str] = {}
+    others = iter(COLOURS * len(sets))
     for one in sets:
         plain = (one.summary.get("selection") or {}).get("width") is None
         found[one.name] = DATA if plain and DATA not in found.values() else next(others)
