@@ -6,6 +6,9 @@ task goes on where it was, and records of other structures or parameters are nev
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -190,6 +193,18 @@ def describe_many(kind: MetricKind, structures: list[StructureSet]) -> list[byte
     return [describe(kind, structure) for structure in structures]
 
 
+def _end_with_parent() -> None:
+    """Let this process end when the one that started it was killed: it would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def _compute(
     context: Context,
     stage: str,
@@ -228,13 +243,12 @@ def _in_this_process(
 def _in_processes(
     context: Context, todo: Iterable[tuple[int, bytes, StructureSet | None]], kind: MetricKind, workers: int
 ) -> Found:
-    import multiprocessing
-
     waiting = iter(todo)
     batch: list[tuple[int, bytes, StructureSet]] = []
     running: dict[Future[list[bytes | NotAnalysed]], list[tuple[int, bytes]]] = {}
     # Forking a process that has run torch or OpenMP threads can hang.
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_end_with_parent) as pool:
         more = True
         while more or running or batch:
             # A few in hand for each process, so that none waits, memory stays flat, and little is lost in the end.

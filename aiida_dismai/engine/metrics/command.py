@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +130,34 @@ def _check_targets(output: Path, write_reference: Path | None, inputs: list[Path
 def _run(values: Mapping[str, Any], inputs: Mapping[str, Path], output: Path, write_reference: Path | None) -> int:
     """Run the task in a folder beside the output and put its files in place; returns the exit status."""
     folder = output.resolve().with_name(f".{output.name}.unfinished")
-    folder.mkdir(exist_ok=True)
+    with _alone_in(folder, output):
+        return _run_in(folder, values, inputs, output, write_reference)
+
+
+@contextmanager
+def _alone_in(folder: Path, output: Path) -> Iterator[None]:
+    """Make the folder and keep other runs out of it: two that add to one file of records would spoil it."""
+    try:
+        folder.mkdir(exist_ok=True)
+        lock = (folder / "lock").open("w")
+    except OSError as error:
+        raise BadInput(
+            f"--output {output}: cannot be written there ({error.strerror}); choose another folder"
+        ) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            gone = os.fstat(lock.fileno()).st_nlink == 0
+        except BlockingIOError:
+            gone = True
+        if gone:
+            raise BadInput(f"--output {output}: another run writes it at this moment; wait, or choose another --output")
+        yield
+
+
+def _run_in(
+    folder: Path, values: Mapping[str, Any], inputs: Mapping[str, Path], output: Path, write_reference: Path | None
+) -> int:
     content = {
         "task": "metrics",
         "parameters": dict(values),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import select
 import signal
 import subprocess
 import sys
@@ -152,6 +155,54 @@ def test_killed_it_goes_on_where_it_was(tmp_path):
     # of the 150, the two of the training set and those finished before the kill were not computed again
     rate = first["timings"]["generated"] / first["timings"]["seconds_per_structure"]
     assert round(rate) <= 150 - done
+
+
+def test_two_runs_do_not_write_one_result(tmp_path, rock_salt):
+    write_extxyz(rock_salt, tmp_path / "salt.extxyz")
+    folder = tmp_path / ".out.json.unfinished"
+    folder.mkdir()
+    arguments = ["amorphous", "--generated", tmp_path / "salt.extxyz", "--reference", tmp_path / "salt.extxyz"]
+    arguments += ["--output", tmp_path / "out.json"]
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        result = call(*arguments)
+        assert result.exit_code == 1
+        assert "another run writes it at this moment" in str(result.exception)
+        assert sorted(path.name for path in tmp_path.iterdir()) == [".out.json.unfinished", "salt.extxyz"]
+    assert call(*arguments).exit_code == 0
+    assert not folder.exists()
+
+
+def test_a_place_that_cannot_be_written(tmp_path, rock_salt):
+    write_extxyz(rock_salt, tmp_path / "salt.extxyz")
+    (tmp_path / ".out.json.unfinished").write_text("in the way")
+    both = ["--generated", tmp_path / "salt.extxyz", "--reference", tmp_path / "salt.extxyz"]
+    result = call("amorphous", *both, "--output", tmp_path / "out.json")
+    assert result.exit_code == 1
+    assert "cannot be written there (File exists); choose another folder" in str(result.exception)
+
+
+def test_processes_end_with_the_one_that_was_killed(tmp_path):
+    code = """if __name__ == "__main__":
+    import multiprocessing, os
+    from concurrent.futures import ProcessPoolExecutor
+    from aiida_dismai.engine.metrics.collect import _end_with_parent
+    spawn = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(1, mp_context=spawn, initializer=_end_with_parent)
+    print(pool.submit(os.getpid).result(), flush=True)
+    input()
+"""
+    (tmp_path / "parent.py").write_text(code)
+    command = [sys.executable, "parent.py"]
+    with subprocess.Popen(command, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        worker = int(process.stdout.readline())
+        process.send_signal(signal.SIGKILL)
+        # the end of what it writes comes when no process is left that could write
+        ended, _, _ = select.select([process.stdout], [], [], 20)
+        if not ended:
+            os.kill(worker, signal.SIGKILL)
+    assert ended, "a worker outlived its parent"
 
 
 def test_table_shows_missing_values_as_a_dash():
