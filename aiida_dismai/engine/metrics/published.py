@@ -32,7 +32,7 @@ _BEFORE, _AFTER = r"(?:\w+_)?", r"(?:_[\w-]+)?\.csv(?:\.gz)?"
 #: File names by kind. Averages (``avg_…``) and metrics (``…_metric``) that the authors' scripts write do not match.
 NAMES = {
     "fingerprints": re.compile(_BEFORE + r"cnn_stats_(?P<element>[A-Z][a-z]?)" + _AFTER),
-    "rdf": re.compile(r"(?!avg_)" + _BEFORE + r"rdf_[A-Z][a-z]?-[A-Z][a-z]?" + _AFTER),
+    "rdf": re.compile(r"(?!avg_)" + _BEFORE + r"rdf_(?!metric)[\w-]+\.csv(?:\.gz)?"),
     "angles": re.compile(r"(?!avg_)" + _BEFORE + r"bond_angle_distribution" + _AFTER),
     "clusters": re.compile(r"(?!avg_)" + _BEFORE + r"cluster_prob" + _AFTER),
 }

@@ -144,6 +144,12 @@ def test_the_layout_of_the_authors_record(tmp_path):
     assert read_fingerprints(tmp_path, feature_labels(INTERFACE), INTERFACE.cations)["Co"].shape == (5, 36, 109)
 
 
+@pytest.mark.parametrize("name", ["rdf_Si_Si.csv", "rdf_train.csv", "a_Si_rdf_all-all.csv"])
+def test_a_radial_distribution_by_another_name(tmp_path, name):
+    write(tmp_path / name, lines_of(RDF))
+    assert read_rdf(tmp_path)[1].shape == (6, 500)
+
+
 def test_averages_and_metrics_beside_them_are_other_files():
     generated = REFERENCE / "a_Si"
     assert {path.name for path in (generated / "rdf" / "gen").iterdir()} == {

@@ -53,8 +53,8 @@ class AmorphousKind(MetricKind):
         """Compute fingerprints, radial distribution and bond angles."""
         found, ambiguous = fingerprints.all_site_fingerprints(structure)
         bonds = angles.structure_angles(structure)
-        histogram = angles.angle_histogram(bonds.start, bonds.vectors, self.own.angle_width)
         degrees = angles.bond_angles(bonds.start, bonds.vectors)
+        mean, sigma = angles.mean_and_sigma(degrees)
         return {
             "motif": found.mean(axis=0),
             "rdf": rdf.radial_distribution(
@@ -65,9 +65,9 @@ class AmorphousKind(MetricKind):
                 bins=self.own.rdf_bins,
                 compat=self.compat,
             ),
-            "angle": histogram,
-            "angle_mean": degrees.mean(),
-            "angle_sigma": degrees.std(),
+            "angle": angles.histogram_of(degrees, self.own.angle_width),
+            "angle_mean": mean,
+            "angle_sigma": sigma,
             "motifs": most_likely(found, 0, self.compat),
             "ambiguous_sites": ambiguous,
         }
