@@ -146,7 +146,7 @@ def small_cells() -> None:
         positions = 5.43 * (grid + basis).reshape(-1, 3)
         positions += np.random.default_rng(0).normal(0, 0.05, positions.shape)
         cell, pbc = 5.43 * repeats * np.eye(3), np.ones(3, dtype=bool)
-        default, compat = (radial_distribution(positions, cell, pbc, compat=flag) for flag in (False, True))
+        default, compat = (radial_distribution(positions, cell, pbc, supercell=flag) for flag in (False, True))
         shells = np.diff(np.linspace(0, 10, 501) ** 3)
         lost = 100 * (1 - (compat * shells).sum() / (default * shells).sum())
         print(
@@ -155,7 +155,7 @@ def small_cells() -> None:
         )
     for structure in reference_structures(FILES["amorphous"][0])[:1]:
         arguments = structure.positions, structure.cells[0], structure.pbc[0]
-        differ = np.abs(radial_distribution(*arguments) - radial_distribution(*arguments, compat=True)).max()
+        differ = np.abs(radial_distribution(*arguments) - radial_distribution(*arguments, supercell=True)).max()
         print(f"  {len(structure.numbers)} atoms of the reference: largest difference {differ:.1e}")
 
 

@@ -26,6 +26,8 @@ from .records import NotAnalysed, RecordFile, Records
 
 #: Structures that are given to a process at once.
 BATCH = 4
+#: Fewer structures are described here in the time that another process takes to start.
+WORTH_A_PROCESS = 64
 #: Properties that go with the structures into the results; NaN or None where there are none.
 CARRIED = ("energy", "steps", "source_index")
 
@@ -214,7 +216,7 @@ def _compute(
     file: RecordFile,
 ) -> Iterator[int]:
     """Record the structures and report them; yields each index that was computed. Stops early when out of time."""
-    workers = kind.parameters.workers
+    workers = kind.parameters.workers if total >= WORTH_A_PROCESS else 1
     found = _in_processes(context, todo, kind, workers) if workers > 1 else _in_this_process(context, todo, kind)
     for done, (index, key, content) in enumerate(found, start=1):
         failed = {}

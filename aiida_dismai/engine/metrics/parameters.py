@@ -73,6 +73,12 @@ class AmorphousParameters(Parameters):
 
     rdf_cutoff: float = Field(10.0, gt=0, le=100, description="The radial distribution reaches so far, Å.")
     rdf_bins: int = Field(500, ge=2, le=100_000, description="Bins of the radial distribution, all of one width.")
+    rdf_all_pairs: bool = Field(
+        False,
+        description="Count all pairs of the periodic structure. By default pairs are those of the 2×2×2 supercell, "
+        "each once, as in the benchmark; that differs only where a height of the cell is below rdf_cutoff, and misses "
+        "pairs there.",
+    )
     angle_width: float = Field(
         0.5, gt=0, le=60, description="Width of the bins of the bond angles, degrees; 180 must be a multiple of it."
     )

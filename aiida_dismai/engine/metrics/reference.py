@@ -156,6 +156,8 @@ def load_reference(path: Path, kind: MetricKind) -> Reference:
             meta = json.loads(str(archive[META]))
             if meta["version"] != VERSION:
                 raise BadInput(f"{path}: a reference of another version; give the training structures instead")
+            if (made := meta["about"].get("kind")) != kind.name:
+                raise BadInput(f"{path}: a reference for the kind '{made}', not '{kind.name}'; give one of this kind")
             if odd := _differences(meta["about"], json.loads(json.dumps(kind.about()))):
                 raise BadInput(
                     f"{path}: made with {odd}; give the training structures instead, or the parameters it was made with"

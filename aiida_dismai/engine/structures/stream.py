@@ -151,7 +151,13 @@ class StructureStream:
             frames.append(atoms)
             index += 1
             if len(frames) == size or index == len(self):
-                block = _set_of(frames)
+                try:
+                    block = _set_of(frames)
+                except BadInput as error:
+                    raise BadInput(
+                        f"{self.path}: {error} (counted from frame {index - len(frames)} on); give it to all frames "
+                        "or to none"
+                    ) from error
                 names = set(block.properties) if names is None else names
                 if odd := names ^ set(block.properties):
                     raise BadInput(f"{self.path}: not all frames have the properties {', '.join(sorted(odd))}")

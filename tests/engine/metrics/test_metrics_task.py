@@ -12,6 +12,7 @@ from interface_reference import COMPOSITION
 
 from aiida_dismai.engine.errors import BadInput, Unfinished
 from aiida_dismai.engine.metrics.collect import describe_all, key_of
+from aiida_dismai.engine.metrics.kinds.amorphous import AmorphousKind
 from aiida_dismai.engine.metrics.kinds.interface import InterfaceKind
 from aiida_dismai.engine.metrics.parameters import DescribeParameters, MetricsParameters
 from aiida_dismai.engine.metrics.records import NotAnalysed, RecordFile, open_records
@@ -279,6 +280,8 @@ def test_references_that_cannot_be_used(tmp_path, reference, kind, rock_salt):
         load_reference(path, InterfaceKind(MetricsParameters(**SALT)))
     with pytest.raises(BadInput, match="made with compat False"):
         load_reference(path, InterfaceKind(MetricsParameters(compat=True)))
+    with pytest.raises(BadInput, match="a reference for the kind 'interface', not 'amorphous'"):
+        load_reference(path, AmorphousKind(MetricsParameters(kind="amorphous")))
     path.write_bytes(path.read_bytes()[:5000])
     assert not is_reference(path)
     with pytest.raises(BadInput, match="truncated"):
@@ -443,7 +446,8 @@ def test_the_key_is_of_atoms_and_cell(rock_salt):
     assert key_of(rock_salt[1]) != key_of(rock_salt[0])
 
 
-def test_several_processes_give_the_same(tmp_path, rock_salt):
+def test_several_processes_give_the_same(tmp_path, rock_salt, monkeypatch):
+    monkeypatch.setattr("aiida_dismai.engine.metrics.collect.WORTH_A_PROCESS", 1)
     scaled = rock_salt.with_positions(rock_salt.positions * 1.01)
     structures = StructureSet.concatenate([rock_salt, scaled, rock_salt[0].with_positions(np.zeros((8, 3)))] * 3)
     write_npz(structures, tmp_path / "many.npz")
@@ -524,6 +528,26 @@ def test_an_element_too_many_is_another_composition(tmp_path, rock_salt, kind):
     context = write_inputs(tmp_path, rock_salt, rock_salt, validation=more)
     with pytest.raises(BadInput, match="validation structures have the composition Li4FCl4"):
         run(context, MetricsParameters(**parameters))
+
+
+def test_pairs_of_small_cells_are_those_of_the_supercell_unless_all_are_asked_for(tmp_path):
+    """Diamond silicon in a cell of 5.43 Å: the authors' way loses pairs beyond half of the 2×2×2 supercell."""
+    from ase.build import bulk
+
+    from aiida_dismai.engine.metrics.rdf import radial_distribution
+    from aiida_dismai.engine.structures import from_ase
+
+    silicon = bulk("Si", cubic=True)
+    silicon.rattle(0.05, seed=0)
+    structure = from_ase([silicon])
+    found = {}
+    for every in (False, True):
+        kind = AmorphousKind(DescribeParameters(kind="amorphous", amorphous={"rdf_all_pairs": every}))
+        found[every] = kind.describe(structure)["rdf"]
+        expected = radial_distribution(silicon.positions, silicon.cell[:], silicon.pbc, supercell=not every)
+        assert np.array_equal(found[every], expected)
+    assert (found[True] >= found[False] - 1e-12).all()
+    assert found[False].sum() < 0.7 * found[True].sum()
 
 
 def test_reference_without_composition_takes_that_of_the_structures(tmp_path, rock_salt):

@@ -67,19 +67,19 @@ def test_all_structures_as_the_authors(kind, name):
     assert len(expected) == len(structures) == 6
     for i in range(6):
         own = structures[i]
-        for compat in (False, True):  # nothing is missing in these cells
-            found = radial_distribution(own.positions, own.cells[0], own.pbc[0], compat=compat)
+        for supercell in (False, True):  # nothing is missing in these cells
+            found = radial_distribution(own.positions, own.cells[0], own.pbc[0], supercell=supercell)
             np.testing.assert_allclose(found, expected[i], rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_compat_is_vasppy_where_it_misses_pairs(shape):
+def test_supercell_is_vasppy_where_it_misses_pairs(shape):
     crystal = random_crystal(5, shape)
     arguments = crystal.cart_coords, crystal.lattice.matrix, PERIODIC
     numbers = np.array(crystal.atomic_numbers)
     for a, b in ((3, 3), (3, 8), (17, 8)):
         expected = vasppy_of_supercell(crystal, *({3: "Li", 8: "O", 17: "Cl"}[number] for number in (a, b)))
-        found = radial_distribution(*arguments, numbers=numbers, pair=(a, b), compat=True)
+        found = radial_distribution(*arguments, numbers=numbers, pair=(a, b), supercell=True)
         np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
         complete = radial_distribution(*arguments, numbers=numbers, pair=(a, b))
         assert complete.sum() > expected.sum()
@@ -123,8 +123,8 @@ def test_the_supercell_has_the_same_rdf():
     np.testing.assert_allclose(radial_distribution(large.positions, large.cell[:], PERIODIC), one, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("compat", [False, True])
-def test_shells_of_a_perfect_crystal_on_edges_are_not_split(compat):
+@pytest.mark.parametrize("supercell", [False, True])
+def test_shells_of_a_perfect_crystal_on_edges_are_not_split(supercell):
     """In a simple cubic crystal of 1.1 Å spacing and bins of 0.1 Å the shells 1, 4 and 9 lie on edges, up to rounding.
 
     (In the bin above, as an exact number would with numpy.histogram; the outermost edge belongs to the last bin.)
@@ -132,7 +132,7 @@ def test_shells_of_a_perfect_crystal_on_edges_are_not_split(compat):
     spacing, repeats = 1.1, 7
     places = np.stack(np.meshgrid(*3 * [np.arange(repeats)], indexing="ij"), axis=-1).reshape(-1, 3)
     positions = places * spacing + np.array([0.1, 0.2, 0.3])  # whose sums are no longer exact
-    found = radial_distribution(positions, np.eye(3) * spacing * repeats, PERIODIC, 3.3, 33, compat=compat)
+    found = radial_distribution(positions, np.eye(3) * spacing * repeats, PERIODIC, 3.3, 33, supercell=supercell)
     edges = np.arange(34) * 0.1
     counts = found * 4 / 3 * np.pi * (edges[1:] ** 3 - edges[:-1] ** 3) / spacing**3
     # (squared distance, sites): 1 6, 2 12, 3 8, 4 6, 5 24, 6 24, 8 12, 9 30

@@ -121,3 +121,5 @@ def test_a_property_that_comes_late_is_an_error(ragged, tmp_path):
     both.write_text((tmp_path / "a.extxyz").read_text() + (tmp_path / "b.extxyz").read_text())
     with pytest.raises(BadInput, match="not all frames have the properties converged, energy"):
         list(StructureStream(both).blocks(4))
+    with pytest.raises(BadInput, match=r"both\.extxyz: frame 4: the property .*give it to all frames or to none"):
+        list(StructureStream(both).blocks(7))

@@ -63,7 +63,7 @@ class AmorphousKind(MetricKind):
                 structure.pbc[0],
                 cutoff=self.own.rdf_cutoff,
                 bins=self.own.rdf_bins,
-                compat=self.compat,
+                supercell=not self.own.rdf_all_pairs,
             ),
             "angle": angles.histogram_of(degrees, self.own.angle_width),
             "angle_mean": mean,
