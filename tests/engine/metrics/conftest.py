@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from interface_reference import COMPOSITION, DATA, read_fingerprints
+from interface_reference import COMPOSITION, DATA, as_collected, read_fingerprints
 
 from aiida_dismai.engine.metrics.collect import Collected
 from aiida_dismai.engine.metrics.kinds.interface import InterfaceKind
@@ -38,11 +38,6 @@ def reference(kind) -> Reference:
 @pytest.fixture(scope="session")
 def generated(kind) -> Collected:
     return as_collected(read_records("gen", kind))
-
-
-def as_collected(records: StoredRecords) -> Collected:
-    n = len(records)
-    return Collected(n, 0, [], np.arange(n), records, np.ones(n), np.full(n, 264))
 
 
 @pytest.fixture(scope="session")

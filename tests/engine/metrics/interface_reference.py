@@ -8,6 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from aiida_dismai.engine.metrics.collect import Collected
+from aiida_dismai.engine.metrics.records import StoredRecords
+
 DATA = Path(__file__).parents[2] / "data" / "reference" / "int"
 COMPOSITION = {"Li": 72, "Sc": 12, "Co": 36, "Cl": 72, "O": 72}
 
@@ -19,3 +22,8 @@ def read_fingerprints(kind: str, cation: str) -> tuple[np.ndarray, list[list[str
     assert [int(row[0]) for row in rows] == sorted(int(row[0]) for row in rows)
     values = np.array([row[8:] for row in rows], dtype=float)
     return values.reshape(5, -1, 109), [row[2:8] for row in rows]
+
+
+def as_collected(records: StoredRecords) -> Collected:
+    n = len(records)
+    return Collected(n, 0, [], np.arange(n), records, np.ones(n), np.full(n, 264))

@@ -6,8 +6,7 @@ import csv
 
 import numpy as np
 import pytest
-from conftest import as_collected
-from interface_reference import COMPOSITION, DATA, read_fingerprints
+from interface_reference import COMPOSITION, DATA, as_collected, read_fingerprints
 
 from aiida_dismai.engine.metrics import bootstrap
 from aiida_dismai.engine.metrics.bootstrap import Draws, pivotal_interval, share_interval
