@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from aiida.common import AttributeDict
 from aiida.engine import ExitCode, ProcessSpec, ToContext, WorkChain, while_
-from aiida.orm import AbstractCode, Data, Int, to_aiida_type
+from aiida.orm import AbstractCode, Data, Float, Int, to_aiida_type
 
 from ..calculations.functions.sets import concatenate_structures
 from ..data import StructureSetData
@@ -18,6 +18,11 @@ from .restart import RestartTaskWorkChain
 def positive(node: Int | None, _: Any) -> str | None:
     """Refuse a number below one."""
     return "must be at least 1" if node is not None and node.value < 1 else None
+
+
+def share(node: Float | None, _: Any) -> str | None:
+    """Refuse what is no share below one."""
+    return None if node is None or 0 <= node.value < 1 else "must be at least 0 and below 1"
 
 
 def chunk_bounds(count: int, size: int) -> list[tuple[int, int]]:

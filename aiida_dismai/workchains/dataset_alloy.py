@@ -18,7 +18,7 @@ from ..engine.alloys.monte_carlo.system import System, build_system, find_file
 from ..engine.alloys.selection import SelectionParameters
 from ..engine.errors import BadInput
 from ..engine.parameters import validate
-from .chunks import positive
+from .chunks import positive, share
 from .jobs import SampleAlloyWorkChain, fill_job
 from .protocols import ProtocolMixin
 from .seeds import derive_seed
@@ -178,7 +178,7 @@ class AlloyDatasetWorkChain(ProtocolMixin, WorkChain):
             valid_type=Float,
             serializer=to_aiida_type,
             default=lambda: Float(0.2),
-            validator=lambda node, _: None if 0 <= node.value < 1 else "must be at least 0 and below 1",
+            validator=share,
             help="Share of the validation sets.",
         )
         spec.inputs.validator = validate_inputs

@@ -13,7 +13,7 @@ from ..calculations.functions.selection import select_low_energy
 from ..calculations.functions.sets import concatenate_structures, split_structures
 from ..calculations.interfaces import BuildInterfacesCalculation
 from ..data import PotentialData, StructureSetData
-from .chunks import fill_chunks, positive
+from .chunks import fill_chunks, positive, share
 from .jobs import fill_calculation, fill_job
 from .label import LabelWorkChain
 from .label_inputs import fill_label_many
@@ -104,7 +104,7 @@ class InterfaceDatasetWorkChain(ProtocolMixin, WorkChain):
             valid_type=Float,
             serializer=to_aiida_type,
             default=lambda: Float(0.2),
-            validator=lambda node, _: None if 0 <= node.value < 1 else "must be at least 0 and below 1",
+            validator=share,
             help="Share of the validation set.",
         )
         spec.inputs.validator = _validate

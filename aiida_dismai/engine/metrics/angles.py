@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ..crystalnn.errors import CrystalNNError
 from ..crystalnn.neighbours import near_neighbours
 from ..crystalnn.options import GEOMETRIC
+from ..crystalnn.voronoi import Faces
 from ..structures import StructureSet
 from .pairs import usable
 from .records import NotAnalysed
@@ -41,11 +42,12 @@ class Bonds(NamedTuple):
     vectors: NDArray[np.float64]
 
 
-def structure_angles(structure: StructureSet) -> Bonds:
+def structure_angles(structure: StructureSet, faces: Faces | None = None) -> Bonds:
     """Find the bonds between which the authors take angles.
 
     Args:
         structure: a set of one structure.
+        faces: the Voronoi faces of all its atoms, where they are known already.
 
     Raises:
         NotAnalysed: coordinates or a cell that mean nothing, CrystalNN fails at a site, or no site has two neighbours.
@@ -53,7 +55,7 @@ def structure_angles(structure: StructureSet) -> Bonds:
     if not usable(structure.positions, structure.cells[0]):
         raise NotAnalysed("NaN or absurd coordinates, or a cell without volume")
     try:
-        found = near_neighbours(structure, GEOMETRIC)
+        found = near_neighbours(structure, GEOMETRIC, faces=faces)
     except CrystalNNError as error:
         raise NotAnalysed(f"no bond angles: {error}") from error
     if not (found.best_cn > 1).any():

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import Unfinished
+from ..interfaces.energy import lateral_area
 from ..structures import StructureSet, StructureStream
 from ..task import Context
 from .chemistry import composition_of, formula
@@ -133,8 +134,7 @@ class _Gathered:
                 yield index, key, bare if new else None
 
     def _note(self, structure: StructureSet) -> None:
-        a, b = structure.cells[0, :2]
-        self.area.append(float(np.linalg.norm(np.cross(a, b))))
+        self.area.append(float(lateral_area(structure.cells[0])))
         self.n_atoms.append(len(structure.numbers))
         for name, values in self.carried.items():
             if name in structure.properties:

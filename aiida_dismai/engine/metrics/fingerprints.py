@@ -23,7 +23,7 @@ from ..crystalnn.errors import CrystalNNError
 from ..crystalnn.neighbours import near_neighbours
 from ..crystalnn.options import CrystalNNOptions
 from ..crystalnn.order_parameters import N_PARAMETERS, motif_parameters, on_threshold
-from ..crystalnn.voronoi import COINCIDENT
+from ..crystalnn.voronoi import COINCIDENT, Faces, voronoi_faces
 from ..structures import StructureSet
 from .chemistry import Chemistry
 from .pairs import close_pairs, usable
@@ -116,11 +116,28 @@ def site_fingerprints(structure: StructureSet, chemistry: Chemistry) -> SiteFing
     return SiteFingerprints(by_cation, int(found.ambiguous.sum()))
 
 
-def all_site_fingerprints(structure: StructureSet) -> tuple[NDArray[np.float64], int]:
+def all_faces(structure: StructureSet) -> Faces:
+    """Compute the Voronoi faces of all atoms once, for fingerprints and for bond angles.
+
+    Args:
+        structure: a set of one structure.
+
+    Raises:
+        NotAnalysed: NaN coordinates, no lattice, coincident atoms, or an open Voronoi cell.
+    """
+    _refuse_hopeless(structure)
+    try:
+        return voronoi_faces(structure)
+    except CrystalNNError as error:
+        raise _failure(structure, error) from error
+
+
+def all_site_fingerprints(structure: StructureSet, faces: Faces | None = None) -> tuple[NDArray[np.float64], int]:
     """Compute the fingerprints of all atoms, whatever they are: no oxidation states, any neighbours.
 
     Args:
         structure: a set of one structure.
+        faces: of :func:`all_faces`, where they are known already.
 
     Returns:
         ``(n, 61)``, and the number of ambiguous sites (:class:`Fingerprints`).
@@ -128,7 +145,7 @@ def all_site_fingerprints(structure: StructureSet) -> tuple[NDArray[np.float64],
     Raises:
         NotAnalysed: as :func:`fingerprints` does.
     """
-    found = fingerprints(structure, CrystalNNOptions())
+    found = fingerprints(structure, CrystalNNOptions(), faces=faces)
     return found.features, int(found.ambiguous.sum())
 
 
@@ -138,6 +155,7 @@ def fingerprints(
     oxidation_states: Mapping[str, float] | Sequence[float] | NDArray[np.float64] | None = None,
     sites: NDArray[np.int64] | None = None,
     anions: Sequence[str] = (),
+    faces: Faces | None = None,
 ) -> Fingerprints:
     """Compute fingerprints of any sites.
 
@@ -147,20 +165,17 @@ def fingerprints(
         oxidation_states: by symbol, or of each atom; None: not known.
         sites: ``(m,)`` atoms; all when None.
         anions: symbols whose shares are counted, if any.
+        faces: of :func:`all_faces`, where they are known already and all sites are meant.
 
     Raises:
         NotAnalysed: NaN coordinates, no lattice, coincident atoms, or a site at which CrystalNN is not defined.
     """
-    if not usable(structure.positions, structure.cells[0]):
-        raise NotAnalysed("NaN or absurd coordinates, or a cell without volume")
-    pairs = close_pairs(structure.positions, structure.cells[0], structure.pbc[0], COINCIDENT)
-    if len(pairs.first):
-        raise NotAnalysed(f"atoms {pairs.first[0]} and {pairs.second[0]} coincide; push atoms apart (postprocess)")
+    if faces is None:
+        _refuse_hopeless(structure)
     try:
-        found = near_neighbours(structure, options, oxidation_states, sites)
+        found = near_neighbours(structure, options, oxidation_states, sites, faces)
     except CrystalNNError as error:
-        where = "" if error.site is None else f"site {error.site} ({chemical_symbols[structure.numbers[error.site]]}): "
-        raise NotAnalysed(f"{where}CrystalNN fails: {error.reason}") from error
+        raise _failure(structure, error) from error
     anion_of_atom = np.full(len(structure.numbers), -1, dtype=np.int64)
     for k, anion in enumerate(anions):
         anion_of_atom[structure.numbers == chemical_symbols.index(anion)] = k
@@ -170,6 +185,19 @@ def fingerprints(
     if not np.isfinite(features).all():
         raise NotAnalysed("an order parameter is NaN")
     return Fingerprints(found.sites, features, found.ambiguous | doubtful)
+
+
+def _refuse_hopeless(structure: StructureSet) -> None:
+    if not usable(structure.positions, structure.cells[0]):
+        raise NotAnalysed("NaN or absurd coordinates, or a cell without volume")
+    pairs = close_pairs(structure.positions, structure.cells[0], structure.pbc[0], COINCIDENT)
+    if len(pairs.first):
+        raise NotAnalysed(f"atoms {pairs.first[0]} and {pairs.second[0]} coincide; push atoms apart (postprocess)")
+
+
+def _failure(structure: StructureSet, error: CrystalNNError) -> NotAnalysed:
+    where = "" if error.site is None else f"site {error.site} ({chemical_symbols[structure.numbers[error.site]]}): "
+    return NotAnalysed(f"{where}CrystalNN fails: {error.reason}")
 
 
 @njit(cache=True, nogil=True)

@@ -58,9 +58,7 @@ class StructureStream:
         return (whole[start : start + size] for start in range(0, len(whole), size))
 
     def _whole(self) -> StructureSet:
-        structures = load_structures(self.path)
-        atoms = [name for name, prop in structures.properties.items() if prop.level == "atom"]
-        return structures.without_properties(*atoms) if atoms else structures
+        return _without_those_of_atoms(load_structures(self.path))
 
     # ------------------------------------------------------------------ npz
     def _count_npz(self) -> int:
@@ -152,7 +150,7 @@ class StructureStream:
             index += 1
             if len(frames) == size or index == len(self):
                 try:
-                    block = _set_of(frames)
+                    block = _without_those_of_atoms(from_ase(frames))
                 except BadInput as error:
                     raise BadInput(
                         f"{self.path}: {error} (counted from frame {index - len(frames)} on); give it to all frames "
@@ -165,8 +163,7 @@ class StructureStream:
                 frames = []
 
 
-def _set_of(frames: list[Any]) -> StructureSet:
-    structures = from_ase(frames)
+def _without_those_of_atoms(structures: StructureSet) -> StructureSet:
     atoms = [name for name, prop in structures.properties.items() if prop.level == "atom"]
     return structures.without_properties(*atoms) if atoms else structures
 

@@ -51,8 +51,9 @@ class AmorphousKind(MetricKind):
 
     def describe(self, structure: StructureSet) -> Mapping[str, Any]:
         """Compute fingerprints, radial distribution and bond angles."""
-        found, ambiguous = fingerprints.all_site_fingerprints(structure)
-        bonds = angles.structure_angles(structure)
+        faces = fingerprints.all_faces(structure)
+        found, ambiguous = fingerprints.all_site_fingerprints(structure, faces)
+        bonds = angles.structure_angles(structure, faces)
         degrees = angles.bond_angles(bonds.start, bonds.vectors)
         mean, sigma = angles.mean_and_sigma(degrees)
         return {
