@@ -11,12 +11,23 @@ from ..errors import nearest
 from ..parameters import Parameters
 
 #: Calculators with a name of their own; any other is ``module:factory``.
-CALCULATORS = ("m3gnet", "chgnet")
+CALCULATORS = ("m3gnet", "chgnet", "edip", "sw", "tersoff", "lammps", "gap")
 
 Device = Literal["auto", "cpu", "cuda"]
 
 _DEVICE = "where to compute: a GPU when there is one (auto), cpu or cuda"
 _THREADS = "CPU threads of torch; None leaves OMP_NUM_THREADS or torch's own choice"
+
+
+def known_calculator(name: str) -> str:
+    """Return the name of a calculator, if it is one.
+
+    Raises:
+        ValueError: it is neither of :data:`CALCULATORS` nor like ``module:factory``; names the nearest.
+    """
+    if name not in CALCULATORS and not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", name):
+        raise ValueError(f"no calculator '{name}'{nearest(name, [*CALCULATORS, 'module:factory'])}")
+    return name
 
 
 class NetworkParameters(Parameters):
@@ -118,6 +129,4 @@ class RelaxParameters(Parameters):
     @field_validator("calculator")
     @classmethod
     def _known_calculator(cls, name: str) -> str:
-        if name not in CALCULATORS and not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", name):
-            raise ValueError(f"no calculator '{name}'{nearest(name, [*CALCULATORS, 'module:factory'])}")
-        return name
+        return known_calculator(name)

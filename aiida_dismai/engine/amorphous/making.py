@@ -1,0 +1,339 @@
+"""The frame of every task that makes amorphous structures, one after the other.
+
+A structure is kept as soon as it has passed the gate, so that a stop or a kill costs at most the one that is being
+made; that one can keep a half-way state of its own in :attr:`Attempt.scratch`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import BadInput, NothingLeft, Unfinished
+from ..files import write_json
+from ..structures import Property, StructureSet, to_ase, write_npz
+from ..structures.files import read_npz
+from ..task import Context
+from .gate import judge
+from .measures import Measures, measure, summarise
+from .parameters import EnergyParameters, MakeParameters
+
+OUTPUT = "structures.npz"
+
+
+class Rejected(Exception):
+    """This attempt led to nothing; the text is one of few, so that reasons can be counted."""
+
+
+@dataclass
+class Attempt:
+    """One try at one structure.
+
+    Attributes:
+        index: of the structure in the whole set.
+        number: of the attempt at this structure, from 0.
+        set_seed: seed of the whole set.
+        scratch: folder for a half-way state; empty when the attempt begins, still there when it is gone on with.
+        context: of the task.
+    """
+
+    index: int
+    number: int
+    set_seed: int
+    scratch: Path
+    context: Context
+
+    @cached_property
+    def rng(self) -> np.random.Generator:
+        """The attempt's random numbers: of the seed, the structure and the attempt alone."""
+        return np.random.default_rng(self._sequence())
+
+    @property
+    def seed(self) -> int:
+        """A whole number from 1 to 2³¹ − 2 for programs that want one."""
+        return 1 + int(self._sequence().spawn(1)[0].generate_state(1)[0]) % (2**31 - 2)
+
+    def _sequence(self) -> np.random.SeedSequence:
+        return np.random.SeedSequence(entropy=self.set_seed, spawn_key=(self.index, self.number))
+
+    def out_of_time(self) -> bool:
+        """Whether the task must stop now: keep what is worth keeping, then call :meth:`check_time`."""
+        return self.context.out_of_time()
+
+    def check_time(self) -> None:
+        """Raise Unfinished when the time is up."""
+        if self.out_of_time():
+            raise Unfinished(f"stopped in structure {self.index}; run again to go on")
+
+    def progress(self, stage: str, done: int, total: int, **numbers: Any) -> None:
+        """Report what happens inside this structure."""
+        self.context.progress(stage, done, total, structure=self.index, attempt=self.number, **numbers)
+
+
+@dataclass(frozen=True)
+class Made:
+    """What an attempt gave.
+
+    Attributes:
+        structure: a set of one structure.
+        numbers: scalars of this structure by name, which become properties of the set; the names are the same for all.
+        units: of those that have one.
+    """
+
+    structure: StructureSet
+    numbers: Mapping[str, float | int] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
+
+
+def make_structures(
+    context: Context,
+    parameters: MakeParameters,
+    key: Mapping[str, Any],
+    make_one: Callable[[Attempt], Made],
+    stage: str,
+) -> dict[str, Any]:
+    """Make structures, measure them, reject those that are not good enough; write ``structures.npz``.
+
+    Every structure carries the properties ``index``, ``attempts``, ``energy`` (eV, where a potential is given) and
+    the numbers of its making.
+
+    Args:
+        context: of the task.
+        parameters: of the task.
+        key: what else decides the result, for instance hashes of input files.
+        make_one: gives a structure or raises :class:`Rejected`; must depend on the attempt alone.
+        stage: of the progress.
+
+    Returns:
+        ``n_requested``, ``n_structures``, ``n_missing`` (no attempt was good enough), ``attempts``, ``rejected``
+        (reason → count), ``seconds_per_structure`` (of those made, rejected attempts included), ``n_resumed``, averages
+        of the numbers (name → mean), and the measures, see :func:`~.measures.summarise`.
+
+    Raises:
+        BadInput: a checkpoint of another run.
+        NothingLeft: not one structure was good enough.
+        Unfinished: out of time; run again in the same folder to go on.
+    """
+    energy_of = potential_energy(parameters.energies) if parameters.energies else None
+    store = Store(context.checkpoint, _fingerprint(parameters, context.required_seed(), key))
+    entries: list[dict[str, Any]] = []
+    resumed = 0
+    for done in range(parameters.n_structures):
+        index = parameters.first + done
+        entry = store.find(index)
+        if entry is None:
+            context_stop(context, done, parameters.n_structures)
+            entry = _make(context, parameters, index, make_one, energy_of, store)
+        else:
+            resumed += 1
+        entries.append(entry)
+        rejected = sum(sum(entry["rejected"].values()) for entry in entries)
+        last = entry["measures"] or {}
+        context.progress(
+            stage,
+            done + 1,
+            parameters.n_structures,
+            structure=index,
+            seconds=entry["seconds"],
+            rejected=rejected,
+            bond_angle_sigma=last.get("bond_angle_sigma"),
+            fourfold_percent=(last.get("coordination_percent") or {}).get("4", 0.0),
+        )
+    return _collect(context, parameters, entries, store) | {"n_resumed": resumed}
+
+
+def context_stop(context: Context, done: int, total: int) -> None:
+    """Raise Unfinished between two structures when the time is up."""
+    if context.out_of_time():
+        raise Unfinished(f"{done} of {total} structures are made; run again to go on")
+
+
+def _make(
+    context: Context,
+    parameters: MakeParameters,
+    index: int,
+    make_one: Callable[[Attempt], Made],
+    energy_of: Callable[[StructureSet], float] | None,
+    store: Store,
+) -> dict[str, Any]:
+    """Attempt a structure until one passes the gate; return what is kept of it."""
+    number, rejected, spent = store.begun(index)
+    while number < parameters.max_attempts:
+        started = time.monotonic()
+        attempt = Attempt(index, number, context.required_seed(), store.scratch(index, number), context)
+        try:
+            made = make_one(attempt)
+            energy = None if energy_of is None else energy_of(made.structure)
+            measures = measure(made.structure, parameters.measures, energy)
+            reason = judge(measures, parameters.gate)
+        except Rejected as why:
+            reason = str(why)
+        except Unfinished:
+            store.keep_begun(index, number, rejected, spent + time.monotonic() - started)
+            raise
+        spent += time.monotonic() - started
+        number += 1
+        if reason is None:
+            return store.keep(index, made, measures, number, rejected, spent)
+        rejected[reason] += 1
+        store.keep_begun(index, number, rejected, spent)
+    return store.keep(index, None, None, number, rejected, spent)
+
+
+def potential_energy(parameters: EnergyParameters) -> Callable[[StructureSet], float]:
+    """Return the function that computes the energy of a structure, eV.
+
+    Raises:
+        BadInput: a calculator that cannot be had.
+    """
+    from ..potentials.calculators import make_calculator
+
+    made: list[Any] = []
+
+    def energy(structure: StructureSet) -> float:
+        if not made:
+            made.append(
+                make_calculator(parameters.calculator, parameters.calculator_kwargs, None, "cpu", structure)
+            )
+        atoms = to_ase(structure.without_properties())[0]
+        return float(made[0].get_property("energy", atoms))
+
+    return energy
+
+
+def _fingerprint(parameters: MakeParameters, seed: int, key: Mapping[str, Any]) -> str:
+    """Return what a checkpoint has to belong to; more structures may be asked for of the same."""
+    decisive = parameters.model_dump(mode="json", exclude={"n_structures", "first"})
+    return hashlib.sha256(json.dumps([decisive, seed, dict(key)], sort_keys=True).encode()).hexdigest()
+
+
+class Store:
+    """Finished structures, each in a small file beside what is known of it, and the attempts at the running one."""
+
+    def __init__(self, folder: Path, key: str) -> None:
+        """Open or begin a store.
+
+        Raises:
+            BadInput: what is in the folder belongs to another run.
+        """
+        self.folder = folder
+        owner = folder / "making.json"
+        if not owner.is_file():
+            write_json(owner, {"key": key})
+        elif json.loads(owner.read_text()).get("key") != key:
+            raise BadInput(
+                f"{folder} holds structures of other parameters, inputs or another seed; make them in an empty folder, "
+                "or give it what it began with"
+            )
+
+    def _path(self, index: int, suffix: str) -> Path:
+        return self.folder / f"structure_{index:07d}.{suffix}"
+
+    def find(self, index: int) -> dict[str, Any] | None:
+        """Return what is known of a finished structure."""
+        path = self._path(index, "json")
+        return json.loads(path.read_text()) if path.is_file() else None
+
+    def read(self, index: int) -> StructureSet:
+        """Return a finished structure."""
+        return read_npz(self._path(index, "npz"))
+
+    def scratch(self, index: int, number: int) -> Path:
+        """Return the folder of a running attempt."""
+        folder = self.folder / f"attempt_{index:07d}_{number}"
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def begun(self, index: int) -> tuple[int, Counter[str], float]:
+        """Return how many attempts at a structure are over, why they were rejected, and the seconds spent."""
+        path = self._path(index, "begun.json")
+        if not path.is_file():
+            return 0, Counter(), 0.0
+        found = json.loads(path.read_text())
+        return int(found["number"]), Counter(found["rejected"]), float(found["seconds"])
+
+    def keep_begun(self, index: int, number: int, rejected: Counter[str], seconds: float) -> None:
+        """Write down the attempts that are over; their half-way states are of no use any more."""
+        content = {"number": number, "rejected": dict(rejected), "seconds": seconds}
+        write_json(self._path(index, "begun.json"), content)
+        for earlier in range(number):
+            shutil.rmtree(self.folder / f"attempt_{index:07d}_{earlier}", ignore_errors=True)
+
+    def keep(
+        self,
+        index: int,
+        made: Made | None,
+        measures: Measures | None,
+        attempts: int,
+        rejected: Counter[str],
+        seconds: float,
+    ) -> dict[str, Any]:
+        """Write a finished structure, or that there is none; the JSON file comes last and makes it count."""
+        if made is not None:
+            structure = made.structure.with_properties(
+                {
+                    name: Property(np.array([value]), "structure", made.units.get(name, ""))
+                    for name, value in {"index": index, "attempts": attempts, **made.numbers}.items()
+                }
+            )
+            write_npz(structure, self._path(index, "npz"))
+        entry = {
+            "index": index,
+            "made": made is not None,
+            "attempts": attempts,
+            "rejected": dict(rejected),
+            "seconds": seconds,
+            "numbers": dict(made.numbers) if made is not None else {},
+            "measures": measures.to_dict() if measures is not None else None,
+        }
+        write_json(self._path(index, "json"), entry)
+        self._path(index, "begun.json").unlink(missing_ok=True)
+        for number in range(attempts):
+            shutil.rmtree(self.folder / f"attempt_{index:07d}_{number}", ignore_errors=True)
+        return json.loads(self._path(index, "json").read_text())
+
+
+def _collect(
+    context: Context, parameters: MakeParameters, entries: list[dict[str, Any]], store: Store
+) -> dict[str, Any]:
+    """Write the structures and return what is said of them."""
+    rejected: Counter[str] = Counter()
+    for entry in entries:
+        rejected.update(entry["rejected"])
+    made = [entry for entry in entries if entry["made"]]
+    attempts = sum(entry["attempts"] for entry in entries)
+    if not made:
+        raise NothingLeft(
+            f"not one of {len(entries)} structures passed the gate in {attempts} attempts: "
+            + ", ".join(f"{reason} {count}×" for reason, count in rejected.most_common())
+            + "; loosen the gate, anneal or cool more slowly, or allow more attempts"
+        )
+    measures = [Measures.from_dict(entry["measures"]) for entry in made]
+    structures = StructureSet.concatenate([store.read(entry["index"]) for entry in made])
+    energies = [item.energy_per_atom for item in measures]
+    if all(value is not None for value in energies):
+        structures = structures.with_property("energy", np.array(energies, dtype=float) * np.diff(structures.offsets))
+    write_npz(structures, context.folder / OUTPUT)
+    seconds = [entry["seconds"] for entry in entries]
+    names = list(made[0]["numbers"])
+    return {
+        "n_requested": parameters.n_structures,
+        "n_structures": len(made),
+        "n_missing": len(entries) - len(made),
+        "attempts": attempts,
+        "rejected": dict(rejected),
+        "averages": {name: float(np.mean([entry["numbers"][name] for entry in made])) for name in names},
+        "seconds_per_structure": float(np.sum(seconds)) / len(made),
+        **summarise(measures),
+        "timings": {"make": float(np.sum(seconds))},
+    }

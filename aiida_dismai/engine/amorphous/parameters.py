@@ -1,0 +1,82 @@
+"""What the tasks that make amorphous structures have in common; imports no torch, no LAMMPS."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from pydantic import Field, model_validator
+
+from ..parameters import Parameters
+from ..potentials.parameters import known_calculator
+
+
+
+class MeasureParameters(Parameters):
+    """How structures are measured.
+
+    Coordination and bond angles are those of the benchmark's metrics (CrystalNN, [code]). Rings and crystallinity take
+    as bonds all pairs within ``bond_cutoff``, the usual first minimum of the radial distribution of a-Si [own].
+    """
+
+    bond_cutoff: float = Field(2.85, gt=0.5, le=5.0, description="pairs nearer than this are bonds of the rings, Å")
+    largest_ring: int = Field(8, ge=3, le=12, description="rings up to this many atoms are counted")
+
+
+class GateParameters(Parameters):
+    """What is good enough; a limit that is not given rejects nothing.
+
+    The coordination is that of the metrics, the bond-angle deviation that of all bond angles of the structure.
+    """
+
+    min_fourfold_percent: float | None = Field(
+        None, ge=0, le=100, description="least share of atoms with four neighbours, percent"
+    )
+    min_angle_sigma: float | None = Field(
+        None, ge=0, le=90, description="least standard deviation of the bond angles, degrees"
+    )
+    max_angle_sigma: float | None = Field(
+        None, ge=0, le=90, description="largest standard deviation of the bond angles, degrees"
+    )
+    max_crystalline_percent: float | None = Field(
+        None, ge=0, le=100, description="largest share of atoms in a crystalline surrounding, percent"
+    )
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        low, high = self.min_angle_sigma, self.max_angle_sigma
+        if low is not None and high is not None and low > high:
+            raise ValueError(f"min_angle_sigma ({low}°) must not exceed max_angle_sigma ({high}°)")
+        return self
+
+
+class EnergyParameters(Parameters):
+    """The potential that gives the energies of structures."""
+
+    calculator: str = Field(
+        "edip", description="a calculator by name, as of the task relax; one that needs no trained potential"
+    )
+    calculator_kwargs: dict[str, Any] = Field(default_factory=dict, description="keyword arguments of the calculator")
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        known_calculator(self.calculator)
+        if self.calculator == "m3gnet":
+            raise ValueError("calculator 'm3gnet' needs a trained potential: relax the structures with it instead")
+        return self
+
+
+class MakeParameters(Parameters):
+    """Of every task that makes amorphous structures."""
+
+    n_structures: int = Field(1, ge=1, le=1_000_000, description="how many structures to make")
+    first: int = Field(
+        0, ge=0, description="index of the first one: jobs over 0–49 and 50–99 together give what one over 0–99 gives"
+    )
+    max_attempts: int = Field(
+        10, ge=1, le=10_000, description="attempts at one structure before the gate; then it is left out and counted"
+    )
+    gate: GateParameters = Field(default_factory=GateParameters, description="what is good enough")
+    measures: MeasureParameters = Field(default_factory=MeasureParameters, description="how structures are measured")
+    energies: EnergyParameters | None = Field(
+        default_factory=EnergyParameters, description="potential of the energies per atom; null computes none"
+    )
