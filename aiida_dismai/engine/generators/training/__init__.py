@@ -1,0 +1,6 @@
+"""The training loop that the graph models share.
+
+``parameters`` holds what a model's hyper-parameters inherit, ``problem`` what a model gives to the loop and gets back,
+``randomness`` the random streams, ``loop`` the epochs with their checkpoints, ``memory`` the search for a batch size and
+errors of memory, ``workers`` several devices through Lightning.
+"""

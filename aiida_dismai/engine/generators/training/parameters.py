@@ -1,0 +1,69 @@
+"""Hyper-parameters of the shared training loop; a graph model's own inherit them. No torch here."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from ...parameters import Parameters
+
+BatchSize = Annotated[int, Field(ge=1, le=65536)] | Literal["auto"]
+
+
+class GraphTrainingParameters(Parameters):
+    """How a graph model is trained.
+
+    Sources: optimiser, plateau schedule, clipping and epochs are those of the published CDVAE and DiffCSP as the
+    Dismai-Bench paper ran them (project's design notes, section on models); everything else is ours.
+    """
+
+    epochs: int = Field(1000, ge=1, le=100_000_000, description="passes over the training set")
+    batch_size: BatchSize = Field(
+        8,
+        description="structures that a device computes at once; the last, smaller batch of an epoch is kept. 'auto': a "
+        "dry run doubles it until the memory or the training set is full",
+    )
+    accumulate: int = Field(
+        1,
+        ge=1,
+        le=65536,
+        description="batches whose gradients are added for one step of the optimiser, on each device: a step sees "
+        "batch_size × accumulate × devices × num_nodes structures",
+    )
+    learning_rate: float = Field(1e-3, gt=0.0, le=1.0, description="learning rate of Adam at the start")
+    plateau_factor: float = Field(
+        0.6, gt=0.0, lt=1.0, description="factor on the learning rate when the watched loss no longer falls"
+    )
+    plateau_patience: int = Field(
+        30, ge=0, le=1_000_000, description="validations without a lower loss before the learning rate is lowered"
+    )
+    min_learning_rate: float = Field(1e-4, ge=0.0, le=1.0, description="learning rate that is not gone below")
+    clip_value: float = Field(
+        0.5, ge=0.0, le=1e9, description="bound on every component of the gradient; 0 is no bound"
+    )
+    precision: Literal["32", "tf32", "bf16"] = Field(
+        "32",
+        description="arithmetic of matrix products: float32; TensorFloat-32 (GPUs that have it); bfloat16 with weights, "
+        "losses and optimiser in float32",
+    )
+    compile: bool = Field(
+        False, description="whether torch.compile translates the network; on a CPU it needs a C++ compiler"
+    )
+    devices: int = Field(1, ge=1, le=1024, description="processes per node, each with a device of its own")
+    num_nodes: int = Field(
+        1, ge=1, le=65536, description="nodes; with more than one, start a process per device with srun or torchrun"
+    )
+    validation_interval: int = Field(1, ge=1, le=1_000_000, description="epochs from one validation to the next")
+    checkpoint_epochs: int = Field(50, ge=1, description="epochs after which a checkpoint is written")
+    checkpoint_seconds: float = Field(
+        300.0, ge=0.0, description="seconds after which a checkpoint is written, s; 0 is every step"
+    )
+
+    @model_validator(mode="after")
+    def _check_rates(self) -> Self:
+        if self.min_learning_rate > self.learning_rate:
+            raise ValueError(
+                f"min_learning_rate {self.min_learning_rate:g} is above learning_rate {self.learning_rate:g}"
+            )
+        return self
