@@ -111,7 +111,7 @@ class BenchmarkWorkChain(ProtocolMixin, WorkChain):
         builder.train, builder.validation, builder.seed = train, validation, Int(seed)
         if potential is not None:
             builder.potential = potential
-        fill_benchmark(builder, code, model, inputs, kind, protocol, options)
+        fill_benchmark(builder, code, model, inputs, kind, potential, protocol, options)
         return builder
 
     def _names(self) -> list[str]:
@@ -208,6 +208,7 @@ def fill_benchmark(
     model: str,
     inputs: Mapping[str, Any],
     kind: Kind | None,
+    potential: PotentialData | None,
     protocol: str | None,
     options: Mapping[str, Any] | None,
 ) -> None:
@@ -223,4 +224,4 @@ def fill_benchmark(
         options,
     )
     fill_sample(port["sample"], code, inputs["sample"], options)
-    fill_evaluate(port["evaluate"], code, evaluate, kind, protocol, options)
+    fill_evaluate(port["evaluate"], code, evaluate, kind, potential, protocol, options)

@@ -19,7 +19,7 @@ from .chunks import fill_chunks
 from .jobs import fill_calculation
 from .metrics import SETS, MetricsWorkChain
 from .protocols import ProtocolMixin, merge
-from .relax import RelaxWorkChain
+from .relax import RelaxWorkChain, relax_inputs
 
 #: Kinds that are measured as they were generated: the clean-up of alloys is part of their metrics.
 NOT_RELAXED = ("alloy",)
@@ -164,7 +164,7 @@ class EvaluateWorkChain(ProtocolMixin, WorkChain):
         """
         inputs = cls.get_protocol_inputs(protocol, overrides)
         builder = cls.get_builder()
-        fill_evaluate(builder, code, inputs, kind, protocol, options)
+        fill_evaluate(builder, code, inputs, kind, potential, protocol, options)
         builder.structures = structures
         builder.reference = reference
         if potential is not None:
@@ -247,12 +247,14 @@ def fill_evaluate(
     code: AbstractCode,
     inputs: Mapping[str, Any],
     kind: Kind | None,
+    potential: PotentialData | None,
     protocol: str | None,
     options: Mapping[str, Any] | None,
 ) -> None:
     """Fill a builder's namespace of :class:`EvaluateWorkChain` from its protocol, with the steps that the kind has."""
     metrics = merge(inputs["metrics"], {"parameters": {"kind": kind}} if kind else {})
     fill_chunks(port["metrics"], code, metrics, options)
-    if kind_of(metrics["parameters"]) not in NOT_RELAXED:
+    kind_asked = kind_of(metrics["parameters"])
+    if kind_asked not in NOT_RELAXED:
         fill_calculation(port["postprocess"], code, inputs["postprocess"], options)
-        fill_chunks(port["relax"], code, RelaxWorkChain.get_protocol_inputs(protocol, inputs["relax"]), options)
+        fill_chunks(port["relax"], code, relax_inputs(protocol, inputs["relax"], kind_asked, potential), options)

@@ -8,6 +8,12 @@ from typing import Any
 from aiida.orm import AbstractCode, Dict
 
 from ..calculations.alloys import SampleAlloyCalculation
+from ..calculations.amorphous import (
+    CarveCalculation,
+    MeasureAmorphousCalculation,
+    NetworkCalculation,
+    QuenchCalculation,
+)
 from ..calculations.evaluation import DescribeCalculation, MetricsCalculation
 from ..calculations.generators import SampleGeneratorCalculation
 from ..calculations.potentials import TrainPotentialCalculation
@@ -26,6 +32,30 @@ class SampleAlloyWorkChain(RestartTaskWorkChain):
     """Sample an alloy at one temperature, from checkpoint to checkpoint."""
 
     _process_class = SampleAlloyCalculation
+
+
+class NetworkChunkWorkChain(RestartTaskWorkChain):
+    """Make one chunk of networks by bond switching, from checkpoint to checkpoint."""
+
+    _process_class = NetworkCalculation
+
+
+class QuenchChunkWorkChain(RestartTaskWorkChain):
+    """Quench one chunk of structures from the melt, from checkpoint to checkpoint."""
+
+    _process_class = QuenchCalculation
+
+
+class CarveChunkWorkChain(RestartTaskWorkChain):
+    """Carve one chunk of structures out of a large cell, from checkpoint to checkpoint."""
+
+    _process_class = CarveCalculation
+
+
+class MeasureAmorphousWorkChain(RestartTaskWorkChain):
+    """Measure amorphous structures, from checkpoint to checkpoint."""
+
+    _process_class = MeasureAmorphousCalculation
 
 
 class TrainPotentialWorkChain(RestartTaskWorkChain):

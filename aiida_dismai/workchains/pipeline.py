@@ -82,6 +82,7 @@ class PipelineWorkChain(ProtocolMixin, WorkChain):
             model,
             BenchmarkWorkChain.get_protocol_inputs(protocol, inputs["benchmark"]),
             None,
+            potential,
             protocol,
             options,
         )

@@ -11,8 +11,9 @@ from aiida.orm import AbstractCode, Int
 
 from ..calculations.base import validate_not_empty
 from ..calculations.functions.sets import slice_structures
-from ..calculations.relax import validate_inputs
+from ..calculations.relax import OWN_CALCULATOR, validate_inputs
 from ..data import PotentialData, StructureSetData
+from ..engine.metrics.parameters import Kind
 from .chunks import ChunkedStructuresWorkChain, fill_chunks
 from .jobs import RelaxChunkWorkChain
 from .protocols import ProtocolMixin
@@ -44,6 +45,7 @@ class RelaxWorkChain(ProtocolMixin, ChunkedStructuresWorkChain):
         code: AbstractCode,
         structures: StructureSetData,
         potential: PotentialData | None = None,
+        kind: Kind | None = None,
         protocol: str | None = None,
         overrides: Mapping[str, Any] | None = None,
         options: Mapping[str, Any] | None = None,
@@ -54,11 +56,12 @@ class RelaxWorkChain(ProtocolMixin, ChunkedStructuresWorkChain):
             code: the ``dismai`` code.
             structures: what to relax.
             potential: needed for the calculator ``m3gnet``.
+            kind: ``interface`` or ``amorphous``: the protocol has a calculator of its own for the latter.
             protocol: ``paper``, ``moderate`` or ``demo``.
             overrides: laid over the protocol (``parameters``, ``chunk_size``, ``max_concurrent``, ``options``).
             options: scheduler options of all jobs.
         """
-        inputs = cls.get_protocol_inputs(protocol, overrides)
+        inputs = relax_inputs(protocol, overrides or {}, kind, potential)
         builder = cls.get_builder()
         builder.structures = structures
         if potential is not None:
@@ -79,3 +82,22 @@ class RelaxWorkChain(ProtocolMixin, ChunkedStructuresWorkChain):
         if "potential" in self.inputs:
             inputs.potential = self.inputs.potential
         return inputs
+
+
+def relax_inputs(
+    protocol: str | None, overrides: Mapping[str, Any], kind: str | None, potential: PotentialData | None
+) -> dict[str, Any]:
+    """Return the plain inputs of a relaxation; a trained potential that is given takes the place of the protocol's.
+
+    Args:
+        protocol: ``paper``, ``moderate`` or ``demo``.
+        overrides: laid over it.
+        kind: of the structures.
+        potential: a trained M3GNet, if there is one.
+    """
+    inputs = RelaxWorkChain.get_protocol_inputs(protocol, overrides, kind)
+    if potential is not None and "calculator" not in overrides.get("parameters", {}):
+        parameters = {**inputs["parameters"], "calculator": OWN_CALCULATOR}
+        parameters.pop("calculator_kwargs", None)
+        inputs["parameters"] = parameters
+    return inputs

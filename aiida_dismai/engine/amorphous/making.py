@@ -202,9 +202,7 @@ def potential_energy(parameters: EnergyParameters) -> Callable[[StructureSet], f
 
     def energy(structure: StructureSet) -> float:
         if not made:
-            made.append(
-                make_calculator(parameters.calculator, parameters.calculator_kwargs, None, "cpu", structure)
-            )
+            made.append(make_calculator(parameters.calculator, parameters.calculator_kwargs, None, "cpu", structure))
         atoms = to_ase(structure.without_properties())[0]
         return float(made[0].get_property("energy", atoms))
 

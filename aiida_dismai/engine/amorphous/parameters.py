@@ -10,7 +10,6 @@ from ..parameters import Parameters
 from ..potentials.parameters import known_calculator
 
 
-
 class MeasureParameters(Parameters):
     """How structures are measured.
 
