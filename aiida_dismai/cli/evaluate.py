@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ..report.links import split_name
-from .launch import find_potential, find_split, kind_of_set, kind_option
+from .launch import find_split, kind_of_set, kind_option, relaxed_by
 from .launching import dismai_code, launch_options, reference_input, start, structures_input
 from .profiles import is_file, load_node, load_profile
 
@@ -40,10 +40,9 @@ def evaluate(
     `aiida-dismai report PK`.
     """
     load_profile()
-    kind = kind_of_set(None if is_file(dataset) else dataset, kind)
     reference, default, process = reference_of(dataset)
-    # alloys are not relaxed, whatever else the process of the data set has made
-    relaxed_by = potential or (None if kind == "alloy" else process)
+    kind = kind_of_set(process, kind)
+    found, relaxation = relaxed_by(process, kind, potential)
     start(
         "dismai.evaluate",
         how,
@@ -52,7 +51,8 @@ def evaluate(
         reference=reference,
         validation=structures_input(validation, "validation") if validation else default,
         kind=kind,
-        potential=find_potential(relaxed_by),
+        potential=found,
+        base={"relax": relaxation} if relaxation else None,
     )
 
 

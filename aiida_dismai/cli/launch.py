@@ -94,13 +94,48 @@ def find_split(identifier: str) -> tuple[Any, Any]:
             return train, validation
     raise BadInput(
         f"dataset: {node.process_label}<{node.pk}> has no training and validation sets; give a "
-        "`dismai.dataset.interface` or `dismai.dataset.alloy`, or --train and --validation"
+        "`dismai.dataset.interface`, `.alloy` or `.amorphous`, or --train and --validation"
     )
 
 
 def kind_of_set(dataset: str | None, kind: str | None) -> str | None:
-    """Return the kind that was asked for, or that of a data set by its name: only those of alloys have names."""
-    return "alloy" if kind is None and dataset is not None and split_name(dataset)[1] else kind
+    """Return the kind that was asked for, or that of a data set's process; None where neither says it."""
+    if kind is not None or dataset is None:
+        return kind
+    identifier, name = split_name(dataset)
+    if name:
+        return "alloy"  # only those of alloys have names
+    return "amorphous" if _is_amorphous(load_node(identifier, what="dataset")) else None
+
+
+def _is_amorphous(node: Any) -> bool:
+    return str(getattr(node, "process_type", None) or "").endswith(":dismai.dataset.amorphous")
+
+
+def relaxed_by(dataset: str | None, kind: str | None, potential: str | None) -> tuple[Any, dict[str, Any]]:
+    """Return what generated structures are relaxed with: as those of the data set were, unless another is given.
+
+    Args:
+        dataset: the process of the data set, None without one.
+        kind: of the structures.
+        potential: what the user gave in its place.
+
+    Returns:
+        The trained potential or None, and overrides of the protocol of ``dismai.relax``: amorphous structures are
+        relaxed with a calculator by name, which is taken from the data set.
+
+    Raises:
+        BadInput: there is no such potential.
+    """
+    if potential is not None or dataset is None:
+        return find_potential(potential), {}
+    if kind == "alloy":
+        return None, {}  # not relaxed, whatever else the process has made
+    node = load_node(split_name(dataset)[0], what="dataset")
+    if not _is_amorphous(node):
+        return find_potential(dataset), {}
+    ports = inputs_of(node)
+    return ports.get("potential"), {"parameters": ports["relax"]["job"]["parameters"].get_dict()}
 
 
 @click.group()
@@ -177,6 +212,31 @@ def alloys(how: dict[str, Any], expansion: str | None, seed: int) -> None:
         code=dismai_code(how["code"]),
         seed=seed,
         expansion=expansion_input(expansion) if expansion else None,
+    )
+
+
+@launch.command()
+@click.option(
+    "--route",
+    type=click.Choice(("network", "quench", "carve")),
+    help="How they are made: bond switching, a quench from the melt, or carved out of --large-cell. Without it, the "
+    "protocol's, or carve where a large cell is given.",
+)
+@click.option("--large-cell", metavar="NODE|FILE", help="What to carve from: a structure set, or extxyz, npz, LAMMPS.")
+@seed_option
+@potential_option
+@launch_options
+def amorphous(how: dict[str, Any], route: str | None, large_cell: str | None, seed: int, potential: str | None) -> None:
+    """Make a data set of amorphous silicon: make, relax, measure, split."""
+    load_profile()
+    start(
+        "dismai.dataset.amorphous",
+        how,
+        code=dismai_code(how["code"]),
+        seed=seed,
+        route=route,
+        large_cell=structures_input(large_cell, "large-cell") if large_cell else None,
+        potential=find_potential(potential),
     )
 
 
@@ -263,6 +323,7 @@ def benchmark(
         raise click.UsageError("give --dataset PROCESS, or both --train and --validation")
     load_profile()
     kind = kind_of_set(dataset, kind)
+    found, relaxation = relaxed_by(dataset, kind, potential)
     if dataset is not None:
         sets = find_split(dataset)
     else:
@@ -274,9 +335,10 @@ def benchmark(
         train=sets[0],
         validation=sets[1],
         kind=kind,
-        potential=find_potential(potential or (None if kind == "alloy" else dataset)),
+        potential=found,
         model=model,
         seed=seed,
+        base={"evaluate": {"relax": relaxation}} if relaxation else None,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -244,12 +244,13 @@ def refusals() -> Iterator[None]:
         raise BadInput(" ".join(str(error).split())) from error
 
 
-def start(process: str, how: dict[str, Any], **arguments: Any) -> None:
+def start(process: str, how: dict[str, Any], base: Mapping[str, Any] | None = None, **arguments: Any) -> None:
     """Build the inputs of a workflow and print, run or submit them.
 
     Args:
         process: entry point, for instance ``dismai.evaluate``.
         how: what :func:`launch_options` gathered.
+        base: overrides that the command itself lays over the protocol; the user's come over these.
         arguments: of the workflow's ``get_builder_from_protocol``; those that are None are left out.
 
     Raises:
@@ -261,7 +262,10 @@ def start(process: str, how: dict[str, Any], **arguments: Any) -> None:
     given = {name: value for name, value in arguments.items() if value is not None}
     with refusals():
         builder = workflow.get_builder_from_protocol(
-            **given, protocol=how["protocol"], overrides=how["overrides"], options=scheduler_options(how)
+            **given,
+            protocol=how["protocol"],
+            overrides=_overrides(base, how["overrides"]),
+            options=scheduler_options(how),
         )
         if how["label"]:
             builder.metadata.label = how["label"]
@@ -281,6 +285,15 @@ def start(process: str, how: dict[str, Any], **arguments: Any) -> None:
         _run(builder)
         return
     _submit(builder)
+
+
+def _overrides(base: Mapping[str, Any] | None, file: str | None) -> Any:
+    """Return the user's overrides, a path, or laid over those of the command, a mapping."""
+    from ..workchains.protocols import merge, read_overrides
+
+    if not base:
+        return file
+    return merge(base, read_overrides(file) if file else {})
 
 
 def _run(builder: Any) -> None:

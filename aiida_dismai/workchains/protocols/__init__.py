@@ -45,6 +45,22 @@ def merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
+def read_overrides(file: str | Path) -> Mapping[str, Any]:
+    """Return the overrides in a YAML file.
+
+    Raises:
+        BadInput: unreadable, or no mapping.
+    """
+    path = Path(file)
+    try:
+        content = yaml.safe_load(path.read_text()) or {}
+    except (OSError, yaml.YAMLError) as error:
+        raise BadInput(f"{path}: not readable as YAML ({error})") from error
+    if not isinstance(content, Mapping):
+        raise BadInput(f"{path}: overrides must be a mapping of names to values")
+    return content
+
+
 class ProtocolMixin:
     """Gives a WorkChain its protocols; the class names its file in ``_protocol_file``."""
 
@@ -93,13 +109,7 @@ class ProtocolMixin:
         if overrides is None:
             return inputs
         if not isinstance(overrides, Mapping):
-            path = Path(overrides)
-            try:
-                overrides = yaml.safe_load(path.read_text()) or {}
-            except (OSError, yaml.YAMLError) as error:
-                raise BadInput(f"{path}: not readable as YAML ({error})") from error
-            if not isinstance(overrides, Mapping):
-                raise BadInput(f"{path}: overrides must be a mapping of names to values")
+            overrides = read_overrides(overrides)
         for key in overrides:
             if key not in inputs:
                 raise BadInput(f"{cls.__name__}: unknown override '{key}'{nearest(str(key), inputs)}")
