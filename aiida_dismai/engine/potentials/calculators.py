@@ -1,7 +1,7 @@
-"""ASE calculators by name: our M3GNet, CHGNet, or any other as ``module:factory``.
+"""ASE calculators by name: our M3GNet, CHGNet, potentials of LAMMPS, a GAP, or any other as ``module:factory``.
 
 A second potential architecture needs no change here (see :mod:`.architectures`); a calculator that
-comes with its own weights gets a line in :data:`BUILT_IN`.
+comes with its own weights or takes a potential file gets a line in :data:`BUILT_IN`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from typing import Any, Literal
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
+from numpy.typing import NDArray
 
 from ..errors import BadInput, nearest
 from ..structures import StructureSet
 from ..structures.convert import EV_PER_A3_IN_GPA, to_voigt
 from .folder import TrainedPotential, load_potential
+from .parameters import LAMMPS_CALCULATORS
 
 
 class PotentialCalculator(Calculator):
@@ -64,8 +66,8 @@ class PotentialCalculator(Calculator):
             self.results["stress"] = to_voigt(tensor) / EV_PER_A3_IN_GPA
 
 
-def chgnet(device: str, arguments: Mapping[str, Any]) -> Calculator:
-    """Build CHGNet's own calculator with the weights that its wheel carries.
+def chgnet(device: str, arguments: Mapping[str, Any], numbers: NDArray[np.integer]) -> Calculator:
+    """Build CHGNet's own calculator with the weights that its wheel carries, for any element.
 
     Raises:
         BadInput: chgnet is not installed, or does not take the arguments.
@@ -99,8 +101,34 @@ def chgnet(device: str, arguments: Mapping[str, Any]) -> Calculator:
     return _call("chgnet", ForcesFirst, {"use_device": device, "on_isolated_atoms": "ignore", **arguments})
 
 
-#: Calculators that bring their own weights: called with the device and the keyword arguments.
-BUILT_IN: dict[str, Callable[[str, Mapping[str, Any]], Calculator]] = {"chgnet": chgnet}
+def _lammps(name: str) -> Callable[[str, Mapping[str, Any], NDArray[np.integer]], Any]:
+    """Return what builds the calculator of a potential of LAMMPS; see :mod:`.lammps_potentials`."""
+
+    def build(device: str, arguments: Mapping[str, Any], numbers: NDArray[np.integer]) -> Any:
+        from .lammps import LammpsCalculator
+        from .lammps_potentials import pair_potential
+
+        potential = pair_potential(name, arguments)
+        potential.require_known(numbers.tolist(), "relax")
+        return LammpsCalculator(potential)
+
+    return build
+
+
+def _gap(device: str, arguments: Mapping[str, Any], numbers: NDArray[np.integer]) -> Any:
+    """Build the calculator of a GAP; see :mod:`.gap`."""
+    from .gap import gap
+
+    return gap(arguments, numbers.tolist())
+
+
+#: Calculators that bring their own weights or read a potential file: called with the device, the keyword arguments and
+#: the atomic numbers that will be computed, ``(n,)``.
+BUILT_IN: dict[str, Callable[[str, Mapping[str, Any], NDArray[np.integer]], Any]] = {
+    "chgnet": chgnet,
+    **{name: _lammps(name) for name in LAMMPS_CALCULATORS},
+    "gap": _gap,
+}
 
 
 def make_calculator(
@@ -125,7 +153,7 @@ def make_calculator(
         if potential is None:
             raise BadInput(
                 "relax: calculator 'm3gnet' needs the input 'potential', the folder that potential.train wrote; "
-                "without one, choose calculator 'chgnet' or 'module:factory'"
+                "without one, choose calculator 'edip' (silicon), 'chgnet' or 'module:factory'"
             )
         if arguments:
             raise BadInput(f"relax: calculator 'm3gnet' takes no calculator_kwargs ({', '.join(sorted(arguments))})")
@@ -135,7 +163,7 @@ def make_calculator(
     if potential is not None:
         raise BadInput(f"relax: the input 'potential' is given, but calculator '{name}' does not use it; drop one")
     if name in BUILT_IN:
-        return BUILT_IN[name](device, arguments)
+        return BUILT_IN[name](device, arguments, structures.numbers)
     module, _, attribute = name.partition(":")
     try:
         factory = getattr(importlib.import_module(module), attribute)

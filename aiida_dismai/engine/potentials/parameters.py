@@ -10,8 +10,10 @@ from pydantic import Field, field_validator, model_validator
 from ..errors import nearest
 from ..parameters import Parameters
 
+#: Calculators of LAMMPS: silicon by the name of the potential, and any other by its file.
+LAMMPS_CALCULATORS = ("edip", "sw", "sw_vink", "tersoff", "lammps")
 #: Calculators with a name of their own; any other is ``module:factory``.
-CALCULATORS = ("m3gnet", "chgnet", "edip", "sw", "tersoff", "lammps", "gap")
+CALCULATORS = ("m3gnet", "chgnet", *LAMMPS_CALCULATORS, "gap")
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -112,10 +114,13 @@ class RelaxParameters(Parameters):
 
     calculator: str = Field(
         "m3gnet",
-        description="'m3gnet' (needs the input 'potential'), 'chgnet', or 'module:factory' of an ASE calculator",
+        description="'m3gnet' (needs the input 'potential'), 'chgnet', a potential of LAMMPS ('edip', 'sw', 'sw_vink' or "
+        "'tersoff' for silicon, 'lammps' with pair_style, file and elements), 'gap' with param_filename, or "
+        "'module:factory' of an ASE calculator",
     )
     calculator_kwargs: dict[str, Any] = Field(
-        default_factory=dict, description="keyword arguments of the calculator ('chgnet' and 'module:factory')"
+        default_factory=dict,
+        description="keyword arguments of the calculator ('chgnet', 'lammps', 'gap' and 'module:factory')",
     )
     optimizer: Literal["SciPyFminCG", "FIRE", "BFGS", "LBFGS"] = Field(
         "SciPyFminCG", description="optimiser, by ASE's name; the paper's is SciPyFminCG"

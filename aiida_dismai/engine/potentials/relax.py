@@ -7,6 +7,7 @@ import json
 import math
 import time
 import zipfile
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,8 @@ def run(context: Context, parameters: RelaxParameters) -> dict[str, Any]:
     Returns:
         ``n_structures``, ``n_converged``, ``n_not_converged`` (ran out of steps), ``n_failed`` (these three add
         up), ``failures`` (reason → count), ``mean_steps`` (over the converged), ``n_resumed``,
-        ``dropped_properties`` and ``seconds_per_structure``.
+        ``dropped_properties``, ``seconds_per_structure`` and, for a calculator that reads one, ``potential_file``
+        (``name`` and ``sha256``).
 
     Raises:
         BadInput: structures, calculator or checkpoint that do not fit.
@@ -50,7 +52,8 @@ def run(context: Context, parameters: RelaxParameters) -> dict[str, Any]:
     structures = load_structures(context.inputs["structures"]).require(WHERE)
     potential = context.inputs.get("potential")
     calculator = make_calculator(parameters.calculator, parameters.calculator_kwargs, potential, device, structures)
-    store = Store(context.checkpoint, _key(structures, parameters, potential))
+    potential_file = getattr(calculator, "potential_file", None)
+    store = Store(context.checkpoint, _key(structures, parameters, potential, potential_file))
 
     outcomes: dict[int, Outcome] = store.finished()
     resumed = len(outcomes)
@@ -75,6 +78,8 @@ def run(context: Context, parameters: RelaxParameters) -> dict[str, Any]:
         )
     relaxed, results = collect(structures, [outcomes[i] for i in range(n)])
     write_npz(relaxed, context.folder / "structures.npz")
+    if potential_file is not None:
+        results["potential_file"] = potential_file
     return results | {"n_resumed": resumed, "device": device}
 
 
@@ -119,10 +124,17 @@ def _relax(
     return outcome
 
 
-def _key(structures: StructureSet, parameters: RelaxParameters, potential: Path | None) -> str:
+def _key(
+    structures: StructureSet,
+    parameters: RelaxParameters,
+    potential: Path | None,
+    potential_file: Mapping[str, str] | None = None,
+) -> str:
     """Return what identifies a relaxation: structures, potential, and the parameters that decide its course."""
     decisive = parameters.model_dump(exclude={"device", "threads"})
     weights = hashlib.sha256((potential / CONFIG).read_bytes()).hexdigest() if potential else None
+    if potential_file is not None:
+        weights = potential_file["sha256"]
     return hashlib.sha256(json.dumps([structures.content_hash, decisive, weights], sort_keys=True).encode()).hexdigest()
 
 
