@@ -56,7 +56,7 @@ TASKS = (
     Task(
         "amorphous.measure",
         "coordination, angles, radial distribution, rings and density of amorphous structures",
-        parameters=E_ + "amorphous.measuring.parameters:MeasuringParameters",
+        parameters=E_ + "amorphous.measuring.parameters:MeasureTaskParameters",
         function=E_ + "amorphous.measuring.run:run",
         inputs={"structures": ("structures to measure", True)},
         outputs=("measures.npz",),

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..engine.errors import BadInput
 from .alloys import AlloySet, read_sets
+from .amorphous import AmorphousSet, read_set
 from .links import inputs_of, outputs_of
 from .stages import Tree, read_tree
 
@@ -67,6 +68,7 @@ class Report:
         models: one entry each.
         dataset: counts, E_cut, split, nodes; empty without.
         alloys: data sets of an alloy: all that a process has made, or the one that a benchmark was given.
+        amorphous: data set of amorphous silicon: what a process has made, or what a benchmark was given.
         potential: test-set errors and what it was trained on; empty without.
         labels: what DFT did; empty without.
         arrays: ``potential_curves``, ``potential_parity``, ``dataset_energies`` (eV/atom), ``interface_energies``
@@ -81,6 +83,7 @@ class Report:
     models: list[Model] = field(default_factory=list)
     dataset: dict[str, Any] = field(default_factory=dict)
     alloys: list[AlloySet] = field(default_factory=list)
+    amorphous: AmorphousSet | None = None
     potential: dict[str, Any] = field(default_factory=dict)
     labels: dict[str, Any] = field(default_factory=dict)
     arrays: dict[str, Any] = field(default_factory=dict)
@@ -134,7 +137,9 @@ def collect(node: Any) -> Report:
         _add_dataset(report, made)
         _add_potential(report, made)
     report.alloys = read_sets(outputs) or _alloy_of(node)
-    if not (report.models or report.dataset or report.alloys or report.labels) and node.is_finished_ok:
+    report.amorphous = read_set(outputs, inputs_of(node)) or _amorphous_of(node)
+    shown = report.models or report.dataset or report.alloys or report.amorphous or report.labels
+    if not shown and node.is_finished_ok:
         raise BadInput(
             f"{node.process_label}<{node.pk}> has nothing to report on; give a benchmark, a pipeline, an evaluation "
             "or a data set"
@@ -180,15 +185,24 @@ def _source_of(node: Any) -> dict[str, Any]:
     return {}
 
 
-def _alloy_of(node: Any) -> list[AlloySet]:
-    """Return the data set of an alloy whose training set ``node`` was given; none if it is of no such set."""
+def _maker_of(node: Any) -> tuple[Any, Any]:
+    """Return the training set that ``node`` was given, and the process that made the data set; None for unknown."""
     inputs = inputs_of(node)
     chosen = inputs.get("train", inputs.get("reference"))
     creator = getattr(chosen, "creator", None)
-    if chosen is None or creator is None or creator.caller is None:
-        return []
-    ports = outputs_of(creator.caller)
-    sets = ports.get("datasets")
+    return chosen, None if creator is None else creator.caller
+
+
+def _amorphous_of(node: Any) -> AmorphousSet | None:
+    """Return the data set of amorphous silicon whose training set ``node`` was given; None if it is of no such set."""
+    _, maker = _maker_of(node)
+    return None if maker is None else read_set(outputs_of(maker), inputs_of(maker))
+
+
+def _alloy_of(node: Any) -> list[AlloySet]:
+    """Return the data set of an alloy whose training set ``node`` was given; none if it is of no such set."""
+    chosen, maker = _maker_of(node)
+    sets = {} if maker is None else outputs_of(maker).get("datasets")
     if not isinstance(sets, dict):
         return []
     own = {name: nodes for name, nodes in sets.items() if "train" in nodes and nodes["train"].pk == chosen.pk}
@@ -320,7 +334,7 @@ def smaller_than_paper(report: Report) -> list[str]:
     sizes: dict[str, Any] = {
         "labelled_structures": report.labels.get("labelled_structures"),
         "labelled_steps": report.labels.get("labelled_steps"),
-        "dataset": min((one.summary["kept"] for one in report.alloys), default=report.dataset.get("structures")),
+        "dataset": min((one.summary["kept"] for one in report.alloys), default=_size_of_dataset(report)),
         "n_models": report.summary.get("n_models") if any(model.training for model in report.models) else None,
         "generated": min((number for number in generated if number is not None), default=None),
     }
@@ -331,3 +345,7 @@ def smaller_than_paper(report: Report) -> list[str]:
         epochs = [model.training["epochs"] for model in report.models if model.training.get("model") == kind]
         wanted.append((min(epochs), *of_kind[kind]))
     return [f"{size} {what} ({paper})" for size, paper, what in wanted if size is not None and size < paper]
+
+
+def _size_of_dataset(report: Report) -> Any:
+    return report.dataset.get("structures") if report.amorphous is None else report.amorphous.n_structures

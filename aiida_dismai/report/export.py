@@ -42,6 +42,9 @@ def to_dict(report: Report) -> dict[str, Any]:
         }
         for one in report.alloys
     ]
+    content["amorphous"] = report.amorphous and {
+        name: getattr(report.amorphous, name) for name in ("route", "measures", "rounds", "split", "nodes")
+    }
     content["stages"] = [asdict(stage) for stage in report.tree.stages.values()]
     content["losses"] = report.tree.losses
     content["versions"] = report.tree.versions

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..engine.files import write_atomically
-from . import alloys, kind_plots, plots
+from . import alloys, amorphous, kind_plots, plots
 from .collect import MAIN_MEASURE, MEASURES, Report
 from .details import detail_tables
 from .numbers import number
@@ -55,6 +55,9 @@ def page(report: Report) -> str:
         dataset=dataset_rows(report) if report.dataset else [],
         alloy_columns=alloys.COLUMNS,
         alloy_rows=alloys.rows(report.alloys),
+        amorphous_columns=amorphous.COLUMNS,
+        amorphous_rows=amorphous.rows(report.amorphous) if report.amorphous else [],
+        amorphous_origin=amorphous.origin(report.amorphous) if report.amorphous else "",
         potential=potential_rows(report) if report.potential else [],
         sections=sections(report),
         plotly=_script(),
@@ -94,6 +97,15 @@ def headline(report: Report) -> list[tuple[str, str, str]]:
             f"of {one.summary['looked_at']} snapshots · {number(one.summary['passed_percent'], 3)} % pass the filter"
         )
         found.append((str(one.summary["kept"]), f"structures: {one.name}", beside))
+    if report.amorphous is not None and report.amorphous.n_structures:
+        beside = f"of {report.amorphous.looked_at} candidates"
+        found.append((str(report.amorphous.n_structures), "structures in the data set", beside))
+        measures = report.amorphous.measures[""]
+        sigma = measures.get("bond_angle_sigma")
+        if sigma is not None:
+            paper = (measures.get("targets") or {}).get("bond_angle_sigma")
+            beside = f"paper {number(paper, 3)}°" if paper else "of the data set"
+            found.append((f"{number(sigma, 3)}°", "standard deviation of the bond angles", beside))
     if report.potential.get("test_mae_forces") is not None:
         beside = f"energies {report.potential['test_mae_energy']:.2f} meV/atom · test set"
         found.append((f"{report.potential['test_mae_forces']:.1f} meV/Å", "force error of the potential", beside))
@@ -127,7 +139,12 @@ def sections(report: Report) -> list[dict[str, Any]]:
         ("Training of the generative models", [plots.model_curves(report)]),
         (
             "Data set",
-            [plots.interface_energies(report), alloys.energies(report.alloys), *alloys.orders(report.alloys)],
+            [
+                plots.interface_energies(report),
+                alloys.energies(report.alloys),
+                *alloys.orders(report.alloys),
+                *amorphous.figures(report.amorphous),
+            ],
         ),
         (
             "Potential",

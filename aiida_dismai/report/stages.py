@@ -15,6 +15,9 @@ NUMBERED = re.compile(r"(?<!^stage)(_model)?_\d+$")
 #: What tasks count as lost: task → ((entry of its results, what happened), …) and the entry it is counted of.
 LOSSES: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
     "interfaces.build": ("n_structures", (("packing_failures", "could not be packed"),)),
+    "amorphous.network": ("n_requested", (("n_missing", "no attempt passed the gate"),)),
+    "amorphous.quench": ("n_requested", (("n_missing", "no attempt passed the gate"),)),
+    "amorphous.carve": ("n_requested", (("n_missing", "no attempt passed the gate"),)),
     "relax": ("n_structures", (("n_not_converged", "ran out of steps"), ("n_failed", "failed in the relaxation"))),
     "generator.sample": ("n_requested", (("n_nonfinite", "NaN or infinite coordinates"),)),
     "postprocess": (

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ..cli.console import table
-from . import alloys
+from . import alloys, amorphous
 from .collect import MEASURES, Report
 from .details import detail_tables
 from .numbers import number
@@ -190,6 +190,10 @@ def render(report: Report) -> Iterator[Any]:
         yield table("data set", ("", ""), dataset_rows(report))
     if report.alloys:
         yield table("data sets", alloys.COLUMNS, alloys.rows(report.alloys), numeric=range(1, len(alloys.COLUMNS)))
+    if report.amorphous is not None:
+        heads = amorphous.COLUMNS
+        yield table("data set", heads, amorphous.rows(report.amorphous), numeric=range(1, len(heads)))
+        yield Text(amorphous.origin(report.amorphous) + "\n", style="dim")
     if report.labels:
         yield table(
             "DFT relaxations", ("", ""), [(key.replace("_", " "), number(item)) for key, item in report.labels.items()]

@@ -1,0 +1,197 @@
+"""The data set of amorphous silicon: its measures beside the paper's, and the distributions that they summarise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .charts import COLOURS, DATA, new_figure
+from .numbers import number
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+#: Headings of the table; the columns are the stages of the data set.
+COLUMNS = ("", "as made", "relaxed (data set)", "paper, read off its figures")
+#: Stages: prefix of the outputs → name and colour.
+STAGES = {"made_": ("as made", COLOURS[1]), "": ("relaxed (data set)", DATA)}
+
+
+@dataclass
+class AmorphousSet:
+    """A data set of amorphous silicon.
+
+    Attributes:
+        route: how it was made: ``network``, ``quench`` or ``carve``.
+        measures: results of ``amorphous.measure`` by stage (``made_`` and empty).
+        distributions: the arrays of ``measures.npz`` by stage.
+        rounds: what became of the candidates, round by round.
+        split: ``train``, ``validation`` (indices) and ``seed``; empty without.
+        nodes: PKs by output.
+    """
+
+    route: str
+    measures: dict[str, dict[str, Any]] = field(default_factory=dict)
+    distributions: dict[str, dict[str, NDArray[Any]]] = field(default_factory=dict)
+    rounds: list[dict[str, Any]] = field(default_factory=list)
+    split: dict[str, Any] = field(default_factory=dict)
+    nodes: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def n_structures(self) -> int:
+        """How many structures the data set has."""
+        return int(self.measures.get("", {}).get("n_structures", 0))
+
+    @property
+    def looked_at(self) -> int:
+        """How many candidates were made and relaxed."""
+        return sum(int(entry["looked_at"]) for entry in self.rounds)
+
+    @property
+    def rejected(self) -> dict[str, int]:
+        """Why candidates are not in the data set: reason → count."""
+        found: dict[str, int] = {}
+        for entry in self.rounds:
+            for reason, count in entry["rejected"].items():
+                found[reason] = found.get(reason, 0) + int(count)
+        return found
+
+
+def read_set(outputs: dict[str, Any], inputs: dict[str, Any]) -> AmorphousSet | None:
+    """Return the data set that a process has made; None if it has made none of amorphous silicon."""
+    if "made_measures" not in outputs:
+        return None
+    route = next((name for name in ("network", "quench", "carve") if inputs.get(name)), "")
+    found = AmorphousSet(route)
+    for stage in STAGES:
+        if f"{stage}measures" in outputs:
+            found.measures[stage] = outputs[f"{stage}measures"].get_dict()
+            arrays = outputs[f"{stage}distributions"]
+            found.distributions[stage] = {name: arrays.get_array(name) for name in arrays.get_arraynames()}
+    rounds = outputs.get("rounds", {})
+    found.rounds = [rounds[name].get_dict() for name in sorted(rounds, key=lambda name: int(name.rpartition("_")[2]))]
+    found.split = outputs["split"].get_dict() if "split" in outputs else {}
+    named = ("made", "candidates", "dataset", "train", "validation")
+    found.nodes = {name: outputs[name].pk for name in named if name in outputs}
+    return found
+
+
+def rows(one: AmorphousSet) -> list[tuple[str, ...]]:
+    """Return the measures of the set before and after its relaxation, beside the paper's; a cell may be empty."""
+    return [(name, *(text or "" for text in cells)) for name, *cells in _rows(one)]
+
+
+def _rows(one: AmorphousSet) -> Iterator[tuple[Any, ...]]:
+    stages = [one.measures.get(stage, {}) for stage in STAGES]
+    targets = next((entry["targets"] for entry in stages if entry.get("targets")), {})
+    sides = [*stages, targets]
+    yield "structures", *(number(entry.get("n_structures")) for entry in stages), "1500"
+    coordination = [entry.get("coordination_percent") or {} for entry in sides]
+    known = sorted({cn for entry in stages for cn in entry.get("coordination_percent") or {}}, key=int)
+    for cn in known:
+        yield f"CN {cn}, % of the atoms", *(number(entry.get(cn, 0.0), 3) if entry else None for entry in coordination)
+    cutoff = [entry.get("coordination_within_cutoff_percent") or {} for entry in stages]
+    yield "four atoms within 2.85 Å, %", *(number(entry.get("4"), 3) for entry in cutoff), None
+    for name, what in (
+        ("tetrahedral_percent", "tetrahedral motif, %"),
+        ("bond_angle_mean", "bond angle, mean, degrees"),
+        ("bond_angle_peak", "bond angle, peak, degrees"),
+        ("bond_angle_sigma", "bond angle, standard deviation, degrees"),
+    ):
+        yield what, *(number(entry.get(name), 4) for entry in sides)
+    for name, what in (("position", "first peak of g(r), Å"), ("height", "its height")):
+        yield what, *(number((entry.get("rdf_peak") or {}).get(name), 3) for entry in sides)
+    for size in sorted({size for entry in stages for size in entry.get("rings_per_atom") or {}}, key=int):
+        cells = [(entry.get("rings_per_atom") or {}).get(size) for entry in stages]
+        if any(cells):
+            yield f"rings of {size} per atom", *(number(cell, 3) for cell in cells), None
+    yield "crystalline surrounding, % of the atoms", *(number(e.get("crystalline_percent"), 3) for e in stages), None
+    yield "density, g/cm³", *(number(entry.get("density"), 4) for entry in sides)
+    yield "shortest distance, Å", *(number(entry.get("shortest_distance"), 3) for entry in stages), None
+    yield "energy, eV/atom", *(number(entry.get("energy_per_atom"), 5) for entry in stages), None
+
+
+def origin(one: AmorphousSet) -> str:
+    """Say how the set was made and what became of the candidates."""
+    routes = {"network": "bond switching", "quench": "a quench from the melt", "carve": "carving a large cell"}
+    text = f"made by {routes.get(one.route, 'an unknown route')}; {one.looked_at} candidates"
+    if one.rejected:
+        text += ", not taken: " + ", ".join(f"{count} {reason}" for reason, count in sorted(one.rejected.items()))
+    if one.split:
+        text += f"; {len(one.split['train'])} for training, {len(one.split['validation'])} for validation"
+    return text
+
+
+def figures(one: AmorphousSet | None) -> list[Figure | None]:
+    """Draw the radial distribution, the bond angles, the rings and the angles' deviation of single structures."""
+    if one is None:
+        return []
+    curves = [_curve(one, *what) for what in _CURVES]
+    return [*curves, _counted(one, "rings_per_atom", "Rings", "atoms in the ring", "rings per atom"), _sigmas(one)]
+
+
+_CURVES = (
+    ("rdf", "rdf_r", 1.0, "Radial distribution of the data set", "distance, Å", "g(r)", ("rdf_peak", "position")),
+    (
+        "angles",
+        "angles_degrees",
+        100.0,
+        "Bond angles of the data set",
+        "angle, degrees",
+        "share of the bond angles, %",
+        ("bond_angle_peak",),
+    ),
+)
+
+
+def _curve(
+    one: AmorphousSet, name: str, axis: str, scale: float, title: str, x: str, y: str, target: tuple[str, ...]
+) -> Figure:
+    import plotly.graph_objects as go
+
+    figure = new_figure(title, x, y)
+    for stage, (label, shade) in STAGES.items():
+        arrays = one.distributions.get(stage)
+        if arrays is not None:
+            line = {"color": shade, "width": 2}
+            figure.add_trace(go.Scatter(x=arrays[axis], y=scale * arrays[name], name=label, mode="lines", line=line))
+    paper = one.measures.get("", one.measures.get("made_", {})).get("targets") or {}
+    for key in target:
+        paper = (paper or {}).get(key)
+    if paper is not None:
+        line = {"color": "#8a2be2", "dash": "dot", "width": 1.5}
+        figure.add_vline(x=paper, line=line, annotation_text="paper")
+    return figure
+
+
+def _counted(one: AmorphousSet, name: str, title: str, x: str, y: str) -> Figure:
+    import plotly.graph_objects as go
+
+    figure = new_figure(title, x, y)
+    for stage, (label, shade) in STAGES.items():
+        counts = one.measures.get(stage, {}).get(name) or {}
+        keys = sorted(counts, key=int)
+        if keys:
+            figure.add_trace(go.Bar(x=keys, y=[counts[key] for key in keys], name=label, marker_color=shade))
+    figure.update_layout(barmode="group", bargap=0.25)
+    return figure
+
+
+def _sigmas(one: AmorphousSet) -> Figure | None:
+    from .charts import add_histograms
+
+    groups = []
+    for stage, (label, shade) in STAGES.items():
+        values = np.asarray(one.distributions.get(stage, {}).get("bond_angle_sigma", []), dtype=float)
+        values = values[np.isfinite(values)]
+        if len(values):
+            groups.append((label, values, shade))
+    if not groups:
+        return None
+    figure = new_figure("Bond angles of single structures", "standard deviation, degrees", "structures, %")
+    add_histograms(figure, groups)
+    return figure
