@@ -44,8 +44,8 @@ class GraphTrainingParameters(Parameters):
     )
     precision: Literal["32", "tf32", "bf16"] = Field(
         "32",
-        description="arithmetic of matrix products: float32; TensorFloat-32 (GPUs that have it); bfloat16 with weights, "
-        "losses and optimiser in float32",
+        description="matrix products in float32, TensorFloat-32 (GPUs that have it) or bfloat16; weights, "
+        "losses and optimiser are float32 always",
     )
     compile: bool = Field(
         False, description="whether torch.compile translates the network; on a CPU it needs a C++ compiler"
