@@ -27,6 +27,8 @@ SUBMITTED = {
     "alloy_benchmark": "BenchmarkWorkChain",
     "alloy_dataset": "AlloyDatasetWorkChain",
     "alloy_file": "EvaluateWorkChain",
+    "amorphous_benchmark": "BenchmarkWorkChain",
+    "amorphous_dataset": "AmorphousDatasetWorkChain",
     "benchmark_model": "BenchmarkWorkChain",
     "evaluate_file": "EvaluateWorkChain",
     "label_with_vasp": "LabelWorkChain",
@@ -39,7 +41,7 @@ SUBMITTED = {
     "whole_pipeline": "PipelineWorkChain",
 }
 #: Examples that need nothing of an earlier run.
-FIRST = {"alloy_dataset", "make_dataset", "make_interfaces", "whole_pipeline"}
+FIRST = {"alloy_dataset", "amorphous_dataset", "make_dataset", "make_interfaces", "whole_pipeline"}
 
 
 def load(name):
@@ -80,6 +82,15 @@ def filled(aiida_profile, tmp_path_factory):
         for part, n, seed in (("train", 6, first), ("validation", 2, first + 1))
     }
     workflow("dataset.alloy", "AlloyDatasetWorkChain", **alloys)
+    relaxation = {"calculator": "edip", "fmax": 0.02}
+    amorphous = handnodes.process(
+        orm.WorkChainNode,
+        "aiida.workflows:dismai.dataset.amorphous",
+        "AmorphousDatasetWorkChain",
+        {"relax__job__parameters": orm.Dict(relaxation)},
+    )
+    sets = {part: StructureSetData(handnodes.structures(n, n)).store() for part, n in (("train", 6), ("validation", 2))}
+    handnodes.finish(amorphous, sets)
     workflow("label", "LabelWorkChain", labelled=StructureSetData(labelled))
     workflow("potential", "PotentialWorkChain", potential=potential)
     return workflow(
@@ -185,6 +196,28 @@ def test_an_alloy_file_given_is_what_is_measured(filled, monkeypatch, tmp_path):
     assert builders[0].structures.label == "mine.extxyz"
     assert builders[0].metrics.job.parameters["alloy"]["align"] == "auto"
     assert builders[0].validation.uuid != builders[0].reference.uuid
+
+
+def test_what_is_generated_is_relaxed_as_the_amorphous_data_set_was(filled, monkeypatch):
+    builders = []
+    namespace = load("amorphous_benchmark")
+    namespace["submit"] = lambda builder: builders.append(builder) or filled
+    monkeypatch.setattr(sys, "argv", ["examples/amorphous_benchmark.py", "resample"])
+    namespace["main"]()
+    relaxation = builders[0].evaluate.relax.job.parameters
+    assert (relaxation["calculator"], relaxation["fmax"]) == ("edip", 0.02)
+    assert builders[0].generator.parameters["model"] == "resample"
+
+
+def test_a_large_cell_given_is_what_is_carved(filled, monkeypatch, tmp_path):
+    StructureSetData(handnodes.structures(1, 9)).to_extxyz(tmp_path / "large.extxyz")
+    builders = []
+    namespace = load("amorphous_dataset")
+    namespace["submit"] = lambda builder: builders.append(builder) or filled
+    monkeypatch.setattr(sys, "argv", ["examples/amorphous_dataset.py", str(tmp_path / "large.extxyz")])
+    namespace["main"]()
+    assert builders[0].carve.structures.label == "large.extxyz"
+    assert not builders[0].network.job
 
 
 def test_a_file_given_is_what_is_evaluated(filled, monkeypatch, tmp_path):

@@ -21,11 +21,14 @@ from ..metrics import angles, rdf
 from ..metrics.fingerprints import motif_labels
 from ..metrics.kinds.amorphous import AmorphousKind
 from ..metrics.motifs import motif_cn
+from ..metrics.pairs import usable
 from ..metrics.parameters import DescribeParameters
 from ..metrics.records import NotAnalysed
 from ..structures import StructureSet
 from .bonds import bonds_within
+from .crystallinity import crystalline
 from .parameters import MeasureParameters
+from .rings import ring_counts
 from .targets import ELEMENT, TARGETS
 
 #: One u/Å³ in g/cm³ (CODATA 2018).
@@ -138,13 +141,10 @@ def density(structure: StructureSet) -> float | None:
 
 def _within_cutoff(structure: StructureSet, parameters: MeasureParameters) -> dict[str, Any]:
     """Measure what follows from the pairs within the cutoff."""
-    from .crystallinity import crystalline
-    from .rings import ring_counts
-
-    bonds = bonds_within(structure, parameters.bond_cutoff)
+    bonds = bonds_within(_wrapped(structure), parameters.bond_cutoff)
     n = len(structure.numbers)
     rings = ring_counts(bonds.start, bonds.neighbour, bonds.image, parameters.largest_ring)
-    surroundings = crystalline(structure, bonds.start, bonds.neighbour, bonds.vectors)
+    surroundings = crystalline(bonds.start, bonds.neighbour, bonds.vectors)
     shortest = float(bonds.lengths.min()) if len(bonds.lengths) else structure.closest_pair(0)
     return {
         "shortest_distance": shortest if np.isfinite(shortest) else None,
@@ -152,6 +152,15 @@ def _within_cutoff(structure: StructureSet, parameters: MeasureParameters) -> di
         "rings_per_atom": {str(size): int(rings[size]) / n for size in range(3, parameters.largest_ring + 1)},
         "crystalline_percent": 100 * float(np.mean(surroundings > 0)),
     }
+
+
+def _wrapped(structure: StructureSet) -> StructureSet:
+    """Return the structure with its atoms in the cell: few lattice translations keep the search for rings small."""
+    cell = structure.cells[0]
+    if not usable(structure.positions, cell):
+        raise NotAnalysed("NaN or absurd coordinates, or a cell without volume")
+    fractional = structure.positions @ np.linalg.inv(cell)
+    return structure.with_positions(structure.positions - (np.floor(fractional) * structure.pbc[0]) @ cell)
 
 
 @cache
