@@ -82,12 +82,20 @@ def structure_of(counts: Tensor, n_atoms: int | None = None) -> Tensor:
 
 def to_cartesian(fractional: Tensor, cells: Tensor, structure: Tensor) -> Tensor:
     """Return Cartesian coordinates, Å, ``(N, 3)``, for fractional ones in the cells of their structures."""
-    return torch.einsum("ni,nij->nj", fractional, cells[structure])
+    return apply_rows(fractional, cells[structure])
 
 
 def to_fractional(positions: Tensor, cells: Tensor, structure: Tensor) -> Tensor:
     """Return fractional coordinates in [0, 1), ``(N, 3)``, for Cartesian ones, Å."""
-    return torch.einsum("ni,nij->nj", positions, torch.linalg.inv(cells)[structure]).remainder(1.0)
+    return apply_rows(positions, torch.linalg.inv_ex(cells)[0][structure]).remainder(1.0)
+
+
+def apply_rows(vectors: Tensor, matrices: Tensor) -> Tensor:
+    """Return vector · matrix, ``(M, 3)``, for ``(M, 3)`` and ``(M, 3, 3)``.
+
+    Written out, because a matrix product may be made with fewer digits (TF32, bfloat16), which geometry cannot bear.
+    """
+    return (vectors[:, :, None] * matrices).sum(dim=1)
 
 
 def fractional_of(structures: StructureSet) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .batch import structure_of
+from .batch import apply_rows, structure_of
 
 #: Å; atoms nearer than this are on top of each other: between them there is no direction, hence no edge (the published
 #: codes drop the square of it, 1e-4 Å², as "the same atom").
@@ -21,8 +21,8 @@ COINCIDENT = 0.01
 #: Å; distances that differ by less count as equal when the nearest neighbours are chosen, and the order of the atoms
 #: decides: on a perfect lattice the choice would else hang on the last digits.
 TIE = 1e-4
-#: A cell thinner than this share of the cutoff is searched as if it were so thick: no crystal is, only what an untrained
-#: network says of one.
+#: A cell thinner than this share of the cutoff is searched as if it were so thick: no crystal is, only what an
+#: untrained network says of one.
 THINNEST = 0.1
 #: Pairs of atoms and copies that are compared at once; bounds the memory.
 PAIRS_AT_ONCE = {"cpu": 4_000_000, "cuda": 100_000_000}
@@ -56,7 +56,7 @@ class Edges:
             cells: Å, ``(B, 3, 3)``.
             structure: of each atom, ``(N,)``.
         """
-        shift = torch.einsum("ei,eij->ej", self.image.to(cells.dtype), cells[structure[self.target]])
+        shift = apply_rows(self.image.to(cells.dtype), cells[structure[self.target]])
         return positions[self.source] - positions[self.target] + shift
 
     def to(self, device: str | torch.device) -> Edges:
@@ -66,7 +66,14 @@ class Edges:
 
 
 @torch.no_grad()
-def radius_edges(positions: Tensor, cells: Tensor, counts: Tensor, cutoff: float, max_neighbours: int) -> Edges:
+def radius_edges(
+    positions: Tensor,
+    cells: Tensor,
+    counts: Tensor,
+    cutoff: float,
+    max_neighbours: int,
+    smallest: float = COINCIDENT,
+) -> Edges:
     """Connect every atom with the nearest atoms within a radius.
 
     Args:
@@ -76,6 +83,8 @@ def radius_edges(positions: Tensor, cells: Tensor, counts: Tensor, cutoff: float
         cutoff: radius, Å, inclusive.
         max_neighbours: of each target; what is nearest is kept, of equally near ones (:data:`TIE`) the one with the
             lower index, then the earlier image.
+        smallest: atoms nearer than this have no edge, Å; 0 connects also what is in one place (never an atom with
+            itself).
 
     Returns:
         Edges sorted by target, each target's by distance.
@@ -83,16 +92,18 @@ def radius_edges(positions: Tensor, cells: Tensor, counts: Tensor, cutoff: float
     structure = structure_of(counts, len(positions))
     finite = torch.isfinite(positions).all(dim=1)
     inverse = torch.linalg.inv_ex(cells)[0].nan_to_num(0.0, 0.0, 0.0)
-    fractional = torch.einsum("ni,nij->nj", positions, inverse[structure])
+    fractional = apply_rows(positions, inverse[structure])
     home = fractional.nan_to_num(0.0, 0.0, 0.0).floor()
     inside = (fractional - home).nan_to_num(0.0, 0.0, 0.0)
     atom, copy_image = _copies(inside, inverse, structure, cutoff)
-    wrapped = torch.einsum("ni,nij->nj", inside, cells[structure])
+    wrapped = apply_rows(inside, cells[structure])
     wrapped[~finite] = torch.nan
-    copies = wrapped[atom] + torch.einsum("gi,gij->gj", copy_image, cells[structure[atom]])
+    copies = wrapped[atom] + apply_rows(copy_image, cells[structure[atom]])
 
     n_copies = torch.bincount(structure[atom], minlength=len(counts))
-    target, copy, square = _pairs_within(wrapped, copies, counts, n_copies, cutoff)
+    target, copy, square = _pairs_within(wrapped, copies, counts, n_copies, cutoff, smallest)
+    itself = (atom[copy] == target) & (copy_image[copy] == 0).all(dim=1)
+    target, copy, square = target[~itself], copy[~itself], square[~itself]
     # One sort by target and then by distance: within the bounds of int64 for 10^9 atoms.
     steps = int(cutoff / TIE) + 2
     nearness = (square.sqrt() / TIE).round().to(torch.int64)
@@ -136,9 +147,9 @@ def _copies(inside: Tensor, inverse: Tensor, structure: Tensor, cutoff: float) -
 
 
 def _pairs_within(
-    atoms: Tensor, copies: Tensor, n_atoms: Tensor, n_copies: Tensor, cutoff: float
+    atoms: Tensor, copies: Tensor, n_atoms: Tensor, n_copies: Tensor, cutoff: float, smallest: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Find the pairs of atoms and copies of one structure that are apart by at most the cutoff, and not coincident.
+    """Find the pairs of atoms and copies of one structure whose distance is between the smallest and the cutoff.
 
     Structures are compared several at a time, filled up to the same size with points that are near to nothing.
 
@@ -162,7 +173,7 @@ def _pairs_within(
         square = (a[:, :, None, 0] - c[:, None, :, 0]).square_()
         for axis in (1, 2):
             square += (a[:, :, None, axis] - c[:, None, :, axis]).square_()
-        group, row, column = torch.nonzero((square <= cutoff**2) & (square > COINCIDENT**2), as_tuple=True)
+        group, row, column = torch.nonzero((square <= cutoff**2) & (square >= smallest**2), as_tuple=True)
         atom_start = n_atoms[first:last].cumsum(0) - n_atoms[first:last] + first_atom
         copy_start = n_copies[first:last].cumsum(0) - n_copies[first:last] + first_copy
         found.append((atom_start[group] + row, copy_start[group] + column, square[group, row, column]))
