@@ -18,8 +18,8 @@ class RandomParameters(Parameters):
     sites: Literal["auto", "packing", "lattice"] = Field(
         "auto",
         description="where atoms go: 'packing' anywhere that keeps the distances, 'lattice' in random order on the "
-        "sites that all training structures share (refused where they share none), 'auto' on the lattice where there is "
-        "one and more than one element to put on it, else by packing",
+        "sites that all training structures share (refused where they share none), 'auto' on the lattice where there "
+        "is one and more than one element to put on it, else by packing",
     )
     site_tolerance: float = Field(
         0.5, gt=0, le=2.0, description="atoms up to this far from a site of the first training structure are on it, Å"

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from ....metrics.pairs import close_pairs
 from .contacts import heights
 
+#: No arrangement of equal spheres fills more of space (Kepler).
+DENSEST = np.pi / np.sqrt(18)
 #: Pairs are pushed to this much above their minimum distance: without it the last overlaps shrink for ever.
 OVERSHOOT = 1.01
 #: Pairs up to this much farther apart than their minimum are listed, Å; the list holds until an atom has moved half.
@@ -74,6 +76,8 @@ def pack(
     fractional[order] = _add(points, kinds[order], distances, box.cell, box.pbc, heights(box.cell))
     positions = fractional @ box.cell
     factor = 1.0
+    while factor > _largest_factor(kinds, distances, box):
+        factor -= shrink
     while factor > 0:
         positions, done = _separate(positions, kinds, factor * distances, box, max_sweeps)
         if done:
@@ -81,6 +85,28 @@ def pack(
         factor -= shrink
     fractional = positions @ np.linalg.inv(box.cell)
     return np.asarray(positions - (np.floor(fractional) * (box.pbc & np.isinf(box.width))) @ box.cell)
+
+
+def _largest_factor(kinds: NDArray[np.int64], distances: NDArray[np.float64], box: Box) -> float:
+    """Return a factor on the distances beyond which no packing exists, so that none is looked for.
+
+    Atoms of one element are centres of spheres, and no packing of equal spheres fills more than 74 % of space (Kepler).
+    Between walls half a sphere may stick out on both sides.
+    """
+    largest = np.inf
+    across = heights(box.cell)
+    for kind, count in enumerate(np.bincount(kinds, minlength=len(distances))):
+        diameter = distances[kind, kind]
+        if count < 2 or diameter == 0:
+            continue
+        # in a range widened by a whole diameter the factor is below 1, and then so is what sticks out
+        widths = np.where(np.isinf(box.width), 1.0, box.width + diameter / across)
+        room = abs(float(np.linalg.det(box.cell))) * float(np.prod(widths))
+        bound = (DENSEST * room / (count * np.pi / 6 * diameter**3)) ** (1 / 3)
+        # an atom's own images need not keep the distance: the bound holds where the cell keeps them as far apart
+        if bound * diameter < across[box.pbc].min(initial=np.inf):
+            largest = min(largest, bound)
+    return largest
 
 
 def distance_factor(
@@ -104,7 +130,7 @@ def _separate(
     """Push pairs apart; return the positions and whether no pair is closer than its minimum."""
     if not minimum.any():
         return positions, True
-    inverse = np.linalg.inv(box.cell)
+    inverse = np.asarray(np.linalg.inv(box.cell), dtype=np.float64)
     sweeps = 0
     while sweeps < max_sweeps:
         pairs = close_pairs(positions, box.cell, box.pbc, float(minimum.max()) + SKIN)

@@ -33,7 +33,7 @@ def train(
     Returns:
         No trainable parameters. Weights: the :class:`~.frames.Frames`; ``elements`` ``(k,)``; ``distances`` ``(k, k)``,
         Å, 0 for pairs that no structure has; ``sites`` ``(m, 3)`` fractional, on a lattice only. Curve
-        ``smallest_distance``: of each training structure, Å. Results: ``sites`` (lattice or packing),
+        ``smallest_distance``: of each training structure, Å, NaN for a single atom. Results: ``sites`` (lattice or packing),
         ``minimum_distances`` by pair of elements (Å), ``vacuum_axes``, ``n_atom_lists``, ``n_cells``.
 
     Raises:
@@ -71,7 +71,7 @@ def train(
     return Trained(
         weights=weights,
         trainable_parameters={},
-        curves={"smallest_distance": closest},
+        curves={"smallest_distance": np.where(np.isfinite(closest), closest, np.nan)},
         results={
             "sites": "packing" if sites is None else "lattice",
             "minimum_distances": {

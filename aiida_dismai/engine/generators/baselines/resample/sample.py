@@ -12,6 +12,9 @@ from ....structures import Property, StructureSet
 from ...contract import TrainedGenerator
 from ...seeds import stream
 
+#: What makes up a set of structures, in the order of its constructor.
+ARRAYS = ("numbers", "positions", "cells", "pbc", "offsets")
+
 
 def sample(generator: TrainedGenerator, indices: Sequence[int], seed: int, device: str) -> StructureSet:
     """Give back the structures with these indices; see ``SampleFunction`` for the contract.
@@ -36,15 +39,14 @@ def draw(n: int, indices: Sequence[int], seed: int) -> NDArray[np.int64]:
 
 def _read(generator: TrainedGenerator) -> StructureSet:
     arrays = {name: tensor.cpu().numpy() for name, tensor in generator.weights.items()}
-    region = arrays.pop("region", None)
+    if missing := [name for name in ARRAYS if name not in arrays]:
+        raise BadWeights(f"weights of the model 'resample' lack {', '.join(missing)}; train again")
+    region = {"region": Property(arrays["region"], "atom", "")} if "region" in arrays else {}
     try:
-        held_out = StructureSet(**arrays)
-        if region is not None:
-            held_out = held_out.with_properties({"region": Property(region, "atom", "")})
-    except (BadInput, TypeError) as error:
-        raise BadWeights(
-            f"weights of the model 'resample' are not a set of structures ({error}); train again"
-        ) from error
+        numbers, positions, cells, pbc, offsets = (arrays[name] for name in ARRAYS)
+        held_out = StructureSet(numbers, positions, cells, pbc, offsets, region)
+    except BadInput as error:
+        raise BadWeights(f"weights of the model 'resample' do not fit each other ({error}); train again") from error
     if not len(held_out):
         raise BadWeights("weights of the model 'resample' hold no structure; train again")
     return held_out
