@@ -70,6 +70,13 @@ class Batch:
         )
 
 
+def ranges(starts: Tensor, counts: Tensor) -> Tensor:
+    """Return the numbers from each start on, as many as its count, one after the other."""
+    total = counts.cumsum(0)
+    offsets = torch.repeat_interleave(starts - total + counts, counts)
+    return offsets + torch.arange(len(offsets), device=offsets.device)
+
+
 def structure_of(counts: Tensor, n_atoms: int | None = None) -> Tensor:
     """Return the structure of each atom, ``(N,)``, for ``(B,)`` numbers of atoms.
 

@@ -15,8 +15,10 @@ def scatter_sum(values: Tensor, index: Tensor, size: int) -> Tensor:
         size: number of groups ``G``.
 
     Returns:
-        ``(G, …)``; 0 for a group without rows.
+        ``(G, …)``; 0 for a group without rows. Numbers of half precision are summed, and returned, in float32.
     """
+    if values.dtype in (torch.bfloat16, torch.float16):
+        values = values.float()
     return values.new_zeros((size, *values.shape[1:])).index_add_(0, index, values)
 
 
