@@ -33,8 +33,8 @@ from .targets import ELEMENT, TARGETS
 
 #: One u/Å³ in g/cm³ (CODATA 2018).
 U_PER_A3 = 1.66053906660
-#: The peak of the bond angles is that of their distribution averaged over so many bins of 0.5° [own].
-PEAK_BINS = 9
+#: The peak of the bond angles is that of their distribution smoothed with a bell of so many bins of 0.5° [own].
+PEAK_BINS = 17
 #: Measures with a number of each structure.
 SCALARS = (
     "tetrahedral_percent",
@@ -56,6 +56,7 @@ class Measures:
     Attributes:
         n_atoms: of the structure.
         elements: symbols that occur.
+        bond_cutoff: pairs nearer than this are bonds within the cutoff, Å.
         density: g/cm³.
         energy_per_atom: eV.
         shortest_distance: of two atoms, Å.
@@ -73,6 +74,7 @@ class Measures:
 
     n_atoms: int
     elements: tuple[str, ...]
+    bond_cutoff: float
     density: float | None
     energy_per_atom: float | None
     shortest_distance: float | None = None
@@ -89,8 +91,8 @@ class Measures:
 
     @property
     def rdf_peak(self) -> dict[str, float] | None:
-        """Position (Å) and height of the highest bin of the radial distribution."""
-        return None if self.rdf is None else _rdf_peak(self.rdf)
+        """Position (Å) and height of the first peak: the highest bin of the radial distribution below the cutoff."""
+        return None if self.rdf is None else _rdf_peak(self.rdf, self.bond_cutoff)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -119,6 +121,7 @@ def measure(structure: StructureSet, parameters: MeasureParameters, energy: floa
     known: dict[str, Any] = {
         "n_atoms": n,
         "elements": tuple(structure.elements),
+        "bond_cutoff": parameters.bond_cutoff,
         "density": density(structure),
         "energy_per_atom": energy / n if energy is not None and n and np.isfinite(energy) else None,
     }
@@ -209,7 +212,7 @@ def summarise(found: Sequence[Measures]) -> dict[str, Any]:
     shortest = [item.shortest_distance for item in found if item.shortest_distance is not None]
     result["shortest_distance"] = min(shortest, default=None)
     average, turned = average_rdf(found), average_angles(found)
-    result["rdf_peak"] = None if average is None else _rdf_peak(average)
+    result["rdf_peak"] = None if average is None else _rdf_peak(average, found[0].bond_cutoff)
     result["bond_angle_peak"] = None if turned is None else _angle_peak(turned)
     result["not_analysed"] = dict(Counter(_reason(item.failure) for item in found if item.failure))
     result["per_structure"] = {
@@ -232,13 +235,13 @@ def average_angles(found: Sequence[Measures]) -> NDArray[np.float64] | None:
     return np.mean(known, axis=0) if known else None
 
 
-def _rdf_peak(values: NDArray[np.float64]) -> dict[str, float]:
-    highest = int(np.argmax(values))
+def _rdf_peak(values: NDArray[np.float64], cutoff: float) -> dict[str, float]:
+    highest = int(np.argmax(np.where(rdf.bin_centres() < cutoff, values, 0.0)))
     return {"position": float(rdf.bin_centres()[highest]), "height": float(values[highest])}
 
 
 def _angle_peak(values: NDArray[np.float64]) -> float:
-    smooth = np.convolve(values, np.ones(PEAK_BINS) / PEAK_BINS, mode="same")
+    smooth = np.convolve(values, np.hanning(PEAK_BINS), mode="same")
     return float(angles.bin_centres()[int(np.argmax(smooth))])
 
 

@@ -1,0 +1,20 @@
+"""Parameters of the task ``amorphous.measure``; imports no torch, no LAMMPS."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from ...parameters import Parameters
+from ..parameters import EnergyParameters, GateParameters, MeasureParameters
+
+
+class MeasureTaskParameters(Parameters):
+    """Measuring a set of structures; nothing is changed or left out, the gate only says what would be."""
+
+    measures: MeasureParameters = Field(default_factory=MeasureParameters, description="how structures are measured")
+    gate: GateParameters = Field(default_factory=GateParameters, description="what is good enough")
+    energies: EnergyParameters | None = Field(
+        None,
+        description="potential of the energies of structures that have no property 'energy' (eV); null: they stay "
+        "unknown",
+    )

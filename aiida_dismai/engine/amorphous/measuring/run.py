@@ -1,0 +1,140 @@
+"""The task ``amorphous.measure``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import BadInput, Unfinished
+from ...metrics import angles, rdf
+from ...metrics.arrays import write_arrays
+from ...structures import StructureSet, StructureStream
+from ...task import Context
+from ..gate import judge
+from ..making import potential_energy
+from ..measures import COUNTED, SCALARS, Measures, average_angles, average_rdf, measure, summarise
+from .parameters import MeasureTaskParameters
+from .store import Store
+
+OUTPUT = "measures.npz"
+
+
+def run(context: Context, parameters: MeasureTaskParameters) -> dict[str, Any]:
+    """Measure every structure and write ``measures.npz``.
+
+    Returns:
+        ``n_structures``, ``n_accepted``, ``rejected`` (reason → count), ``n_resumed``, and the measures of all
+        structures, rejected ones included (:func:`~..measures.summarise`).
+
+    Raises:
+        BadInput: an unreadable or empty file, a calculator that cannot be had, a checkpoint of another run.
+        Unfinished: out of time; what is measured is kept.
+    """
+    started = time.monotonic()
+    path = context.inputs["structures"]
+    stream = StructureStream(path)
+    if not len(stream):
+        raise BadInput(f"{path}: the set of structures is empty")
+    store = Store(context.checkpoint / "measures.jsonl", _key(path, parameters))
+    resumed = len(store.found)
+    try:
+        _measure(context, stream, parameters, store)
+    finally:
+        store.close()
+    rejected = [judge(item, parameters.gate) or "" for item in store.found]
+    write_arrays(context.folder / OUTPUT, collect(store.found, rejected))
+    return {
+        "n_structures": len(store.found),
+        "n_accepted": rejected.count(""),
+        "rejected": dict(Counter(reason for reason in rejected if reason)),
+        "n_resumed": resumed,
+        **summarise(store.found),
+        "timings": {"measure": time.monotonic() - started},
+    }
+
+
+def _key(path: Path, parameters: MeasureTaskParameters) -> str:
+    """Return what a checkpoint has to belong to; the gate judges afterwards and may change."""
+    with path.open("rb") as handle:
+        content = hashlib.file_digest(handle, "sha256").hexdigest()
+    decisive = parameters.model_dump(mode="json", exclude={"gate"})
+    return hashlib.sha256(json.dumps([decisive, content], sort_keys=True).encode()).hexdigest()
+
+
+def _measure(context: Context, stream: StructureStream, parameters: MeasureTaskParameters, store: Store) -> None:
+    """Measure the structures that are not yet in the store."""
+    energy_of = potential_energy(parameters.energies) if parameters.energies else None
+    total, index = len(stream), 0
+    for block in stream.blocks():
+        for structure in block:
+            index += 1
+            if index <= len(store.found):
+                continue
+            if context.out_of_time():
+                raise Unfinished(f"{index - 1} of {total} structures are measured; run again to go on")
+            found = measure(structure, parameters.measures, _energy(structure, energy_of))
+            store.add(found)
+            context.progress(
+                "measure",
+                index,
+                total,
+                bond_angle_sigma=found.bond_angle_sigma,
+                fourfold_percent=found.coordination_percent.get("4"),
+            )
+
+
+def _energy(structure: StructureSet, energy_of: Callable[[StructureSet], float] | None) -> float | None:
+    """Return the energy that a structure has, or what the potential gives; None for nonsense coordinates."""
+    if "energy" in structure.properties:
+        own = float(structure.values("energy")[0])
+        if np.isfinite(own):
+            return own
+    if energy_of is None or not (np.isfinite(structure.positions).all() and np.isfinite(structure.cells).all()):
+        return None
+    return energy_of(structure)
+
+
+def collect(found: list[Measures], rejected: list[str]) -> dict[str, NDArray[Any]]:
+    """Return the arrays of ``measures.npz``.
+
+    ``rdf`` over ``rdf_r`` (Å) and ``angles`` over ``angles_degrees`` are averages of all structures (NaN where no
+    structure could be analysed). By structure: ``accepted``, ``rejected`` (why; empty if not), ``failure`` (why it
+    could not be analysed), ``n_atoms``, ``rdf_peak_position`` (Å), ``rdf_peak_height``, the scalars of
+    :class:`~..measures.Measures`, and ``(n, m)`` ``coordination_percent``, ``coordination_within_cutoff_percent`` and
+    ``rings_per_atom``, each with the numbers of neighbours or sizes of its columns in ``NAME_of``. NaN is not known.
+    """
+    arrays: dict[str, NDArray[Any]] = {
+        "rdf": _or_nan(average_rdf(found), rdf.BINS),
+        "rdf_r": rdf.bin_centres(),
+        "angles": _or_nan(average_angles(found), len(angles.bin_centres())),
+        "angles_degrees": angles.bin_centres(),
+        "accepted": np.array([not reason for reason in rejected]),
+        "rejected": np.array(rejected, dtype=np.str_),
+        "failure": np.array([item.failure for item in found], dtype=np.str_),
+        "n_atoms": np.array([item.n_atoms for item in found]),
+    }
+    peaks = [item.rdf_peak or {"position": np.nan, "height": np.nan} for item in found]
+    for name in ("position", "height"):
+        arrays[f"rdf_peak_{name}"] = np.array([peak[name] for peak in peaks])
+    for name in SCALARS:
+        arrays[name] = np.array([getattr(item, name) for item in found], dtype=float)
+    for name in COUNTED:
+        each: list[dict[str, float]] = [getattr(item, name) for item in found]
+        columns = sorted({int(key) for values in each for key in values})
+        arrays[f"{name}_of"] = np.array(columns, dtype=np.int64)
+        arrays[name] = np.array(
+            [[values.get(str(key), 0.0) if values else np.nan for key in columns] for values in each], dtype=float
+        ).reshape(len(found), len(columns))
+    return arrays
+
+
+def _or_nan(values: NDArray[np.float64] | None, length: int) -> NDArray[np.float64]:
+    return np.full(length, np.nan) if values is None else values
