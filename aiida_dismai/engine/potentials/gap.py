@@ -54,9 +54,7 @@ class GapFile:
             BadInput: it or a file of sparse points is missing, or it is not a GAP.
         """
         if not path.is_file():
-            raise BadInput(
-                f"calculator 'gap': no such potential file: {path}; give param_filename, the path of its XML"
-            )
+            raise BadInput(f"calculator 'gap': no such file: {path}; give param_filename, the path of the XML")
         numbers, sparse, found = set(), [], False
         try:
             # Files with the training set inside are large: element by element.

@@ -114,8 +114,8 @@ class RelaxParameters(Parameters):
 
     calculator: str = Field(
         "m3gnet",
-        description="'m3gnet' (needs the input 'potential'), 'chgnet', a potential of LAMMPS ('edip', 'sw', 'sw_vink' or "
-        "'tersoff' for silicon, 'lammps' with pair_style, file and elements), 'gap' with param_filename, or "
+        description="'m3gnet' (needs the input 'potential'), 'chgnet', a potential of LAMMPS ('edip', 'sw', 'sw_vink' "
+        "or 'tersoff' for silicon, 'lammps' with pair_style, file and elements), 'gap' with param_filename, or "
         "'module:factory' of an ASE calculator",
     )
     calculator_kwargs: dict[str, Any] = Field(
