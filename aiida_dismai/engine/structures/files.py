@@ -13,6 +13,7 @@ from ..errors import BadInput
 from ..files import write_atomically
 from .container import Property, StructureSet
 from .convert import EV_PER_A3_IN_GPA, from_ase
+from .lammps_data import is_lammps_data, read_lammps_data
 
 FORMAT = "dismai-structures"
 VERSION = 1
@@ -160,8 +161,15 @@ def read_extxyz(path: Path | str) -> StructureSet:
     return from_ase(frames)
 
 
-def load_structures(path: Path | str) -> StructureSet:
-    """Read structures by the file's ending: ``.npz``, ``.extxyz``/``.xyz``, or anything ASE reads (cif, POSCAR, …).
+def load_structures(path: Path | str, element: str | None = None) -> StructureSet:
+    """Read structures by the file's ending.
+
+    That is ``.npz``, ``.extxyz``/``.xyz``, LAMMPS data (``.data``, ``.lmp``, ``data.…``), or anything ASE reads (cif,
+    POSCAR, …).
+
+    Args:
+        path: of the file.
+        element: of all atoms of a LAMMPS data file that does not say it.
 
     Raises:
         BadInput: the file cannot be read; the message says why.
@@ -175,6 +183,8 @@ def load_structures(path: Path | str) -> StructureSet:
 
     if not path.is_file():
         raise BadInput(f"{path}: no such file")
+    if is_lammps_data(path):
+        return read_lammps_data(path, element)
     try:
         frames = read(path, index=":")
     except Exception as error:  # ASE raises many types for one meaning

@@ -1,0 +1,71 @@
+"""Parameters of the task ``amorphous.carve``; imports no torch, no LAMMPS."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field, field_validator, model_validator
+
+from ..parameters import MakeParameters
+
+
+class CarveParameters(MakeParameters):
+    """Cubic cells out of a large periodic one.
+
+    The benchmark's authors carve 256-atom cells out of a 100,000-atom network [paper]; how is not known, so the rules
+    for the seams are our own.
+    """
+
+    element: str = Field("Si", description="the only element; also that of LAMMPS data files without masses")
+    n_atoms: int = Field(256, ge=8, le=20_000, description="atoms of a structure, exactly")
+    density: float | None = Field(
+        None,
+        gt=0,
+        le=50,
+        description="of a structure, exactly, g/cm³; windows are cut at the large cell's own density and scaled; "
+        "null keeps that density",
+    )
+    max_overlap: float = Field(
+        0.0,
+        ge=0,
+        le=0.75,
+        description="largest share of atoms that a structure may have in common with any earlier one; 0: all disjoint",
+    )
+    min_distance: float = Field(
+        2.0, gt=0, le=5, description="of two atoms of the large cell that only meet at the seam one is dropped below, Å"
+    )
+    rotate: bool = Field(
+        False,
+        description="windows in random orientations instead of along the cell's axes; needs a cell larger by √3, and "
+        "gives fewer disjoint ones",
+    )
+    placements: int = Field(
+        100, ge=1, le=10_000, description="places tried for each disjoint window; the one with the best seam is taken"
+    )
+    max_edits: float = Field(
+        0.1,
+        ge=0,
+        le=0.5,
+        description="largest share of atoms that may be dropped or added; with more, a window is rejected",
+    )
+    heal: bool = Field(
+        True, description="move the atoms at the seam until its bonds have a sensible length; all others stay"
+    )
+
+    @field_validator("element")
+    @classmethod
+    def _symbol(cls, element: str) -> str:
+        from ase.data import atomic_numbers
+
+        if atomic_numbers.get(element, 0) < 1:
+            raise ValueError(f"no element has the symbol '{element}'")
+        return element
+
+    @model_validator(mode="after")
+    def _distances(self) -> Self:
+        if self.min_distance >= self.measures.bond_cutoff:
+            raise ValueError(
+                f"min_distance ({self.min_distance} Å) must be below measures.bond_cutoff "
+                f"({self.measures.bond_cutoff} Å): no bond could cross the seam"
+            )
+        return self

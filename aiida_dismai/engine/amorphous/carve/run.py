@@ -1,0 +1,114 @@
+"""The task ``amorphous.carve``."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+from ase.data import atomic_numbers
+from numpy.typing import NDArray
+
+from ...structures import StructureSet
+from ...structures.files import load_structures
+from ...task import Context
+from ..bonds import bonds_within
+from ..making import Attempt, Made, Rejected, make_structures
+from .large import LargeCell, look_at
+from .parameters import CarveParameters
+from .plan import Plan
+from .seam import Rules, close
+from .windows import Window, pick
+
+UNITS = {"centre_x": "Å", "centre_y": "Å", "centre_z": "Å", "carved_shortest_distance": "Å"}
+
+
+def run(context: Context, parameters: CarveParameters) -> dict[str, Any]:
+    """Carve structures and write ``structures.npz``.
+
+    Returns:
+        What :func:`~..making.make_structures` gives, and ``large_cells``: of each how many atoms, density (g/cm³), the
+        windows' side (Å), mean bond length (Å) and the share of its atoms with the typical coordination.
+
+    Raises:
+        BadInput: a large cell that cannot be carved (:func:`~.large.look_at`), or more structures than it holds.
+        NothingLeft: no structure passed the gate.
+        Unfinished: out of time; run again to go on.
+    """
+    path = context.inputs["structures"]
+    given = load_structures(path, element=parameters.element)
+    cells = look_at(given, parameters)
+    windows = Plan(cells, parameters, context.required_seed()).windows(parameters.first, parameters.n_structures)
+
+    def make_one(attempt: Attempt) -> Made:
+        attempt.check_time()
+        window = windows[attempt.index - parameters.first]
+        return carve(cells[window.cell], window, attempt.number, parameters)
+
+    key = {"structures": hashlib.sha256(path.read_bytes()).hexdigest()}
+    results = make_structures(context, parameters, key, make_one, "carve")
+    return results | {
+        "large_cells": [_about(cell, parameters) for cell in cells],
+        "largest_overlap": max(window.overlap for window in windows),
+    }
+
+
+def carve(large: LargeCell, window: Window, number: int, parameters: CarveParameters) -> Made:
+    """Cut a window out, make it periodic, and scale it to the density.
+
+    Args:
+        large: the large cell.
+        window: where.
+        number: of the attempt; the first takes the best place, others the next best.
+        parameters: of the task.
+
+    Raises:
+        Rejected: there is no further place, or too many atoms would have to be dropped or added.
+    """
+    if number > len(window.alternatives):
+        raise Rejected("no other place for the window")
+    centre: NDArray[np.float64] = window.alternatives[number - 1] if number else window.centre
+    atoms, inside = pick(large, centre, window.rotation)
+    rules = Rules(
+        parameters.n_atoms,
+        large.side,
+        parameters.measures.bond_cutoff,
+        parameters.min_distance,
+        large.bond_length,
+        large.typical,
+        parameters.heal,
+    )
+    closed = close(inside, large.coordination[atoms], rules, int(parameters.max_edits * parameters.n_atoms))
+    if closed is None:
+        raise Rejected("too many atoms to drop or add at the seam")
+    structure = StructureSet.from_uniform(
+        np.full(parameters.n_atoms, atomic_numbers[parameters.element]),
+        (closed.positions * (large.final / large.side))[None],
+        np.eye(3) * large.final,
+    )
+    numbers: dict[str, float | int] = {
+        "large_cell": large.source,
+        "centre_x": float(centre[0]),
+        "centre_y": float(centre[1]),
+        "centre_z": float(centre[2]),
+        "overlap": window.overlap,
+        "n_removed": closed.n_removed,
+        "n_added": closed.n_added,
+        "n_moved": closed.n_moved,
+        "seam_defects": closed.defects,
+        "carved_shortest_distance": float(bonds_within(structure, 2 * large.bond_length).lengths.min(initial=np.inf)),
+    }
+    return Made(structure, numbers, UNITS)
+
+
+def _about(cell: LargeCell, parameters: CarveParameters) -> dict[str, Any]:
+    own = float(np.mean(cell.coordination == cell.typical))
+    return {
+        "n_atoms": len(cell.positions),
+        "n_disjoint": 0 if parameters.rotate else int(np.prod(cell.fits)),
+        "window_side": cell.side,
+        "structure_side": cell.final,
+        "bond_length": cell.bond_length,
+        "typical_coordination": cell.typical,
+        "typical_percent": 100 * own,
+    }
