@@ -104,6 +104,9 @@ def _neighbourhoods(start, neighbour, image, depth, width):  # type: ignore[no-u
     depths = np.empty(keys.shape[0], np.int64)
     for root in range(atoms):
         first = last = begin[root]
+        if last == keys.shape[0]:
+            keys = np.concatenate((keys, np.empty_like(keys)))
+            depths = np.concatenate((depths, np.empty_like(depths)))
         keys[last], depths[last] = _key(root, 0, 0, 0, width), 0
         last += 1
         front = np.array([_key(root, 0, 0, 0, width)])
