@@ -2,7 +2,8 @@
 
 The windows come in an order that hangs on the cells, the parameters and the seed alone, so structure i is the same
 however many are asked for, and in whichever job. First come disjoint ones: the cell is divided into as many bricks as
-windows fit side by side, and in each the place with the best seam is taken, out of those that the brick leaves.
+windows fit side by side, beginning where the seams are best, and in each the place with the best seam is taken, out of
+those that the brick leaves.
 Then, if overlap is allowed, windows from a jittered grid over the cells: always one of those that have the least in
 common with any earlier one, of these the one with the best seam.
 """
@@ -25,6 +26,8 @@ SIMILAR = 0.01
 STEP = 0.25
 #: Windows of one block of costs.
 BLOCK = 256
+#: Divisions into bricks that are compared, and bricks of each that are looked at [own].
+DIVISIONS, LOOKED_AT = 32, 16
 
 
 @dataclass
@@ -61,8 +64,10 @@ class Plan:
         self.seed = seed
         #: (cell, brick) of every disjoint window
         self.bricks: list[tuple[int, int]] = []
+        self.corners: list[NDArray[np.float64]] = []
         if not parameters.rotate:
             for index, cell in enumerate(cells):
+                self.corners.append(self._divide(index, cell))
                 order = self._rng(0, index).permutation(int(np.prod(cell.fits)))
                 self.bricks.extend((index, int(brick)) for brick in order)
 
@@ -89,13 +94,25 @@ class Plan:
         own = self.parameters
         return costs(cell, centres, rotations, own.n_atoms, own.measures.bond_cutoff, own.min_distance)
 
+    def _divide(self, index: int, cell: LargeCell) -> NDArray[np.float64]:
+        """Return the corner of the first brick, ``(3,)``, out of some random ones that with the best seams."""
+        rng = self._rng(3, index)
+        size = cell.diagonal / cell.fits
+        corners = rng.uniform(0, 1, (DIVISIONS, 3)) * size
+        total = int(np.prod(cell.fits))
+        some = rng.permutation(total)[:LOOKED_AT]
+        bricks = np.stack(np.unravel_index(some, cell.fits), axis=1) * size
+        centres = (corners[:, None] + bricks[None] + size / 2).reshape(-1, 3)
+        cost, _ = self._costs(cell, centres, np.tile(np.eye(3), (len(centres), 1, 1)))
+        return np.asarray(corners[np.argmin(cost.reshape(DIVISIONS, -1).sum(axis=1))], dtype=np.float64)
+
     def _disjoint(self, place: int) -> Window:
         """Return the window of a brick, where its seam is best."""
         index, brick = self.bricks[place]
         cell = self.cells[index]
         fits = cell.fits
         size = cell.diagonal / fits
-        corner = np.array(np.unravel_index(brick, fits)) * size
+        corner = self.corners[index] + np.array(np.unravel_index(brick, fits)) * size
         room = np.maximum(size - cell.side, 0.0)
         shifts = self._rng(1, index, brick).uniform(0, 1, (self.parameters.placements, 3)) * room
         centres = corner + shifts + cell.side / 2

@@ -19,6 +19,8 @@ GRID = 0.4
 APART = 1.3
 #: Two atoms that each lack a neighbour are drawn together from this distance, mean bond lengths [own].
 DRAWN = 1.45
+#: Bonds whose length is within this share of the mean are left as they are, as thermal or static disorder [own].
+PLAY = 0.06
 #: Steps of the descent and how far an atom goes at most in each, Å; a share of the force, which is in Å, that is gone.
 STEPS, LONGEST, RATE = 200, 0.05, 0.15
 
@@ -174,7 +176,7 @@ class _Seam:
 
 
 def _heal(seam: _Seam) -> tuple[NDArray[np.float64], int]:
-    """Bring bonds of atoms at the seam to the mean length, and push others apart; returns how many atoms have moved.
+    """Bring bonds of atoms at the seam near the mean length, and push others apart; returns how many atoms have moved.
 
     Bonds are the pairs within the cutoff, and pairs that both lack a neighbour and are not far from bonding, nearest
     first. Steepest descent in the squared differences; atoms away from the seam keep their places.
@@ -198,7 +200,9 @@ def _heal(seam: _Seam) -> tuple[NDArray[np.float64], int]:
         vectors = positions[second] - positions[first]
         vectors -= side * np.rint(vectors / side)
         lengths = np.maximum(np.linalg.norm(vectors, axis=1), 1e-6)
-        excess = np.where(bond, lengths - rules.bond_length, np.minimum(lengths - reach, 0.0))
+        stretch = lengths - rules.bond_length
+        stretch = np.sign(stretch) * np.maximum(np.abs(stretch) - PLAY * rules.bond_length, 0.0)
+        excess = np.where(bond, stretch, np.minimum(lengths - reach, 0.0))
         pull = (excess / lengths)[:, None] * vectors
         step = np.zeros_like(positions)
         np.add.at(step, first, pull)
