@@ -73,9 +73,6 @@ def find_batch_size(problem: Problem, objective: Objective, seed: int, device: t
             break
         finally:
             objective.zero_grad(set_to_none=True)
-            gc.collect()
-            if device.type == "cuda":
-                torch.cuda.empty_cache()
         used = peak_memory(device) - before
         if found and used > SHARE * free:
             break
@@ -84,6 +81,9 @@ def find_batch_size(problem: Problem, objective: Objective, seed: int, device: t
         if size == problem.n_training or (device.type == "cpu" and 4 * used > SHARE * free):
             break
         size = min(2 * size, problem.n_training)
+    if device.type == "cuda":
+        gc.collect()  # the error that ended the search still holds the batch that was too large
+        torch.cuda.empty_cache()
     return found
 
 
