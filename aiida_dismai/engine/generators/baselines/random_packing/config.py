@@ -12,7 +12,8 @@ from ....parameters import Parameters
 class RandomParameters(Parameters):
     """Parameters of the model ``random``.
 
-    Source: all of them are this project's own; the paper has no such baseline.
+    Source: this project's own, as the paper has no such baseline; but ``site_tolerance`` is the margin of the authors'
+    clean-up of alloys (public scripts).
     """
 
     sites: Literal["auto", "packing", "lattice"] = Field(
@@ -22,7 +23,7 @@ class RandomParameters(Parameters):
         "is one and more than one element to put on it, else by packing",
     )
     site_tolerance: float = Field(
-        0.5, gt=0, le=2.0, description="atoms up to this far from a site of the first training structure are on it, Å"
+        0.8, gt=0, le=2.0, description="atoms up to this far from a site of the first training structure are on it, Å"
     )
     region: Literal["occupied", "cell"] = Field(
         "occupied",

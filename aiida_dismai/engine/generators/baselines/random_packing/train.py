@@ -33,8 +33,8 @@ def train(
     Returns:
         No trainable parameters. Weights: the :class:`~.frames.Frames`; ``elements`` ``(k,)``; ``distances`` ``(k, k)``,
         Å, 0 for pairs that no structure has; ``sites`` ``(m, 3)`` fractional, on a lattice only. Curve
-        ``smallest_distance``: of each training structure, Å, NaN for a single atom. Results: ``sites`` (lattice or packing),
-        ``minimum_distances`` by pair of elements (Å), ``vacuum_axes``, ``n_atom_lists``, ``n_cells``.
+        ``smallest_distance``: of each training structure, Å, NaN for a single atom. Results: ``sites`` (lattice or
+        packing), ``minimum_distances`` by pair of elements (Å), ``vacuum_axes``, ``n_atom_lists``, ``n_cells``.
 
     Raises:
         BadInput: two atoms on top of each other; ``sites`` is 'lattice', and there are no common sites.
