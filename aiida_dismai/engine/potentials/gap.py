@@ -21,6 +21,8 @@ from ..errors import BadInput
 from ..parameters import Parameters, validate
 
 INSTALL = "pip install 'aiida-dismai[gap]'"
+#: Atomic numbers in the text of a descriptor: ``Z=14``, ``Z1=14``, ``species_Z={14 8}``.
+SPECIES = re.compile(r"(?:^|\s)(?:species_)?Z\d*\s*=\s*\{*\s*(\d+(?:\s+\d+)*(?=[\s}]|$))")
 
 
 class GapParameters(Parameters):
@@ -38,7 +40,8 @@ class GapFile:
 
     Attributes:
         path: of the XML file.
-        numbers: atomic numbers that it has an isolated atom's energy for.
+        numbers: atomic numbers that its descriptors name, or that have an energy as isolated atoms; the table of these
+            energies alone lists all elements, with zeros. Empty when the file names none.
         sparse: files of sparse points.
     """
 
@@ -55,13 +58,17 @@ class GapFile:
         """
         if not path.is_file():
             raise BadInput(f"calculator 'gap': no such file: {path}; give param_filename, the path of the XML")
-        numbers, sparse, found = set(), [], False
+        numbers: set[int] = set()
+        sparse: list[Path] = []
+        found = False
         try:
             # Files with the training set inside are large: element by element.
             for _, element in ElementTree.iterparse(path, events=("end",)):
                 found = found or element.tag in ("GAP_data", "GAP_params")
-                if element.tag == "e0":
+                if element.tag == "e0" and float(element.get("value", "0")):
                     numbers.add(int(element.get("Z", "0")))
+                if element.tag == "descriptor":
+                    numbers |= {int(item) for text in SPECIES.findall(element.text or "") for item in text.split()}
                 name = element.get("sparseX_filename")
                 if name:
                     sparse.append(path.parent / name)
