@@ -51,6 +51,6 @@ def build_pairs(fractional: Tensor, counts: list[int], n_frequencies: int) -> Pa
         # remainder as published: sin and cos of many periods need the argument small to keep their digits
         difference = torch.remainder(fractional[second] - fractional[first], 1.0)
         frequencies = 2 * math.pi * torch.arange(n_frequencies, device=fractional.device, dtype=fractional.dtype)
-        angles = (difference[:, :, None] * frequencies).reshape(len(first), -1)
+        angles = (difference[:, :, None] * frequencies).reshape(len(first), 3 * n_frequencies)
         cosines = torch.cos(angles)
         return Pairs(first, second, angles.sin_(), cosines)
