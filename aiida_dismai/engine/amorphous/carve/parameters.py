@@ -40,7 +40,7 @@ class CarveParameters(MakeParameters):
         "gives fewer disjoint ones",
     )
     placements: int = Field(
-        100, ge=1, le=10_000, description="places tried for each disjoint window; the one with the best seam is taken"
+        1000, ge=1, le=10_000, description="places tried for each disjoint window; the one with the best seam is taken"
     )
     max_edits: float = Field(
         0.1,

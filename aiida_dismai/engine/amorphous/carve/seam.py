@@ -1,7 +1,8 @@
 """Making a window periodic: atoms that meet at the seam, the right number of atoms, bonds of a sensible length.
 
 Every atom has a coordination that it wants: the one it had in the large cell. What is dropped or added is chosen by
-how much nearer it brings all atoms to it, which for dropped atoms also means the fewest bonds lost.
+how much nearer it brings all atoms to it, which for dropped atoms also means the fewest bonds lost. Atoms that meet at
+the seam are dropped as long as there are too many; of the other such pairs, healing pushes apart those that it can.
 """
 
 from __future__ import annotations
@@ -79,18 +80,26 @@ def close(inside: NDArray[np.float64], coordination: NDArray[np.int64], rules: R
         The structure; None where it takes more edits.
     """
     seam = _Seam(inside * rules.side, coordination, rules)
-    while (conflicts := seam.conflicts()).any() and seam.edits <= most_edits:
+    while seam.surplus > 0 and seam.edits <= most_edits and (conflicts := seam.conflicts()).any():
         seam.drop(conflicts == conflicts.max())
     while seam.surplus and abs(seam.surplus) + seam.edits <= most_edits:
         if seam.surplus > 0:
             seam.drop(seam.at_seam())
         else:
             seam.add()
-    if seam.surplus or seam.conflicts().any():
+    if seam.surplus:
         return None
-    positions, moved = _heal(seam) if rules.heal else (seam.positions, 0)
-    final = _Seam(positions, seam.wanted, rules)
-    return Closed(positions, seam.n_removed, seam.n_added, moved, int((final.bonded() != final.wanted).sum()))
+    while True:
+        positions, moved = _heal(seam) if rules.heal else (seam.positions, 0)
+        final = _Seam(positions, seam.wanted, rules)
+        conflicts = final.conflicts()
+        if not conflicts.any():
+            return Closed(positions, seam.n_removed, seam.n_added, moved, int((final.bonded() != final.wanted).sum()))
+        if seam.edits + 2 > most_edits:
+            return None
+        # what healing cannot push apart has no room: one atom of it finds a place elsewhere
+        seam.drop(conflicts == conflicts.max())
+        seam.add()
 
 
 class _Seam:
