@@ -93,7 +93,7 @@ class LammpsSystem:
     def put(self, name: str, values: NDArray[np.float64]) -> None:
         """Give the atoms values of their own: ``x`` in LAMMPS's frame and cell, Å, or ``v``, Å/ps; ``(n, 3)``."""
         flat = np.ascontiguousarray(values, dtype=np.float64).reshape(-1)
-        self.lmp.scatter_atoms(name, 1, 3, (ctypes.c_double * flat.size).from_buffer(flat))
+        self.lmp.scatter_atoms(name, 1, 3, (ctypes.c_double * flat.size).from_buffer(flat.data))
 
     def get(self, name: str) -> NDArray[np.float64]:
         """Return ``x``, ``v`` or ``f`` of the atoms in LAMMPS's frame; ``(n, 3)``, Å, Å/ps, eV/Å."""

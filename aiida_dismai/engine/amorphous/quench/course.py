@@ -114,6 +114,7 @@ def quench_one(attempt: Attempt, parameters: QuenchParameters, dynamics: Dynamic
             _advance(course, parameters, dynamics, attempt.seed)
         except BrokeDown as error:
             raise Rejected("the molecular dynamics broke down") from error
+    course.save(path)  # a stop inside the minimisation costs the minimisation alone
     return _minimised(course, parameters, dynamics, attempt)
 
 
@@ -156,14 +157,14 @@ def _minimised(course: Course, parameters: QuenchParameters, dynamics: Dynamics,
         cell=np.full(3, course.edge),
         pbc=True,
     )
-    atoms.wrap()
-    relax = RelaxParameters(fmax=parameters.fmax, steps=parameters.relax_steps)
+    relax = RelaxParameters.model_validate({"fmax": parameters.fmax, "steps": parameters.relax_steps})
     outcome = relax_one(atoms, dynamics.calculator, relax, attempt.check_time)
     if outcome.failure:
         raise Rejected("the minimisation failed")
     if parameters.relax_steps and not outcome.converged:
         raise Rejected("the minimisation ran out of steps")
     atoms.positions = outcome.positions
+    atoms.wrap()
     numbers: dict[str, float | int] = {
         "melt_time": 1e-3 * parameters.timestep * course.melted,
         "melt_displacement": course.displacement,

@@ -65,7 +65,9 @@ class QuenchParameters(MakeParameters):
         24.0, gt=0, le=1e5, description="a run that is estimated to take longer than this is refused, hours"
     )
     gate: GateParameters = Field(
-        default_factory=lambda: GateParameters(min_fourfold_percent=80, max_angle_sigma=16, max_crystalline_percent=10),
+        default_factory=lambda: GateParameters.model_validate(
+            {"min_fourfold_percent": 80, "max_angle_sigma": 16, "max_crystalline_percent": 10}
+        ),
         description="what is good enough",
     )
 
