@@ -19,9 +19,9 @@ CELLS = torch.tensor(
 COUNTS = torch.tensor([6, 9, 1])
 
 
-def network(cutoff=5.0, max_neighbours=20, **options):
+def network(cutoff=5.0, max_neighbours=20, num_blocks=2, **options):
     random = torch.Generator().manual_seed(3)
-    return GemNetT(8, cutoff, max_neighbours, max_z=9, num_blocks=2, widths=TINY, random=random, **options).double()
+    return GemNetT(8, cutoff, max_neighbours, 9, num_blocks, widths=TINY, random=random, **options).double()
 
 
 @pytest.fixture
@@ -254,3 +254,17 @@ def test_a_batch_without_any_edge():
     assert (displacements == 0).all()
     features.sum().backward()
     assert torch.isfinite(net.atom_emb.embeddings.weight.grad).all()
+
+
+def test_compiled_networks_give_the_same_numbers(case):
+    # Without code generation, which takes minutes: what is tested is that the network can be traced, for any sizes.
+    plain, compiled = network(num_blocks=1), network(num_blocks=1)
+    traced = []
+    compiled.compile(backend=lambda graph, inputs: traced.append(graph) or graph.forward)
+    z, fractional, numbers, counts, cells = case
+    for arguments in (case, (z[:2], fractional[:15], numbers[:15], counts[:2], cells[:2])):
+        for first, second in zip(plain(*arguments), compiled(*arguments), strict=True):
+            assert close(first, second)
+        expected, found = gradients(plain, arguments), gradients(compiled, arguments)
+        assert all(value is None or close(value, found[name]) for name, value in expected.items())
+    assert 1 <= len(traced) <= 2  # once more for any sizes, not for each
