@@ -13,7 +13,7 @@ A = 5.431
 
 
 def parameters(**values):
-    return CarveParameters.model_validate({"energies": None, **values})
+    return CarveParameters.model_validate({"energies": None, "anneal": None, **values})
 
 
 def crystal(repeat=6, rattle=0.0, seed=1):

@@ -2,11 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from ...parameters import Parameters
 from ..parameters import MakeParameters
+
+#: Potentials that run in LAMMPS.
+ANNEALING = ("sw_vink", "sw", "edip", "tersoff", "lammps")
+
+
+class AnnealParameters(Parameters):
+    """Molecular dynamics of the atoms near the faces, with all others held.
+
+    The defaults are our own, found by carving 256-atom cells out of a quenched cell of 4096 atoms: after relaxation
+    with EDIP the structures have the energy per atom of the large cell again.
+    """
+
+    potential: str = Field("sw_vink", description="'sw_vink', 'sw', 'edip', 'tersoff' or 'lammps', run in LAMMPS")
+    potential_kwargs: dict[str, Any] = Field(
+        default_factory=dict, description="keyword arguments of 'lammps', as calculator_kwargs of the task relax"
+    )
+    temperature: float = Field(2000.0, gt=0, le=10_000, description="for a fifth of the time, then falling to 300 K, K")
+    picoseconds: float = Field(10.0, gt=0, le=10_000, description="how long, ps; 2 fs a step")
+    width: float = Field(2.0, gt=0, le=20, description="atoms nearer than this to a face move, Å")
+
+    @field_validator("potential")
+    @classmethod
+    def _of_lammps(cls, name: str) -> str:
+        if name not in ANNEALING:
+            raise ValueError(f"potentials that anneal are {', '.join(ANNEALING)}, not '{name}'")
+        return name
 
 
 class CarveParameters(MakeParameters):
@@ -50,6 +77,11 @@ class CarveParameters(MakeParameters):
     )
     heal: bool = Field(
         True, description="move the atoms at the seam until its bonds have a sensible length; all others stay"
+    )
+    anneal: AnnealParameters | None = Field(
+        AnnealParameters.model_validate({}),
+        description="molecular dynamics of the seam of structures that have defects there; null leaves it as it is "
+        "healed, and needs no LAMMPS",
     )
 
     @field_validator("element")

@@ -14,6 +14,7 @@ from ...structures.files import load_structures
 from ...task import Context
 from ..bonds import bonds_within
 from ..making import Attempt, Made, Rejected, make_structures
+from .anneal import Annealer, BrokeDown
 from .large import LargeCell, look_at
 from .parameters import CarveParameters
 from .plan import Plan
@@ -38,12 +39,14 @@ def run(context: Context, parameters: CarveParameters) -> dict[str, Any]:
     path = context.inputs["structures"]
     given = load_structures(path, element=parameters.element)
     cells = look_at(given, parameters)
+    number = atomic_numbers[parameters.element]
+    annealer = Annealer(parameters.anneal, number) if parameters.anneal else None
     windows = Plan(cells, parameters, context.required_seed()).windows(parameters.first, parameters.n_structures)
 
     def make_one(attempt: Attempt) -> Made:
         attempt.check_time()
         window = windows[attempt.index - parameters.first]
-        return carve(cells[window.cell], window, attempt.number, parameters)
+        return carve(cells[window.cell], window, attempt.number, attempt.seed, parameters, annealer)
 
     key = {"structures": hashlib.sha256(path.read_bytes()).hexdigest()}
     results = make_structures(context, parameters, key, make_one, "carve")
@@ -53,17 +56,26 @@ def run(context: Context, parameters: CarveParameters) -> dict[str, Any]:
     }
 
 
-def carve(large: LargeCell, window: Window, number: int, parameters: CarveParameters) -> Made:
-    """Cut a window out, make it periodic, and scale it to the density.
+def carve(
+    large: LargeCell,
+    window: Window,
+    number: int,
+    seed: int,
+    parameters: CarveParameters,
+    annealer: Annealer | None,
+) -> Made:
+    """Cut a window out, make it periodic, scale it to the density, and anneal its seam.
 
     Args:
         large: the large cell.
         window: where.
         number: of the attempt; the first takes the best place, others the next best.
+        seed: of the annealing.
         parameters: of the task.
+        annealer: of the seam, if it has defects.
 
     Raises:
-        Rejected: there is no further place, or too many atoms would have to be dropped or added.
+        Rejected: there is no further place, too many atoms would have to be dropped or added, or annealing failed.
     """
     if number > len(window.alternatives):
         raise Rejected("no other place for the window")
@@ -81,10 +93,14 @@ def carve(large: LargeCell, window: Window, number: int, parameters: CarveParame
     closed = close(inside, large.coordination[atoms], rules, int(parameters.max_edits * parameters.n_atoms))
     if closed is None:
         raise Rejected("too many atoms to drop or add at the seam")
+    positions, n_annealed = closed.positions * (large.final / large.side), 0
+    if annealer is not None and closed.defects:
+        try:
+            positions, n_annealed = annealer.run(positions, large.final, seed)
+        except BrokeDown as error:
+            raise Rejected("annealing the seam broke down") from error
     structure = StructureSet.from_uniform(
-        np.full(parameters.n_atoms, atomic_numbers[parameters.element]),
-        (closed.positions * (large.final / large.side))[None],
-        np.eye(3) * large.final,
+        np.full(parameters.n_atoms, atomic_numbers[parameters.element]), positions[None], np.eye(3) * large.final
     )
     numbers: dict[str, float | int] = {
         "large_cell": large.source,
@@ -95,6 +111,7 @@ def carve(large: LargeCell, window: Window, number: int, parameters: CarveParame
         "n_removed": closed.n_removed,
         "n_added": closed.n_added,
         "n_moved": closed.n_moved,
+        "n_annealed": n_annealed,
         "seam_defects": closed.defects,
         "carved_shortest_distance": float(bonds_within(structure, 2 * large.bond_length).lengths.min(initial=np.inf)),
     }

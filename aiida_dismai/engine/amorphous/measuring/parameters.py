@@ -11,8 +11,8 @@ from ..parameters import EnergyParameters, GateParameters, MeasureParameters
 class MeasureTaskParameters(Parameters):
     """Measuring a set of structures; nothing is changed or left out, the gate only says what would be."""
 
-    measures: MeasureParameters = Field(default_factory=MeasureParameters, description="how structures are measured")
-    gate: GateParameters = Field(default_factory=GateParameters, description="what is good enough")
+    measures: MeasureParameters = Field(MeasureParameters.model_validate({}), description="how structures are measured")
+    gate: GateParameters = Field(GateParameters.model_validate({}), description="what is good enough")
     energies: EnergyParameters | None = Field(
         None,
         description="potential of the energies of structures that have no property 'energy' (eV); null: they stay "
