@@ -8,7 +8,9 @@
 ``lammps``   any pair style that is given a file and the names of the elements
 ============ ==========================================================================================
 
-The files are those that LAMMPS ships, but for ``sw_vink``, which stands beside this module.
+The files are those that LAMMPS ships, but for ``sw_vink``, which stands beside this module. EDIP is computed by the
+pair style ``edip/multi``: the style ``edip`` reads its functions from tables, which is faster in molecular dynamics but
+gives the energy small steps, on which line searches get stuck near a minimum.
 """
 
 from __future__ import annotations
@@ -137,7 +139,7 @@ def _shipped(name: str, style: str, file: str, labels: Mapping[str, str]) -> Cal
 
 #: Potentials by name.
 NAMED: Mapping[str, Callable[[], PairPotential]] = {
-    "edip": _shipped("edip", "edip", "Si.edip", {"Si": "Si"}),
+    "edip": _shipped("edip", "edip/multi", "Si.edip", {"Si": "Si"}),
     "sw": _shipped("sw", "sw", "Si.sw", {"Si": "Si"}),
     "sw_vink": lambda: PairPotential("sw_vink", "sw", Path(__file__).with_name("Si.vink.sw"), {"Si": "Si"}),
     "tersoff": _shipped("tersoff", "tersoff", "SiCGe.tersoff", {"Si": "Si(C)"}),

@@ -3,7 +3,7 @@
 A piece begins from arrays alone: positions, velocities and cell. Both thermostat (stochastic velocity rescaling, Bussi,
 Donadio and Parrinello, J. Chem. Phys. 126, 014101, 2007) and barostat (Berendsen et al., J. Chem. Phys. 81, 3684, 1984)
 have no memory, and the random numbers of a piece come from its own seed. So a run that was stopped between two pieces
-goes on as if it had not been: to the last bit with LAMMPS, and with any calculator whose results depend on the positions
+goes on as if it had not been: to the last bit with LAMMPS and any calculator whose results depend on the positions
 alone (some of ASE's keep neighbour lists, and sum in another order after a stop).
 """
 
