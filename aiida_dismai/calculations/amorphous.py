@@ -9,6 +9,8 @@ from aiida.engine import CalcJobProcessSpec
 from aiida.orm import ArrayData
 
 from ..data import StructureSetData
+from ..engine.amorphous.carve.geometry import shapes_of
+from ..engine.amorphous.carve.parameters import CarveParameters
 from ..engine.amorphous.quench.estimate import check_cost
 from ..engine.amorphous.quench.parameters import QuenchParameters
 from ..engine.errors import BadInput
@@ -62,6 +64,19 @@ class QuenchCalculation(MakeAmorphousCalculation):
         spec.inputs.validator = validate_quench
 
 
+def validate_carving(inputs: Mapping[str, Any], _: Any = None) -> str | None:
+    """Refuse a large cell that is too small to carve, not periodic, of another element or of quite another density."""
+    if "parameters" not in inputs or "structures" not in inputs:
+        return None
+    try:
+        shapes_of(inputs["structures"].structures, CarveParameters(**inputs["parameters"].get_dict()))
+    except BadInput as error:
+        return str(error)
+    except ValueError:
+        return None  # said by the validator of the parameters
+    return None
+
+
 class CarveCalculation(MakeAmorphousCalculation):
     """Carve cells out of a large amorphous one."""
 
@@ -78,6 +93,7 @@ class CarveCalculation(MakeAmorphousCalculation):
             validator=validate_not_empty,
             help="The large periodic cell (or several) to carve from.",
         )
+        spec.inputs.validator = validate_carving
 
 
 class MeasureAmorphousCalculation(TaskCalculation):

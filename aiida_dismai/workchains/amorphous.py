@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from aiida.common import AttributeDict
 from aiida.engine import ProcessSpec
 from aiida.orm import Dict, Int, to_aiida_type
 
+from ..calculations.amorphous import validate_carving
 from ..calculations.base import validate_not_empty
 from ..data import StructureSetData
 from .chunks import ChunkedStructuresWorkChain, positive
@@ -68,6 +72,13 @@ class QuenchWorkChain(MakeAmorphousWorkChain):
     _chunk_class = QuenchChunkWorkChain
 
 
+def _validate_carving(inputs: Mapping[str, Any], port: Any) -> str | None:
+    """Refuse what the jobs would refuse, too."""
+    job = inputs.get("job", {})
+    refused = refuse_given(job.get("parameters"))
+    return refused or validate_carving({**inputs, **({"parameters": job["parameters"]} if "parameters" in job else {})})
+
+
 class CarveWorkChain(MakeAmorphousWorkChain):
     """Carve cells out of a large amorphous one."""
 
@@ -83,6 +94,8 @@ class CarveWorkChain(MakeAmorphousWorkChain):
             validator=validate_not_empty,
             help="The large periodic cell (or several) to carve from.",
         )
+
+        spec.inputs.validator = _validate_carving
 
     def chunk_inputs(self, start: int, stop: int) -> AttributeDict:
         """Return the inputs of a job that carves structures ``start`` to ``stop``."""

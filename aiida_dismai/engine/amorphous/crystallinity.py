@@ -11,7 +11,8 @@ Modelling Simul. Mater. Sci. Eng. 20, 045021 (2012). It was chosen over CHILL+ (
 119, 9369 (2015)), which looks only at how the bonds of an atom are twisted: in a good
 continuous random network four staggered bonds come about by chance, twelve second neighbours in place hardly ever.
 
-The bonds are given, so an atom whose neighbours or second neighbours are not exactly four and twelve is not crystalline.
+The bonds are given, so an atom whose neighbours or second neighbours are not exactly four and twelve is not
+crystalline.
 """
 
 from __future__ import annotations

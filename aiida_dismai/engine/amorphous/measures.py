@@ -27,12 +27,11 @@ from ..metrics.records import NotAnalysed
 from ..structures import StructureSet
 from .bonds import bonds_within
 from .crystallinity import crystalline
+from .density import density
 from .parameters import MeasureParameters
 from .rings import ring_counts
 from .targets import ELEMENT, TARGETS
 
-#: One u/Å³ in g/cm³ (CODATA 2018).
-U_PER_A3 = 1.66053906660
 #: The peak of the bond angles is that of their distribution smoothed with a bell of so many bins of 0.5° [own].
 PEAK_BINS = 17
 #: Measures with a number of each structure.
@@ -132,16 +131,6 @@ def measure(structure: StructureSet, parameters: MeasureParameters, energy: floa
         return Measures(**known, failure=str(why))
 
 
-def density(structure: StructureSet) -> float | None:
-    """Return the density of a set of one structure, g/cm³; None where the cell has no volume."""
-    from ase.data import atomic_masses
-
-    volume = abs(float(np.linalg.det(structure.cells[0])))
-    if not 0 < volume < np.inf:
-        return None
-    return float(atomic_masses[structure.numbers].sum()) * U_PER_A3 / volume
-
-
 def _within_cutoff(structure: StructureSet, parameters: MeasureParameters) -> dict[str, Any]:
     """Measure what follows from the pairs within the cutoff."""
     bonds = bonds_within(_wrapped(structure), parameters.bond_cutoff)
@@ -168,7 +157,7 @@ def _wrapped(structure: StructureSet) -> StructureSet:
 
 @cache
 def _kind() -> AmorphousKind:
-    return AmorphousKind(DescribeParameters(kind="amorphous"))
+    return AmorphousKind(DescribeParameters.model_validate({"kind": "amorphous"}))
 
 
 def _as_the_metrics(structure: StructureSet) -> dict[str, Any]:

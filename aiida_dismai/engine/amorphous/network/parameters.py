@@ -5,15 +5,14 @@ from __future__ import annotations
 import math
 from typing import Literal, Self
 
-from ase.data import atomic_masses, atomic_numbers, chemical_symbols
+from ase.data import atomic_numbers, chemical_symbols
 from pydantic import Field, field_validator, model_validator
 
 from ...errors import nearest
+from ..density import cube_edge, mass_density
 from ..parameters import GateParameters, MakeParameters
 from .diamond import LARGEST, SMALLEST
 
-#: One u/Å³ in g/cm³ (CODATA 2018).
-U_PER_A3 = 1.66053906660
 #: Densities in units of that of the crystal between which a network of unbroken springs means something [own].
 DENSITIES = (0.85, 1.15)
 
@@ -109,9 +108,9 @@ class NetworkParameters(MakeParameters):
     def crystal_density(self) -> float:
         """Density of diamond with these bonds, g/cm³."""
         edge = 4 * self.bond_length / math.sqrt(3)
-        return float(8 * atomic_masses[self.number] * U_PER_A3 / edge**3)
+        return mass_density(8, self.element, edge**3)
 
     @property
     def edge(self) -> float:
         """Edge of the cube at the density, Å."""
-        return float((self.n_atoms * atomic_masses[self.number] * U_PER_A3 / self.density) ** (1 / 3))
+        return cube_edge(self.n_atoms, self.element, self.density)
