@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -118,6 +119,12 @@ class Cdvae(nn.Module):
         self.fc_composition = _head(latent, width, (classes + 1) * limits.max_atoms if self.slots else classes)
         self.register_buffer("lattice_mean", torch.zeros(6))
         self.register_buffer("lattice_std", torch.ones(6))
+
+    def compile(self, *arguments: Any, **options: Any) -> None:
+        """Translate encoder and decoder by ``torch.compile``, for batches of any size; what is between them is little."""
+        for part in (self.encoder, self.decoder.gemnet):
+            if part is not None:
+                part.compile(*arguments, **{"dynamic": True, **options})
 
     def encode(self, batch: Batch, edges: Edges) -> tuple[Tensor, Tensor]:
         """Return mean and log variance of the latents, ``(B, latent_dim)`` each."""

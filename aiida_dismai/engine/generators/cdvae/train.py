@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,6 +24,8 @@ from .model import Cdvae, count_parameters
 
 #: Structures to which the scale factors are fitted, each at another level of noise.
 FITTED_STRUCTURES = 16
+#: Graphs from one line of progress to the next.
+REPORT_GRAPHS = 100
 #: Weights that only training needs.
 ENCODER = ("encoder.", "fc_mu.", "fc_var.")
 
@@ -84,7 +85,12 @@ def train(
     limits = Limits.of(structures, parameters)
     if parameters.composition == "template":
         _require_one_composition(structures)
-    data = prepare(structures, limits, parameters, "training structures", partial(context.progress, "graphs"))
+
+    def progress(done: int, total: int) -> None:
+        if done % REPORT_GRAPHS == 0 or done == total:
+            context.progress("graphs", done, total)
+
+    data = prepare(structures, limits, parameters, "training structures", progress)
     held_out = None
     if validation is not None:
         held_out = prepare(validation, limits, parameters, "validation structures")
