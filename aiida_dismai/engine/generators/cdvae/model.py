@@ -121,7 +121,7 @@ class Cdvae(nn.Module):
         self.register_buffer("lattice_std", torch.ones(6))
 
     def compile(self, *arguments: Any, **options: Any) -> None:
-        """Translate encoder and decoder by ``torch.compile``, for batches of any size; what is between them is little."""
+        """Translate encoder and decoder by ``torch.compile``, for batches of any size; the rest is little."""
         for part in (self.encoder, self.decoder.gemnet):
             if part is not None:
                 part.compile(*arguments, **{"dynamic": True, **options})
