@@ -31,41 +31,29 @@ def test_a_commensurate_window_is_left_as_it_is():
     np.testing.assert_allclose(closed.positions, inside * cell.side % cell.side, atol=1e-9)
 
 
-@pytest.mark.parametrize("heal", [False, True])
 @pytest.mark.parametrize("n_atoms", [150, 256])
-def test_windows_that_do_not_fit_are_made_to(n_atoms, heal):
+def test_windows_that_do_not_fit_are_made_to(n_atoms):
     (cell,) = large(skewed((12, 12, 12)), n_atoms=n_atoms)
-    rng = np.random.default_rng(n_atoms)
-    for _ in range(1):
-        inside, wanted = window(cell, rng.uniform(0, 30, 3))
+    inside, wanted = window(cell, np.random.default_rng(n_atoms).uniform(0, 30, 3))
+    before = inside * cell.side
+    deep = (np.minimum(before, cell.side - before) > 2 * 2.85).all(axis=1)
+    edits = {}
+    for heal in (False, True):
         closed = close(inside, wanted, rules(cell, n_atoms, heal), n_atoms)
         assert len(closed.positions) == n_atoms == len(inside) - closed.n_removed + closed.n_added
-        structure = periodic(closed.positions, cell.side)
-        pairs = bonds_within(structure, 6)
+        pairs = bonds_within(periodic(closed.positions, cell.side), 6)
         # at the seam; atoms that were neighbours before may be nearer
         assert pairs.lengths[pairs.image.any(axis=1)].min() >= 2.0
         assert pairs.lengths.min() > 1.9
-        # atoms away from the faces that have all of their neighbours are where they were
-        before = inside * cell.side
-        deep = (np.minimum(before, cell.side - before) > 2 * 2.85).all(axis=1)
+        # atoms away from the faces are where they were
         after = closed.positions[:, None] - before[deep][None]
         after -= cell.side * np.rint(after / cell.side)
         assert deep.sum() > 0
         assert (np.linalg.norm(after, axis=2).min(axis=0) < 1e-9).all()
-        assert closed.n_moved == 0 or heal
-
-
-def test_healing_gives_bonds_at_the_seam_a_sensible_length():
-    (cell,) = large(skewed(), n_atoms=150)
-    rng = np.random.default_rng(1)
-    spread: dict[bool, list[float]] = {False: [], True: []}
-    for _ in range(3):
-        inside, wanted = window(cell, rng.uniform(0, 30, 3))
-        for heal, found in spread.items():
-            closed = close(inside, wanted, rules(cell, 150, heal), 150)
-            pairs = bonds_within(periodic(closed.positions, cell.side), 2.85)
-            found.extend(pairs.lengths[pairs.image.any(axis=1)] - cell.bond_length)
-    assert np.std(spread[True]) < 0.7 * np.std(spread[False])
+        assert (closed.n_moved > 0) == heal
+        edits[heal] = closed.n_removed + closed.n_added
+    # atoms that healing can push apart need not be exchanged
+    assert edits[True] < 0.7 * edits[False]
 
 
 def test_the_atom_that_meets_most_others_is_dropped():

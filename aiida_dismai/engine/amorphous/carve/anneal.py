@@ -25,6 +25,8 @@ HOT, END = 0.2, 300.0
 SETTLED = 0.5
 #: Largest force on the free atoms in the end, eV/Å: no more than hot spots are wanted, a relaxation follows [own].
 REST = 0.1
+#: LAMMPS's random numbers take seeds below this.
+SEEDS = 900_000_000
 #: Correlation time of the thermostat, ps.
 THERMOSTAT = 0.05
 
@@ -66,6 +68,7 @@ class Annealer:
             return positions, 0
         steps = max(1, round(own.picoseconds / TIMESTEP))
         hot = round(HOT * steps)
+        seed = 1 + seed % (SEEDS - 1)
         system = LammpsSystem(self.potential, np.full(len(positions), self.number), side * np.eye(3))
         heat = f"{own.temperature!r} {own.temperature!r}"
         fall = f"{own.temperature!r} {min(END, own.temperature)!r}"

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 #: Points at which an added atom is tried are this far apart, Å [own].
-GRID = 0.4
+GRID = 0.5
 #: Atoms that are not bonded keep this distance when the seam is healed, mean bond lengths: below the gap between the
 #: first and second neighbours of a-Si [own].
 APART = 1.3
