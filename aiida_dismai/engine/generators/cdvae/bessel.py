@@ -112,7 +112,6 @@ class BesselLegendreBasis(nn.Module):
             for order, row in enumerate(self.zeros)
         ]
 
-    @torch.compiler.disable  # hundreds of small operations that are soon done, but long to translate
     def radial(self, x: Tensor) -> Tensor:
         """Return ``(E, n_spherical, n_radial)`` for distances over the cutoff ``(E,)``."""
         exact = x.to(torch.float64)
