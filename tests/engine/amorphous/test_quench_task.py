@@ -196,7 +196,7 @@ def test_days_are_refused_before_anything_runs_and_a_running_one_goes_on(tmp_pat
         ({"n_atoms": 1000, "rate": 1e9}, "estimated to take"),
         ({"density": 12.0}, "would overlap"),
         ({"element": "Ge"}, "the potential 'sw_vink' (Si.vink.sw) does not know Ge; it knows Si"),
-        ({"potential": "gap", "potential_kwargs": {"param_filename": "gone.xml"}}, "no such file"),
+        ({"potential": "gap", "potential_kwargs": {"param_filename": "gone.xml"}, "rate": 1e14}, "no such file"),
         (
             {"potential": "lammps", "potential_kwargs": {"pair_style": "sw", "file": "gone.sw", "elements": ["Si"]}},
             "no potential file gone.sw",
