@@ -4,8 +4,8 @@
 
 A case is a potential, a cooling rate (K/s) and, if it is not the default, a melt temperature (K). Every structure is
 made by the task ``amorphous.quench`` without a gate, measured as quenched, relaxed by the task ``relax`` with EDIP, and
-measured again. Seconds are of processor time, on one thread with ``OMP_NUM_THREADS=1``; those of a relaxation leave out
-the first structure, which loads LAMMPS.
+measured again. Seconds of a quench are of processor time, relaxations a minute of wall time; on one thread with
+``OMP_NUM_THREADS=1``.
 """
 
 from __future__ import annotations

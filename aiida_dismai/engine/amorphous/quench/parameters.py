@@ -27,8 +27,8 @@ class QuenchParameters(MakeParameters):
     chosen by measurement: of the potentials that LAMMPS ships files for, none comes near the paper's coordination and
     bond angles (89 % fourfold, σ about 12°) at rates that take minutes. The Stillinger–Weber potential as Vink et al.
     (J. Non-Cryst. Solids 282, 248, 2001) fitted it to amorphous silicon does, and relaxed with EDIP afterwards has
-    95 % fourfold, 3 % fivefold and 1 % threefold atoms, σ 12.0°, at 2e13 K/s in about a minute; at 1e14 K/s 94 %, 6 %,
-    0.5 % and 13.6°.
+    95 % fourfold, 3.5 % fivefold and 1 % threefold atoms, σ 12.4°, at 2e13 K/s in about a minute; at 1e14 K/s 93 %,
+    5.5 %, 1 % and 13.5°.
     """
 
     element: str = Field("Si", description="chemical symbol; the potential has to know it")
