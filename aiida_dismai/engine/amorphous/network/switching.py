@@ -9,13 +9,15 @@ given up as soon as its energy cannot come down to that any more by the harmonic
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numba import njit
 
 from .keating import TOO_HIGH, owned_energies, relax
 
 #: What became of a transposition.
-ACCEPTED, HIGH, SHORT_RING, NEIGHBOURS = 0, 1, 2, 3
+ACCEPTED, HIGH, SHORT_RING, NEIGHBOURS, TWISTED = 0, 1, 2, 3, 4
 
 
 @njit(cache=True, nogil=True)
@@ -37,6 +39,27 @@ def find_chain(number, bonded):  # type: ignore[no-untyped-def]
     i = bonded[j, a if a < to_k else a + 1]
     l = bonded[k, b if b < to_j else b + 1]  # noqa: E741
     return i, j, k, l
+
+
+@njit(cache=True, nogil=True)
+def twist(i, j, k, l, positions, bonded, images, box):  # type: ignore[no-untyped-def]  # noqa: E741
+    """Return the cosine of the dihedral angle of a chain: −1 stretched out (trans), 1 folded (cis)."""
+    j_i, j_k, k_l = _slot(bonded, j, i), _slot(bonded, j, k), _slot(bonded, k, l)
+    first, middle, last = np.empty(3), np.empty(3), np.empty(3)
+    for axis in range(3):
+        first[axis] = positions[j, axis] - positions[i, axis] - box * images[j, j_i, axis]
+        middle[axis] = positions[k, axis] - positions[j, axis] + box * images[j, j_k, axis]
+        last[axis] = positions[l, axis] - positions[k, axis] + box * images[k, k_l, axis]
+    product = one = two = 0.0
+    for axis in range(3):
+        b, c = (axis + 1) % 3, (axis + 2) % 3
+        here = first[b] * middle[c] - first[c] * middle[b]
+        there = middle[b] * last[c] - middle[c] * last[b]
+        product += here * there
+        one += here * here
+        two += there * there
+    scale = math.sqrt(one * two)
+    return product / scale if scale > 0.0 else 1.0
 
 
 @njit(cache=True, nogil=True)
@@ -113,13 +136,14 @@ def surroundings(seeds, shells, bonded, distance):  # type: ignore[no-untyped-de
 
 
 @njit(cache=True, nogil=True)
-def attempt(number, threshold, energy, smallest, shells, near_limits, far_limits, network, rooms):  # type: ignore[no-untyped-def]
+def attempt(number, threshold, energy, folded, smallest, shells, near_limits, far_limits, network, rooms):  # type: ignore[no-untyped-def]
     """Try one transposition; the network is left as it was unless it is accepted.
 
     Args:
         number: of the chain, see :func:`find_chain`.
         threshold: energy above which it is rejected, eV.
         energy: of the network, eV.
+        folded: chains whose dihedral angle has a larger cosine are left out.
         smallest: rings with fewer atoms are not made (4 or 5).
         shells: atoms up to so many bonds away move at first.
         near_limits: of the first relaxation, see :func:`~.keating.relax`; the threshold is filled in.
@@ -135,6 +159,8 @@ def attempt(number, threshold, energy, smallest, shells, near_limits, far_limits
     i, j, k, l = find_chain(number, bonded)  # noqa: E741
     if i == l or _slot(bonded, i, k) >= 0 or _slot(bonded, j, l) >= 0:
         return NEIGHBOURS, energy
+    if twist(i, j, k, l, positions, bonded, images, box) > folded:
+        return TWISTED, energy
     switch(i, j, k, l, bonded, images)
     if in_short_ring(k, i, smallest, bonded, images) or in_short_ring(j, l, smallest, bonded, images):
         switch(l, j, k, i, bonded, images)
@@ -163,20 +189,21 @@ def attempt(number, threshold, energy, smallest, shells, near_limits, far_limits
 
 
 @njit(cache=True, nogil=True)
-def advance(numbers, heights, energy, smallest, shells, near_limits, far_limits, network, rooms, counts):  # type: ignore[no-untyped-def]
+def advance(numbers, heights, energy, folded, smallest, shells, near_limits, far_limits, network, rooms, counts):  # type: ignore[no-untyped-def]
     """Try transpositions one after the other.
 
     Args:
         numbers: of the chains.
         heights: how far above the energy of the moment each may end, eV.
         energy: of the network, eV.
+        folded: as for :func:`attempt`.
         smallest: as for :func:`attempt`.
         shells: as for :func:`attempt`.
         near_limits: as for :func:`attempt`.
         far_limits: as for :func:`attempt`.
         network: as for :func:`attempt`.
         rooms: as for :func:`attempt`.
-        counts: ``(4,)`` how many had each outcome, added to.
+        counts: ``(5,)`` how many had each outcome, added to.
 
     Returns:
         The energy, eV.
@@ -186,6 +213,7 @@ def advance(numbers, heights, energy, smallest, shells, near_limits, far_limits,
             numbers[place],
             energy + heights[place],
             energy,
+            folded,
             smallest,
             shells,
             near_limits,
