@@ -11,7 +11,7 @@ import json
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -124,7 +124,7 @@ def make_structures(
         NothingLeft: not one structure was good enough.
         Unfinished: out of time; run again in the same folder to go on.
     """
-    energy_of = potential_energy(parameters.energies) if parameters.energies else None
+    energy_of = potential_energy(parameters.energies, [parameters.number]) if parameters.energies else None
     store = Store(context.checkpoint, _fingerprint(parameters, context.required_seed(), key))
     entries: list[dict[str, Any]] = []
     resumed = 0
@@ -190,21 +190,23 @@ def _make(
     return store.keep(index, None, None, number, rejected, spent)
 
 
-def potential_energy(parameters: EnergyParameters) -> Callable[[StructureSet], float]:
+def potential_energy(parameters: EnergyParameters, numbers: Sequence[int]) -> Callable[[StructureSet], float]:
     """Return the function that computes the energy of a structure, eV.
 
+    Args:
+        parameters: the calculator.
+        numbers: atomic numbers that will occur.
+
     Raises:
-        BadInput: a calculator that cannot be had.
+        BadInput: a calculator that cannot be had, or that does not know an element.
     """
     from ..potentials.calculators import make_calculator
 
-    made: list[Any] = []
+    atoms = StructureSet.from_uniform(list(numbers), np.zeros((1, len(numbers), 3)), np.eye(3))
+    calculator = make_calculator(parameters.calculator, parameters.calculator_kwargs, None, "cpu", atoms)
 
     def energy(structure: StructureSet) -> float:
-        if not made:
-            made.append(make_calculator(parameters.calculator, parameters.calculator_kwargs, None, "cpu", structure))
-        atoms = to_ase(structure.without_properties())[0]
-        return float(made[0].get_property("energy", atoms))
+        return float(calculator.get_property("energy", to_ase(structure.without_properties())[0]))
 
     return energy
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from pydantic import Field, model_validator
+from ase.data import atomic_numbers, chemical_symbols
+from pydantic import Field, field_validator, model_validator
 
+from ..errors import nearest
 from ..parameters import Parameters
 from ..potentials.parameters import known_calculator
 
@@ -67,6 +69,7 @@ class EnergyParameters(Parameters):
 class MakeParameters(Parameters):
     """Of every task that makes amorphous structures."""
 
+    element: str = Field("Si", description="chemical symbol of the atoms; potentials and large cells have to know it")
     n_structures: int = Field(1, ge=1, le=1_000_000, description="how many structures to make")
     first: int = Field(
         0, ge=0, description="index of the first one: jobs over 0–49 and 50–99 together give what one over 0–99 gives"
@@ -79,3 +82,15 @@ class MakeParameters(Parameters):
     energies: EnergyParameters | None = Field(
         default_factory=EnergyParameters, description="potential of the energies per atom; null computes none"
     )
+
+    @field_validator("element")
+    @classmethod
+    def _known_element(cls, symbol: str) -> str:
+        if symbol not in chemical_symbols[1:]:
+            raise ValueError(f"'{symbol}' is not a chemical symbol{nearest(symbol, chemical_symbols[1:])}")
+        return symbol
+
+    @property
+    def number(self) -> int:
+        """Atomic number."""
+        return int(atomic_numbers[self.element])

@@ -89,7 +89,7 @@ def test_diamond_has_the_published_lattice_constant_and_energy(name, lattice, en
 
 @pytest.mark.parametrize(
     ("name", "c11", "c12"),
-    # Balamane, Halicioglu and Tiller, PRB 46, 2250 (1992), table of the bulk; EDIP: as OpenKIM's model of it
+    # Balamane, Halicioglu and Tiller, PRB 46, 2250 (1992), table of the bulk; EDIP: Justo et al., PRB 58, 2539 (1998)
     [("sw", 151.4, 76.4), ("tersoff", 142.5, 75.4), ("edip", 172.0, 64.7)],
 )
 def test_elastic_constants_are_the_published_ones(name, c11, c12):

@@ -43,7 +43,6 @@ class CarveParameters(MakeParameters):
     for the seams are our own.
     """
 
-    element: str = Field("Si", description="the only element; also that of LAMMPS data files without masses")
     n_atoms: int = Field(256, ge=8, le=20_000, description="atoms of a structure, exactly")
     density: float | None = Field(
         None,
@@ -83,15 +82,6 @@ class CarveParameters(MakeParameters):
         description="molecular dynamics of the seam of structures that have defects there; null leaves it as it is "
         "healed, and needs no LAMMPS",
     )
-
-    @field_validator("element")
-    @classmethod
-    def _symbol(cls, element: str) -> str:
-        from ase.data import atomic_numbers
-
-        if atomic_numbers.get(element, 0) < 1:
-            raise ValueError(f"no element has the symbol '{element}'")
-        return element
 
     @model_validator(mode="after")
     def _distances(self) -> Self:

@@ -21,6 +21,7 @@ from ...task import Context
 from ..gate import judge
 from ..making import potential_energy
 from ..measures import COUNTED, SCALARS, Measures, average_angles, average_rdf, measure, summarise
+from ..parameters import EnergyParameters
 from .parameters import MeasureTaskParameters
 from .store import Store
 
@@ -71,7 +72,7 @@ def _key(path: Path, parameters: MeasureTaskParameters) -> str:
 
 def _measure(context: Context, stream: StructureStream, parameters: MeasureTaskParameters, store: Store) -> None:
     """Measure the structures that are not yet in the store."""
-    energy_of = potential_energy(parameters.energies) if parameters.energies else None
+    energy_of = _on_demand(parameters.energies) if parameters.energies else None
     total, index = len(stream), 0
     for block in stream.blocks():
         for structure in block:
@@ -89,6 +90,18 @@ def _measure(context: Context, stream: StructureStream, parameters: MeasureTaskP
                 bond_angle_sigma=found.bond_angle_sigma,
                 fourfold_percent=found.coordination_percent.get("4"),
             )
+
+
+def _on_demand(parameters: EnergyParameters) -> Callable[[StructureSet], float]:
+    """Return the energy function of a potential that is only loaded once a structure has no energy of its own."""
+    made: list[Callable[[StructureSet], float]] = []
+
+    def energy_of(structure: StructureSet) -> float:
+        if not made:
+            made.append(potential_energy(parameters, sorted(set(structure.numbers.tolist()))))
+        return made[0](structure)
+
+    return energy_of
 
 
 def _energy(structure: StructureSet, energy_of: Callable[[StructureSet], float] | None) -> float | None:

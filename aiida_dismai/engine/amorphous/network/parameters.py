@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 from typing import Literal, Self
 
-from ase.data import atomic_numbers, chemical_symbols
 from pydantic import Field, field_validator, model_validator
 
-from ...errors import nearest
 from ..density import cube_edge, mass_density
 from ..parameters import GateParameters, MakeParameters
 from .diamond import LARGEST, SMALLEST
@@ -28,7 +26,6 @@ class NetworkParameters(MakeParameters):
     and Weber) or 10.7° (Vink's version of that); the paper's structures have about 12°.
     """
 
-    element: str = Field("Si", description="chemical symbol of the atoms")
     n_atoms: int = Field(256, ge=SMALLEST, le=LARGEST, description="atoms per structure, an even number")
     density: float = Field(2.28, gt=0, le=50, description="density, g/cm³; the cell is a cube")
     volume: Literal["fixed", "relaxed"] = Field(
@@ -79,13 +76,6 @@ class NetworkParameters(MakeParameters):
         description="what is good enough",
     )
 
-    @field_validator("element")
-    @classmethod
-    def _known_element(cls, symbol: str) -> str:
-        if symbol not in chemical_symbols[1:]:
-            raise ValueError(f"'{symbol}' is not a chemical symbol{nearest(symbol, chemical_symbols[1:])}")
-        return symbol
-
     @field_validator("n_atoms")
     @classmethod
     def _even(cls, n_atoms: int) -> int:
@@ -108,11 +98,6 @@ class NetworkParameters(MakeParameters):
                 f"(the crystal has {self.crystal_density:.3g})"
             )
         return self
-
-    @property
-    def number(self) -> int:
-        """Atomic number."""
-        return int(atomic_numbers[self.element])
 
     @property
     def crystal_density(self) -> float:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Literal, Self
 
-from ase.data import atomic_masses, atomic_numbers, chemical_symbols, covalent_radii
+from ase.data import covalent_radii
 from pydantic import Field, field_validator, model_validator
 
-from ...errors import nearest
 from ...potentials.parameters import known_calculator
+from ..density import cube_edge, mass_density
 from ..parameters import GateParameters, MakeParameters
 
-#: One u/Å³ in g/cm³ (CODATA 2018).
-U_PER_A3 = 1.66053906660
 #: Share of the volume that spheres may fill and still be pushed apart from random places in moments [own]; the densest
 #: random packing has 0.64.
 DENSEST = 0.5
@@ -31,7 +29,6 @@ class QuenchParameters(MakeParameters):
     5.5 %, 1 % and 13.5°.
     """
 
-    element: str = Field("Si", description="chemical symbol; the potential has to know it")
     n_atoms: int = Field(256, ge=8, le=1_000_000, description="atoms per structure")
     density: float = Field(
         2.28, ge=0.1, le=50, description="density of the melt, g/cm³, and with ensemble 'nvt' of the structure"
@@ -73,13 +70,6 @@ class QuenchParameters(MakeParameters):
         description="what is good enough",
     )
 
-    @field_validator("element")
-    @classmethod
-    def _known_element(cls, symbol: str) -> str:
-        if symbol not in chemical_symbols[1:]:
-            raise ValueError(f"'{symbol}' is not a chemical symbol{nearest(symbol, chemical_symbols[1:])}")
-        return symbol
-
     @field_validator("potential")
     @classmethod
     def _known_potential(cls, name: str) -> str:
@@ -112,14 +102,9 @@ class QuenchParameters(MakeParameters):
         return self
 
     @property
-    def number(self) -> int:
-        """Atomic number."""
-        return int(atomic_numbers[self.element])
-
-    @property
     def edge(self) -> float:
         """Edge of the cube at the density, Å."""
-        return float((self.n_atoms * atomic_masses[self.number] * U_PER_A3 / self.density) ** (1 / 3))
+        return cube_edge(self.n_atoms, self.element, self.density)
 
     @property
     def min_distance(self) -> float:
@@ -130,7 +115,7 @@ class QuenchParameters(MakeParameters):
     def max_density(self) -> float:
         """Random atoms cannot be pushed apart above this, g/cm³."""
         sphere = 3.141592653589793 / 6 * self.min_distance**3
-        return float(DENSEST * atomic_masses[self.number] * U_PER_A3 / sphere)
+        return DENSEST * mass_density(1, self.element, sphere)
 
     @property
     def melt_steps(self) -> int:
