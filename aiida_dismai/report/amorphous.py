@@ -87,7 +87,7 @@ def rows(one: AmorphousSet) -> list[tuple[str, ...]]:
 
 def _rows(one: AmorphousSet) -> Iterator[tuple[Any, ...]]:
     stages = [one.measures.get(stage, {}) for stage in STAGES]
-    targets = next((entry["targets"] for entry in stages if entry.get("targets")), {})
+    targets: dict[str, Any] = next((entry["targets"] for entry in stages if entry.get("targets")), {})
     sides = [*stages, targets]
     yield "structures", *(number(entry.get("n_structures")) for entry in stages), "1500"
     coordination = [entry.get("coordination_percent") or {} for entry in sides]

@@ -191,8 +191,8 @@ def render(report: Report) -> Iterator[Any]:
     if report.alloys:
         yield table("data sets", alloys.COLUMNS, alloys.rows(report.alloys), numeric=range(1, len(alloys.COLUMNS)))
     if report.amorphous is not None:
-        heads = amorphous.COLUMNS
-        yield table("data set", heads, amorphous.rows(report.amorphous), numeric=range(1, len(heads)))
+        columns = amorphous.COLUMNS
+        yield table("data set", columns, amorphous.rows(report.amorphous), numeric=range(1, len(columns)))
         yield Text(amorphous.origin(report.amorphous) + "\n", style="dim")
     if report.labels:
         yield table(

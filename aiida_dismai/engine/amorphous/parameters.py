@@ -77,10 +77,15 @@ class MakeParameters(Parameters):
     max_attempts: int = Field(
         10, ge=1, le=10_000, description="attempts at one structure before the gate; then it is left out and counted"
     )
-    gate: GateParameters = Field(default_factory=GateParameters, description="what is good enough")
-    measures: MeasureParameters = Field(default_factory=MeasureParameters, description="how structures are measured")
+    gate: GateParameters = Field(
+        default_factory=lambda: GateParameters.model_validate({}), description="what is good enough"
+    )
+    measures: MeasureParameters = Field(
+        default_factory=lambda: MeasureParameters.model_validate({}), description="how structures are measured"
+    )
     energies: EnergyParameters | None = Field(
-        default_factory=EnergyParameters, description="potential of the energies per atom; null computes none"
+        default_factory=lambda: EnergyParameters.model_validate({}),
+        description="potential of the energies per atom; null computes none",
     )
 
     @field_validator("element")

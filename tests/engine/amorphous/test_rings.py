@@ -51,7 +51,11 @@ def lonsdaleite():
         # eight triangular faces of tetrahedra per atom, three squares in each octahedron
         (bulk("Cu", "fcc", a=3.6), 2.8, {3: 8, 4: 3}),
         # each hexagon of graphene belongs to two atoms
-        (Atoms("C2", [(0, 0, 0), (0, 1.42, 0)], cell=[[2.4595, 0, 0], [1.2298, 2.13, 0], [0, 0, 9]], pbc=True), 1.6, {6: 0.5}),
+        (
+            Atoms("C2", [(0, 0, 0), (0, 1.42, 0)], cell=[[2.4595, 0, 0], [1.2298, 2.13, 0], [0, 0, 9]], pbc=True),
+            1.6,
+            {6: 0.5},
+        ),
     ],
     ids=["diamond", "lonsdaleite", "simple cubic", "fcc", "graphene"],
 )  # fmt: skip

@@ -66,7 +66,7 @@ class CarveParameters(MakeParameters):
         "gives fewer disjoint ones",
     )
     placements: int = Field(
-        1000, ge=1, le=10_000, description="places tried for each disjoint window; the one with the best seam is taken"
+        200, ge=1, le=10_000, description="places tried for each disjoint window; the one with the best seam is taken"
     )
     max_edits: float = Field(
         0.1,

@@ -18,14 +18,12 @@ from numpy.typing import NDArray
 from ...errors import BadInput
 from .large import LargeCell
 from .parameters import CarveParameters
-from .windows import Window, costs
+from .windows import Window, around, costs
 
 #: Of windows whose overlaps differ by less than this the one with the best seam is taken [own].
 SIMILAR = 0.01
 #: Steps of the grid of overlapping windows, sides [own].
 STEP = 0.25
-#: Windows of one block of costs.
-BLOCK = 256
 #: Divisions into bricks that are compared, and bricks of each that are looked at [own].
 DIVISIONS, LOOKED_AT = 32, 16
 
@@ -41,12 +39,19 @@ class _Pool:
     atoms: list[NDArray[np.int64]]
     overlap: NDArray[np.float64]
 
-    def share(self, cell: int, atoms: NDArray[np.int64], n_large: int, n_atoms: int) -> None:
-        """Note that a window is chosen."""
-        marked = np.zeros(n_large + 1, dtype=np.int32)
+    def share(
+        self, index: int, large: LargeCell, centre: NDArray[np.float64], atoms: NDArray[np.int64], n_atoms: int
+    ) -> None:
+        """Note that a window of the large cell ``index`` is chosen."""
+        marked = np.zeros(len(large.positions) + 1, dtype=np.int32)
         marked[atoms[atoms >= 0]] = 1
-        here = self.cell == cell
-        self.overlap[here] = np.maximum(self.overlap[here], marked[self.atoms[cell]].sum(axis=1) / n_atoms)
+        first = int(np.searchsorted(self.cell, index))
+        own = slice(first, first + len(self.atoms[index]))
+        # windows further apart than their sides reach have no atom in common
+        reach = np.full(3, large.side * (3**0.5 if large.rotate else 1.0) * (1 + SIMILAR))
+        near = around(large.frame, self.centre[own], centre, reach)
+        shared = marked[self.atoms[index][near]].sum(axis=1) / n_atoms
+        self.overlap[first + near] = np.maximum(self.overlap[first + near], shared)
 
 
 class Plan:
@@ -102,9 +107,9 @@ class Plan:
         total = int(np.prod(cell.fits))
         some = rng.permutation(total)[:LOOKED_AT]
         bricks = np.stack(np.unravel_index(some, cell.fits), axis=1) * size
-        centres = (corners[:, None] + bricks[None] + size / 2).reshape(-1, 3)
-        cost, _ = self._costs(cell, centres, np.tile(np.eye(3), (len(centres), 1, 1)))
-        return np.asarray(corners[np.argmin(cost.reshape(DIVISIONS, -1).sum(axis=1))], dtype=np.float64)
+        turns = np.tile(np.eye(3), (DIVISIONS, 1, 1))
+        cost = sum(self._costs(cell, corners + brick + size / 2, turns)[0] for brick in bricks)
+        return np.asarray(corners[np.argmin(cost)], dtype=np.float64)
 
     def _disjoint(self, place: int) -> Window:
         """Return the window of a brick, where its seam is best."""
@@ -129,8 +134,9 @@ class Plan:
         pool = self._pool()
         n_atoms = self.parameters.n_atoms
         for window in chosen:
-            _, atoms = self._costs(self.cells[window.cell], window.centre[None], window.rotation[None])
-            pool.share(window.cell, atoms[0], len(self.cells[window.cell].positions), n_atoms)
+            large = self.cells[window.cell]
+            _, atoms = self._costs(large, window.centre[None], window.rotation[None])
+            pool.share(window.cell, large, window.centre, atoms[0], n_atoms)
         while len(chosen) < count:
             least = float(pool.overlap.min())
             if least > limit:
@@ -141,8 +147,8 @@ class Plan:
             cell = int(pool.cell[best])
             overlap = float(pool.overlap[best])
             chosen.append(Window(cell, pool.centre[best], pool.rotation[best], overlap, np.zeros((0, 3))))
-            own = pool.atoms[cell][best - int(np.flatnonzero(pool.cell == cell)[0])]
-            pool.share(cell, own, len(self.cells[cell].positions), n_atoms)
+            own = pool.atoms[cell][best - int(np.searchsorted(pool.cell, cell))]
+            pool.share(cell, self.cells[cell], pool.centre[best], own, n_atoms)
             pool.overlap[best] = np.inf
         return chosen
 
@@ -153,12 +159,14 @@ class Plan:
         for index, cell in enumerate(self.cells):
             rng = self._rng(2, index)
             steps = np.maximum(np.rint(cell.diagonal / (STEP * cell.side)), 1).astype(int)
-            grid = np.stack(np.meshgrid(*(np.arange(n) for n in steps), indexing="ij"), axis=-1).reshape(-1, 3)
+            rows = np.stack(np.meshgrid(*(np.arange(n) for n in steps[::-1]), indexing="ij"), axis=-1)
+            grid = rows.reshape(-1, 3)[:, ::-1]
             centres = (grid + rng.uniform(0, 1, grid.shape)) / steps * cell.diagonal
             rotations = _rotations(rng, len(grid)) if cell.rotate else np.tile(np.eye(3), (len(grid), 1, 1))
+            # a row along the first axis at a time: few atoms are near it
             parts = [
-                self._costs(cell, centres[start : start + BLOCK], rotations[start : start + BLOCK])
-                for start in range(0, len(grid), BLOCK)
+                self._costs(cell, centres[start : start + steps[0]], rotations[start : start + steps[0]])
+                for start in range(0, len(grid), steps[0])
             ]
             found["centre"].append(centres)
             found["rotation"].append(rotations)

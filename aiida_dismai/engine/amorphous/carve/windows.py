@@ -72,10 +72,13 @@ def costs(
     """
     room = n_atoms + n_atoms // 3 + 16
     found = np.full((len(centres), room), -1, dtype=np.int64)
+    middle = (centres.min(axis=0) + centres.max(axis=0)) / 2
+    reach = large.side * (0.5 if (rotations == np.eye(3)).all() else 3**0.5 / 2) * (1 + 4 * ON_FACE)
+    near = around(large.frame, large.positions, middle, np.ptp(centres, axis=0) / 2 + reach)
     cost = _costs(
-        large.positions,
+        np.ascontiguousarray(large.positions[near]),
         large.frame,
-        large.coordination,
+        np.ascontiguousarray(large.coordination[near]),
         np.ascontiguousarray(centres),
         np.ascontiguousarray(rotations),
         large.side,
@@ -84,7 +87,32 @@ def costs(
         min_distance,
         found,
     )
-    return cost, found
+    # −1 stays −1
+    return cost, np.append(near, -1)[found]
+
+
+def around(
+    frame: NDArray[np.float64], points: NDArray[np.float64], centre: NDArray[np.float64], half: NDArray[np.float64]
+) -> NDArray[np.int64]:
+    """Return the points that may have an image in a box: all that have, and few others in a large cell.
+
+    Args:
+        frame: ``(3, 3)`` lower triangular lattice vectors, Å.
+        points: ``(n, 3)``, Å.
+        centre: ``(3,)`` of the box.
+        half: ``(3,)`` half its sides.
+    """
+    near = np.arange(len(points))
+    steps = np.zeros((len(points), 0))
+    # a step along an axis moves a point along the axes before it, too
+    for k in (2, 1, 0):
+        if half[k] > frame[k, k] / 2:
+            break
+        along = points[near, k] - centre[k] - steps @ frame[k + 1 :, k][::-1]
+        step = np.floor(along / frame[k, k] + 0.5)
+        inside = np.abs(along - step * frame[k, k]) <= half[k] + ON_FACE * frame[k, k]
+        near, steps = near[inside], np.column_stack([steps, step])[inside]
+    return near
 
 
 @njit(cache=True, nogil=True)

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -169,7 +170,7 @@ def run_on_devices(
         answer = Path(folder) / "answer.json"
         # the watcher is a function of this process; progress.jsonl has its lines too
         try:
-            fabric.launch(_work, train, problem, parameters, replace(context, watch=None), answer)
+            fabric.launch(partial(_work, train, problem, parameters, replace(context, watch=None), answer))
         except Exception:
             _raise_again(answer)
             raise
@@ -184,12 +185,12 @@ def _launched_outside() -> bool:
 
 
 def _work(
-    fabric: Fabric,
     train: Train,
     problem: Problem,
     parameters: GraphTrainingParameters,
     context: Context,
     answer: Path,
+    fabric: Fabric,
 ) -> None:
     """Do one process's part; leave its results, or the error that ended it, in a file for the process that waits."""
     # tensors reach the processes through shared memory: data may stay there, weights are changed by each process

@@ -206,7 +206,7 @@ def test_bfloat16_is_near_float32():
 
 
 def test_a_compiled_network_gives_the_same():
-    net, _ = networks(num_layers=2)
+    net, _ = networks(num_layers=1, hidden_dim=8)
     arguments = structures(5, 3)
     expected = gradients(net, arguments)
     net.compile()
