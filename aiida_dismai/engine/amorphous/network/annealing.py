@@ -102,15 +102,15 @@ class Course:
             )
         )
 
-    def _relax(self, forces: float, steps: int) -> None:
-        """Relax all atoms, and the box where it is free."""
+    def _relax(self, forces: float, steps: int, free: bool = False) -> None:
+        """Relax all atoms, and the box where it is ``free``."""
         limits = np.array([forces, steps, steps + 1, np.inf, 0.0])
         for _ in range(100):
             relax(
                 self.everyone, self.everyone, self.positions, self.bonded, self.images, self.box, self.constants, 0.0,
                 limits, self.rooms[1], self.rooms[2],
             )  # fmt: skip
-            if self.parameters.volume == "fixed":
+            if not free:
                 break
             scale = best_scale(self.positions, self.bonded, self.images, self.box, self.constants)
             self.positions *= scale
@@ -132,11 +132,20 @@ class Course:
             else:
                 self.phase = {RANDOMISE: ANNEAL, ANNEAL: QUENCH}[self.phase]
         if self.phase in (ANNEAL, QUENCH) and self.trials and self.sigma <= self.parameters.angle_sigma:
-            self.phase = OVER
+            # Earlier than this a free box is of no use: nothing keeps a network of bad angles from crumpling.
+            if self.free:
+                self._relax(FORCES, FAR_STEPS, free=True)
+            if not self.free or self.sigma <= self.parameters.angle_sigma:
+                self.phase = OVER
 
     def finish(self) -> None:
         """Relax to the last digit."""
-        self._relax(LAST_FORCES, LAST_STEPS)
+        self._relax(LAST_FORCES, LAST_STEPS, self.free)
+
+    @property
+    def free(self) -> bool:
+        """Whether the box takes the size of least energy in the end."""
+        return self.parameters.volume == "relaxed"
 
     @property
     def planned(self) -> int:
@@ -213,8 +222,6 @@ class Course:
                 counts,
             )
         )
-        if self.parameters.volume == "relaxed" and counts[ACCEPTED]:
-            self._relax(FORCES, FAR_STEPS)
         self.tried += len(numbers)
         self.trials += len(numbers)
         self.accepted += int(counts[ACCEPTED])

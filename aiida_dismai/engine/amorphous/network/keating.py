@@ -136,7 +136,7 @@ def along_line(atoms, positions, bonded, images, box, constants, direction, quar
 
 @njit(cache=True, nogil=True)
 def lowest_on_line(quartic):  # type: ignore[no-untyped-def]
-    """Return the first minimum of a quartic for t > 0; its slope at 0 must be negative, its leading coefficient not."""
+    """Return a minimum of a quartic for t > 0; its slope at 0 must be negative, its leading coefficient not."""
     c1, c2, c3, c4 = quartic[1], 2 * quartic[2], 3 * quartic[3], 4 * quartic[4]
     # bracket the zero of the slope, then Newton's steps kept inside the bracket
     low, high = 0.0, -c1 / max(c2, 1e-12 - c1)

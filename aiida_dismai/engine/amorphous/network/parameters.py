@@ -29,7 +29,7 @@ class NetworkParameters(MakeParameters):
     n_atoms: int = Field(256, ge=SMALLEST, le=LARGEST, description="atoms per structure, an even number")
     density: float = Field(2.28, gt=0, le=50, description="density, g/cm³; the cell is a cube")
     volume: Literal["fixed", "relaxed"] = Field(
-        "fixed", description="whether the cube keeps its density, or takes the size of least Keating energy"
+        "fixed", description="whether the cube keeps its density, or takes the size of least Keating energy in the end"
     )
     alpha: float = Field(2.965, gt=0, le=100, description="Keating's bond-stretching constant α, eV/Å²")
     beta_ratio: float = Field(0.285, gt=0, le=1, description="Keating's bond-bending constant β in units of α")

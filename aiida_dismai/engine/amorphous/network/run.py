@@ -88,6 +88,7 @@ def anneal(attempt: Attempt, parameters: NetworkParameters) -> Course:
                 keating_energy=course.energy / parameters.n_atoms,
                 keating_sigma=course.sigma,
             )
-        attempt.check_time()
+        if out:
+            attempt.check_time()
         course.go_on()
     return course
