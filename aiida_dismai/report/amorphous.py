@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 #: Headings of the table; the columns are the stages of the data set.
-COLUMNS = ("", "as made", "relaxed (data set)", "paper, read off its figures")
+COLUMNS = ("", "as made", "relaxed (data set)", "six of the authors' structures", "paper, read off its figures")
 #: Stages: prefix of the outputs → name and colour.
 STAGES = {"made_": ("as made", COLOURS[1]), "": ("relaxed (data set)", DATA)}
 
@@ -88,13 +88,14 @@ def rows(one: AmorphousSet) -> list[tuple[str, ...]]:
 def _rows(one: AmorphousSet) -> Iterator[tuple[Any, ...]]:
     stages = [one.measures.get(stage, {}) for stage in STAGES]
     targets: dict[str, Any] = next((entry["targets"] for entry in stages if entry.get("targets")), {})
-    sides = [*stages, targets]
-    yield "structures", *(number(entry.get("n_structures")) for entry in stages), "1500"
+    known_of = [*stages, targets.get("six_structures", {})]
+    sides = [*known_of, targets]
+    yield "structures", *(number(entry.get("n_structures")) for entry in stages), "6", "1500"
     coordination = [entry.get("coordination_percent") or {} for entry in sides]
-    known = sorted({cn for entry in stages for cn in entry.get("coordination_percent") or {}}, key=int)
-    for cn in known:
+    seen = sorted({cn for entry in stages for cn in entry.get("coordination_percent") or {}}, key=int)
+    for cn in seen:
         yield f"CN {cn}, % of the atoms", *(number(entry.get(cn, 0.0), 3) if entry else None for entry in coordination)
-    cutoff = [entry.get("coordination_within_cutoff_percent") or {} for entry in stages]
+    cutoff = [entry.get("coordination_within_cutoff_percent") or {} for entry in known_of]
     yield "four atoms within 2.85 Å, %", *(number(entry.get("4"), 3) for entry in cutoff), None
     for name, what in (
         ("tetrahedral_percent", "tetrahedral motif, %"),
@@ -106,13 +107,13 @@ def _rows(one: AmorphousSet) -> Iterator[tuple[Any, ...]]:
     for name, what in (("position", "first peak of g(r), Å"), ("height", "its height")):
         yield what, *(number((entry.get("rdf_peak") or {}).get(name), 3) for entry in sides)
     for size in sorted({size for entry in stages for size in entry.get("rings_per_atom") or {}}, key=int):
-        cells = [(entry.get("rings_per_atom") or {}).get(size) for entry in stages]
+        cells = [(entry.get("rings_per_atom") or {}).get(size) for entry in known_of]
         if any(cells):
             yield f"rings of {size} per atom", *(number(cell, 3) for cell in cells), None
-    yield "crystalline surrounding, % of the atoms", *(number(e.get("crystalline_percent"), 3) for e in stages), None
+    yield "crystalline surrounding, % of the atoms", *(number(e.get("crystalline_percent"), 3) for e in known_of), None
     yield "density, g/cm³", *(number(entry.get("density"), 4) for entry in sides)
-    yield "shortest distance, Å", *(number(entry.get("shortest_distance"), 3) for entry in stages), None
-    yield "energy, eV/atom", *(number(entry.get("energy_per_atom"), 5) for entry in stages), None
+    yield "shortest distance, Å", *(number(entry.get("shortest_distance"), 3) for entry in known_of), None
+    yield "energy, eV/atom", *(number(entry.get("energy_per_atom"), 5) for entry in stages), None, None
 
 
 def origin(one: AmorphousSet) -> str:
