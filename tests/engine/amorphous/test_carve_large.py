@@ -112,7 +112,7 @@ def test_too_small_a_cell_is_told_how_large_it_must_be(rotate):
     ("values", "message"),
     [
         ({"min_distance": 3.0}, "min_distance (3.0 Å) must be below measures.bond_cutoff (2.85 Å)"),
-        ({"element": "Sx"}, "no element has the symbol 'Sx'"),
+        ({"element": "Sx"}, "'Sx' is not a chemical symbol"),
         ({"max_overlap": 0.9}, "max_overlap"),
         ({"overlap": 0.1}, "did you mean 'max_overlap'"),
     ],

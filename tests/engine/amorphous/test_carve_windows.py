@@ -8,7 +8,7 @@ from carving import A, crystal, gas, large, skewed
 from scipy.spatial.transform import Rotation
 
 from aiida_dismai.engine.amorphous.bonds import bonds_within
-from aiida_dismai.engine.amorphous.carve.windows import COST_OF_ATOM, costs, pick
+from aiida_dismai.engine.amorphous.carve.windows import COST_OF_ATOM, around, costs, pick
 from aiida_dismai.engine.structures import StructureSet
 
 
@@ -52,12 +52,16 @@ def test_the_whole_cell_is_a_window():
         assert len(pick(cell, np.full(3, corner), np.eye(3))[0]) == 216
 
 
-def test_costs_count_what_is_wrong():
-    structures = crystal(6, 0.1)
-    (cell,) = large(structures, n_atoms=100)
+@pytest.mark.parametrize("make", [lambda: crystal(6, 0.1), lambda: skewed((14, 13, 12))])
+def test_costs_count_what_is_wrong(make):
+    (cell,) = large(make(), n_atoms=100)
     rng = np.random.default_rng(5)
-    centres = rng.uniform(0, 30, (12, 3))
-    found, atoms = costs(cell, centres, np.tile(np.eye(3), (12, 1, 1)), 100, 2.85, 2.0)
+    # some together, some alone: far from each of these most atoms are left out at once
+    centres = rng.uniform(-1, 2, (12, 3)) @ cell.frame
+    turns = np.tile(np.eye(3), (6, 1, 1))
+    parts = [costs(cell, centres[:6], turns, 100, 2.85, 2.0)]
+    parts += [costs(cell, centre[None], turns[:1], 100, 2.85, 2.0) for centre in centres[6:]]
+    found, atoms = (np.concatenate(part) for part in zip(*parts, strict=True))
     for cost, own, centre in zip(found, atoms, centres, strict=True):
         there, inside = pick(cell, centre, np.eye(3))
         assert own[own >= 0].tolist() == there.tolist()
@@ -67,6 +71,21 @@ def test_costs_count_what_is_wrong():
         across = close.image.any(axis=1).sum() // 2
         assert cost == wrong + COST_OF_ATOM * abs(len(there) - across - 100)
     assert len(set(found.tolist())) > 6
+
+
+def test_what_is_far_from_a_box_is_left_out():
+    (cell,) = large(skewed((14, 13, 12)), n_atoms=64)
+    rng = np.random.default_rng(6)
+    images = np.array(list(itertools.product(range(-4, 5), repeat=3))) @ cell.frame
+    left_out = 0
+    for _ in range(4):
+        centre, half = rng.uniform(-1, 2, 3) @ cell.frame, rng.uniform(4, 10, 3)
+        away = cell.positions[:, None] + images[None] - centre
+        inside = (np.abs(away) < half).all(axis=2).any(axis=1)
+        near = around(cell.frame, cell.positions, centre, half)
+        assert set(np.flatnonzero(inside)) <= set(near.tolist())
+        left_out += len(inside) - len(near)
+    assert left_out > 0
 
 
 def test_a_commensurate_window_costs_nothing():
