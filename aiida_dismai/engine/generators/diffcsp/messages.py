@@ -76,8 +76,9 @@ def _plain(terms: Terms, weight: Tensor, bias: Tensor, pairs: Pairs) -> Tensor:
     there = even + odd + terms.target[first] + terms.source[second]
     back = even - odd + terms.target[second] + terms.source[first]
     received = silu(linear(silu(torch.cat([there, back])), weight, bias))
-    summed = torch.zeros_like(terms.target, dtype=received.dtype)
-    return summed.index_add(0, torch.cat([first, second]), received)
+    total = torch.promote_types(received.dtype, torch.float32)  # hundreds of messages add up
+    summed = torch.zeros_like(terms.target, dtype=total)
+    return summed.index_add(0, torch.cat([first, second]), received.to(total))
 
 
 class _PairMessages(torch.autograd.Function):
