@@ -236,9 +236,15 @@ def general_help(name: str, port: Any) -> str:
     return str(port.help or "")
 
 
+def task_classes(parent: type[TaskCalculation]) -> list[type[TaskCalculation]]:
+    """Return the CalcJobs that run a task; some have a parent in common."""
+    children = [cls for child in parent.__subclasses__() for cls in task_classes(child)]
+    return children or [parent]
+
+
 def shared_spec() -> Any:
     """Return the spec of any task, for the exit codes that all share; refuses to write if they differ."""
-    specs = [cls.spec() for cls in TaskCalculation.__subclasses__()]
+    specs = [cls.spec() for cls in task_classes(TaskCalculation)]
     codes = [exit_rows(spec.exit_codes) for spec in specs]
     if any(item != codes[0] for item in codes):
         raise SystemExit("the CalcJobs do not share their exit codes: list them one by one")
