@@ -27,6 +27,11 @@ UNITS = {"centre_x": "Å", "centre_y": "Å", "centre_z": "Å", "carved_shortest_
 def run(context: Context, parameters: CarveParameters) -> dict[str, Any]:
     """Carve structures and write ``structures.npz``.
 
+    Every structure carries where it is from (``large_cell``, ``centre_x`` … in the frame of the carving), its largest
+    ``overlap`` with an earlier one (share of the atoms), how many atoms were dropped, added, moved by healing and free
+    in annealing, ``seam_defects`` (atoms with another coordination than in the large cell, before annealing) and the
+    shortest distance (Å).
+
     Returns:
         What :func:`~..making.make_structures` gives, and ``large_cells``: of each how many atoms, density (g/cm³), the
         windows' side (Å), mean bond length (Å) and the share of its atoms with the typical coordination.
