@@ -324,6 +324,43 @@ def test_an_evaluation_of_alloys_is_not_relaxed(graph, tmp_path):
     assert "potential" not in inputs
 
 
+def test_a_data_set_of_amorphous_silicon_and_what_is_compared_with_it(graph, tmp_path):
+    """Generated structures are relaxed as those of the data set were; the user's overrides lie over that."""
+    inputs = dry("launch", "amorphous", "--seed", 3, "--protocol", "demo")["inputs"]
+    assert "network" in inputs
+    assert inputs["relax"]["job"]["parameters"]["calculator"] == "edip"
+    write_extxyz(handmade.structures(1, 6), tmp_path / "large.extxyz")
+    line = refused(
+        *("launch", "amorphous", "--seed", 3, "--route", "quench", "--large-cell", tmp_path / "large.extxyz"),
+        *("--code", "dismai@localhost", "--dry-run"),
+    )
+    assert "the route 'quench' does not use it" in line
+
+    relaxation = orm.Dict({"calculator": "sw_vink", "fmax": 0.02})
+    made = handmade.process(
+        orm.WorkChainNode,
+        handmade.WORKFLOWS + "dataset.amorphous",
+        "AmorphousDatasetWorkChain",
+        {"relax__job__parameters": relaxation},
+    )
+    sets = {name: StructureSetData(handmade.structures(n, n)).store() for name, n in (("train", 6), ("validation", 2))}
+    handmade.finish(made, sets)
+    write_extxyz(handmade.structures(2, 6), tmp_path / "gen.extxyz")
+    (tmp_path / "overrides.yaml").write_text("relax: {parameters: {fmax: 0.1}}")
+    arguments = ("evaluate", tmp_path / "gen.extxyz", "--dataset", made.pk)
+    inputs = dry(*arguments)["inputs"]
+    assert inputs["metrics"]["job"]["parameters"]["kind"] == "amorphous"
+    parameters = inputs["relax"]["job"]["parameters"]
+    assert (parameters["calculator"], parameters["fmax"]) == ("sw_vink", 0.02)
+    inputs = dry(*arguments, "--overrides", tmp_path / "overrides.yaml")["inputs"]
+    parameters = inputs["relax"]["job"]["parameters"]
+    assert (parameters["calculator"], parameters["fmax"]) == ("sw_vink", 0.1)
+    inputs = dry("launch", "benchmark", "--dataset", made.pk, "--model", "resample", "--seed", 3)["inputs"]
+    assert inputs["evaluate"]["relax"]["job"]["parameters"]["calculator"] == "sw_vink"
+    assert inputs["evaluate"]["metrics"]["job"]["parameters"]["kind"] == "amorphous"
+    assert "potential" not in inputs
+
+
 def test_what_generated_structures_are_compared_with(graph, tmp_path):
     """An earlier reference, or a folder of csv files of which only these are taken."""
     write_extxyz(handmade.structures(2, 6), tmp_path / "gen.extxyz")
