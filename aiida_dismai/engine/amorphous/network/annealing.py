@@ -2,7 +2,9 @@
 
 Some transpositions are made whatever they cost, then Metropolis' rule decides at a falling temperature, then all
 transpositions are tried in turn and those that lower the energy are made. It is over as soon as the deviation of the
-bond angles is small enough; as long as it is not, more rounds follow, which begin less hot.
+bond angles is small enough; as long as it is not, more rounds follow, which begin less hot. Where rings of four are
+unwanted, they are not made from the second round on, and it goes on until the last one is gone: not to make them from
+the beginning left the angles of 256 atoms at 13° and more, as the way to better networks leads through such rings.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from numpy.typing import NDArray
 
 from ...files import write_atomically
 from .diamond import Network, diamond_network
-from .geometry import angle_sigma
+from .geometry import angle_sigma, four_rings
 from .keating import best_scale, constants_of, owned_energies, relax
 from .parameters import NetworkParameters
 from .switching import ACCEPTED, advance
@@ -125,18 +127,35 @@ class Course:
         """Do the next block of transpositions, or the step to the next phase."""
         do = {RANDOMISE: self._randomise, ANNEAL: self._anneal, QUENCH: self._quench}[self.phase]
         if do():
-            self.tried = self.sweeps = 0
-            if self.phase == QUENCH:
-                self.round += 1
-                self.phase = ANNEAL if self.round < self.parameters.rounds else OVER
-            else:
-                self.phase = {RANDOMISE: ANNEAL, ANNEAL: QUENCH}[self.phase]
+            self._next_phase()
         if self.phase in (ANNEAL, QUENCH) and self.trials and self.sigma <= self.parameters.angle_sigma:
             # Earlier than this a free box is of no use: nothing keeps a network of bad angles from crumpling.
             if self.free:
                 self._relax(FORCES, FAR_STEPS, free=True)
-            if not self.free or self.sigma <= self.parameters.angle_sigma:
+            if self.sigma > self.parameters.angle_sigma:
+                return
+            if not self.short_rings:
                 self.phase = OVER
+            elif not self.round:
+                self.phase = QUENCH
+                self._next_phase()
+
+    def _next_phase(self) -> None:
+        """Go to the next phase, or round."""
+        self.tried = self.sweeps = 0
+        self.pending = np.zeros(0, dtype=np.int64)
+        if self.phase == QUENCH:
+            self.round += 1
+            self.phase = ANNEAL if self.round < self.parameters.rounds else OVER
+        else:
+            self.phase = {RANDOMISE: ANNEAL, ANNEAL: QUENCH}[self.phase]
+
+    @property
+    def short_rings(self) -> int:
+        """Number of rings that are unwanted."""
+        if self.parameters.smallest_ring == 4:
+            return 0
+        return four_rings(self.network)
 
     def finish(self) -> None:
         """Relax to the last digit."""
@@ -213,7 +232,7 @@ class Course:
                 heights,
                 self.energy,
                 folded,
-                self.parameters.smallest_ring,
+                self.parameters.smallest_ring if self.round else 4,
                 SHELLS,
                 near,
                 far,

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from ...metrics.angles import bond_angles, mean_and_sigma
 from ...structures import StructureSet
 from ..bonds import Bonds, bonds_within
+from ..rings import ring_counts
 from .diamond import Network
 
 
@@ -15,6 +16,12 @@ def angle_sigma(network: Network) -> float:
     """Return the standard deviation of the angles between the bonds of the network, degrees."""
     n = len(network.positions)
     return mean_and_sigma(bond_angles(4 * np.arange(n + 1), bond_vectors(network).reshape(-1, 3)))[1]
+
+
+def four_rings(network: Network) -> int:
+    """Return the number of rings of four atoms."""
+    bonds = bonds_of(wrapped(network))
+    return int(ring_counts(bonds.start, bonds.neighbour, bonds.image, 4)[4])
 
 
 def bond_vectors(network: Network) -> NDArray[np.float64]:

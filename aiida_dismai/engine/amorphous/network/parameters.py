@@ -41,7 +41,7 @@ class NetworkParameters(MakeParameters):
         description="the course ends once the standard deviation of the angles between bonds of the network is no more "
         "than this, degrees; relaxing with a potential changes it",
     )
-    smallest_ring: int = Field(4, ge=4, le=5, description="no rings of fewer atoms are made (4 or 5)")
+    smallest_ring: int = Field(4, ge=4, le=5, description="no rings of fewer atoms are left (4 or 5)")
     randomise: float = Field(
         0.5, ge=0, le=20, description="transpositions per atom that are made whatever they cost, before the annealing"
     )

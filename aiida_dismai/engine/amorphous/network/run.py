@@ -8,9 +8,8 @@ from typing import Any
 from ...errors import BadInput
 from ...task import Context
 from ..making import Attempt, Made, Rejected, make_structures
-from ..rings import ring_counts
 from .annealing import OVER, Course
-from .geometry import angle_sigma, bonds_of, otherwise_bonded, structure_of, wrapped
+from .geometry import angle_sigma, four_rings, otherwise_bonded, structure_of
 from .parameters import NetworkParameters
 
 #: Half-way states are written this often, s; a stop in good order writes one, too.
@@ -45,7 +44,7 @@ def make_network(attempt: Attempt, parameters: NetworkParameters) -> Made:
     """Make one network.
 
     Raises:
-        Rejected: the angle deviation was not reached.
+        Rejected: the angle deviation was not reached, or unwanted rings are left.
         BadInput: a number of atoms for which there is no diamond to start from.
         Unfinished: out of time; the half-way state is in the attempt's scratch folder.
     """
@@ -54,13 +53,14 @@ def make_network(attempt: Attempt, parameters: NetworkParameters) -> Made:
     sigma = angle_sigma(course.network)
     if sigma > parameters.angle_sigma + SLACK:
         raise Rejected("angle sigma not reached")
-    bonds = bonds_of(wrapped(course.network))
+    if course.short_rings:
+        raise Rejected("rings of four left")
     numbers: dict[str, float | int] = {
         "keating_energy": course.energy / parameters.n_atoms,
         "keating_sigma": sigma,
         "transpositions": course.accepted,
         "trials": course.trials,
-        "four_rings": int(ring_counts(bonds.start, bonds.neighbour, bonds.image, 4)[4]),
+        "four_rings": four_rings(course.network),
         "otherwise_bonded": otherwise_bonded(course.network, parameters.measures.bond_cutoff),
     }
     return Made(structure_of(course.network, parameters.number), numbers, UNITS)
