@@ -94,7 +94,8 @@ def _rows(one: AmorphousSet) -> Iterator[tuple[Any, ...]]:
     coordination = [entry.get("coordination_percent") or {} for entry in sides]
     seen = sorted({cn for entry in stages for cn in entry.get("coordination_percent") or {}}, key=int)
     for cn in seen:
-        yield f"CN {cn}, % of the atoms", *(number(entry.get(cn, 0.0), 3) if entry else None for entry in coordination)
+        measured = (number(entry.get(cn, 0.0), 3) if entry else None for entry in coordination[:-1])
+        yield f"CN {cn}, % of the atoms", *measured, number(coordination[-1].get(cn), 3)
     cutoff = [entry.get("coordination_within_cutoff_percent") or {} for entry in known_of]
     yield "four atoms within 2.85 Å, %", *(number(entry.get("4"), 3) for entry in cutoff), None
     for name, what in (

@@ -103,8 +103,8 @@ def headline(report: Report) -> list[tuple[str, str, str]]:
         measures = report.amorphous.measures[""]
         sigma = measures.get("bond_angle_sigma")
         if sigma is not None:
-            paper = (measures.get("targets") or {}).get("bond_angle_sigma")
-            beside = f"paper {number(paper, 3)}°" if paper else "of the data set"
+            authors = ((measures.get("targets") or {}).get("six_structures") or {}).get("bond_angle_sigma")
+            beside = f"six of the authors' structures {number(authors, 3)}°" if authors else "of the data set"
             found.append((f"{number(sigma, 3)}°", "standard deviation of the bond angles", beside))
     if report.potential.get("test_mae_forces") is not None:
         beside = f"energies {report.potential['test_mae_energy']:.2f} meV/atom · test set"

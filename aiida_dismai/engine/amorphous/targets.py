@@ -4,9 +4,9 @@ The authors give no table of these numbers: they are read off their figures of t
 with the SOAP-GAP of Bartók et al. 2018; motifs, radial distribution and bond angles), to about the last digit given.
 The density is that of Deringer et al.'s cell, of which the authors' structures are parts [own reading].
 
-Six structures of their training set came with the reference data of this project's tests. They measure what is listed as
-``six_structures``: all bond angles of an atom together have a standard deviation of 13.6°, more than the 12° that the
-width of the peak in the figure suggests; their density is 2.280 g/cm³.
+Six structures of their training set came with the reference data of this project's tests. They measure what is listed
+as ``six_structures``: all bond angles together have a standard deviation of 13.6°, more than the 12° that the width of
+the peak in the figure suggests; their density is 2.280 g/cm³.
 """
 
 from __future__ import annotations
