@@ -2,7 +2,7 @@
 
     python benchmarks/amorphous_network.py [--structures 20] [--atoms 256] [--no-early]
 
-Every structure is printed with its bond-angle deviation, crystalline share and rings per atom (of the network itself),
+Every structure is printed with its bond-angle deviation, crystalline share and rings per atom (bonds by distance),
 made with the task's parameters by default; attempts that were rejected count. The other part tries the same
 transpositions from the same states with and without early rejection, in turns, and gives the ratio of the best of
 three.
