@@ -105,8 +105,11 @@ def test_what_a_kind_has_of_its_own_lies_below_the_overrides():
     assert changed["models"]["cryingan"]["hyperparameters"]["epochs"] == 7
     assert changed["models"]["cryingan"]["hyperparameters"]["lambda_distance"] == 0.1
     assert "kinds" not in changed
-    plain = GeneratorWorkChain.get_protocol_inputs("paper", kind="amorphous")
+    plain = GeneratorWorkChain.get_protocol_inputs("paper", kind="interface")
     assert plain == GeneratorWorkChain.get_protocol_inputs("paper")
+    assert plain["models"]["diffcsp"]["hyperparameters"]["sigma_end"] == 0.1
+    amorphous = GeneratorWorkChain.get_protocol_inputs("paper", kind="amorphous")
+    assert amorphous["models"]["diffcsp"]["hyperparameters"]["sigma_end"] == 0.05
     with pytest.raises(BadInput, match="unknown override 'kinds'"):
         GeneratorWorkChain.get_protocol_inputs("paper", {"kinds": {}}, "alloy")
 

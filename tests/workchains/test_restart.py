@@ -157,7 +157,7 @@ def test_a_relaxation_is_cut_off_and_finished_by_the_next_job(dismai_code, coppe
         "code": dismai_code,
         "structures": StructureSetData(structures),
         "parameters": orm.Dict({**slow, "optimizer": "BFGS", "fmax": 0.02, "steps": 60}),
-        "options": orm.Dict(OPTIONS | {"max_wallclock_seconds": 12}),
+        "options": orm.Dict(OPTIONS | {"max_wallclock_seconds": 16}),
     }
     results, node = run_get_node(RelaxChunkWorkChain, **inputs)
     jobs = [child for child in node.called if isinstance(child, orm.CalcJobNode)]
