@@ -26,8 +26,7 @@ def select_accepted(structures: StructureSetData, measures: ArrayData, count: In
     """
     whole = structures.structures
     converged = whole.values("converged").astype(bool)
-    reasons = np.char.add(measures.get_array("rejected").astype(str), "")
-    why = np.where(converged, reasons, "not converged")
+    why = np.where(converged, measures.get_array("rejected").astype(str), "not converged")
     good = np.flatnonzero(why == "")
     kept = good[: count.value]
     names, counts = np.unique(why[why != ""], return_counts=True)

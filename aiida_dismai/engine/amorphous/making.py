@@ -127,17 +127,18 @@ def make_structures(
     energy_of = potential_energy(parameters.energies, [parameters.number]) if parameters.energies else None
     store = Store(context.checkpoint, _fingerprint(parameters, context.required_seed(), key))
     entries: list[dict[str, Any]] = []
-    resumed = 0
+    resumed = rejected = 0
     for done in range(parameters.n_structures):
         index = parameters.first + done
         entry = store.find(index)
         if entry is None:
-            context_stop(context, done, parameters.n_structures)
+            if context.out_of_time():
+                raise Unfinished(f"{done} of {parameters.n_structures} structures are made; run again to go on")
             entry = _make(context, parameters, index, make_one, energy_of, store)
         else:
             resumed += 1
         entries.append(entry)
-        rejected = sum(sum(entry["rejected"].values()) for entry in entries)
+        rejected += sum(entry["rejected"].values())
         last = entry["measures"] or {}
         context.progress(
             stage,
@@ -150,12 +151,6 @@ def make_structures(
             fourfold_percent=(last.get("coordination_percent") or {}).get("4", 0.0),
         )
     return _collect(context, parameters, entries, store) | {"n_resumed": resumed}
-
-
-def context_stop(context: Context, done: int, total: int) -> None:
-    """Raise Unfinished between two structures when the time is up."""
-    if context.out_of_time():
-        raise Unfinished(f"{done} of {total} structures are made; run again to go on")
 
 
 def _make(

@@ -6,7 +6,6 @@ import hashlib
 from typing import Any
 
 import numpy as np
-from ase.data import atomic_numbers
 from numpy.typing import NDArray
 
 from ...structures import StructureSet
@@ -44,8 +43,7 @@ def run(context: Context, parameters: CarveParameters) -> dict[str, Any]:
     path = context.inputs["structures"]
     given = load_structures(path, element=parameters.element)
     cells = look_at(given, parameters)
-    number = atomic_numbers[parameters.element]
-    annealer = Annealer(parameters.anneal, number) if parameters.anneal else None
+    annealer = Annealer(parameters.anneal, parameters.number) if parameters.anneal else None
     windows = Plan(cells, parameters, context.required_seed()).windows(parameters.first, parameters.n_structures)
 
     def make_one(attempt: Attempt) -> Made:
@@ -105,7 +103,7 @@ def carve(
         except BrokeDown as error:
             raise Rejected("annealing the seam broke down") from error
     structure = StructureSet.from_uniform(
-        np.full(parameters.n_atoms, atomic_numbers[parameters.element]), positions[None], np.eye(3) * large.final
+        np.full(parameters.n_atoms, parameters.number), positions[None], np.eye(3) * large.final
     )
     numbers: dict[str, float | int] = {
         "large_cell": large.source,
