@@ -44,21 +44,30 @@ def set_parameter(parameters: dict[str, Any], path: str, value: Any) -> None:
     current[last] = value
 
 
-def progress_lines(node: CalcJobNode) -> int:
-    """Return how many lines the retrieved progress file has (0 where there is none)."""
+def read_progress(node: CalcJobNode) -> list[dict[str, Any]]:
+    """Return the lines of the retrieved progress file, without one that was cut off."""
     try:
         text = node.outputs.retrieved.base.repository.get_object_content(PROGRESS)
     except (AttributeError, FileNotFoundError, OSError, KeyError):
-        return 0
-    return sum(1 for line in text.splitlines() if _is_json(line))
+        return []
+    lines = []
+    for line in text.splitlines():
+        try:
+            lines.append(json.loads(line))
+        except ValueError:
+            continue
+    return lines
 
 
-def _is_json(line: str) -> bool:
-    try:
-        json.loads(line)
-    except ValueError:
-        return False
-    return True
+def progress_lines(node: CalcJobNode) -> int:
+    """Return how many lines the retrieved progress file has (0 where there is none)."""
+    return len(read_progress(node))
+
+
+def found_batch_size(node: CalcJobNode) -> int | None:
+    """Return the batch size that the dry run of a job found (``auto``); None where it found none."""
+    found = [line["batch_size"] for line in read_progress(node) if "batch_size" in line]
+    return found[-1] if found else None
 
 
 class RestartTaskWorkChain(BaseRestartWorkChain):
@@ -151,11 +160,13 @@ class RestartTaskWorkChain(BaseRestartWorkChain):
 
     @process_handler(priority=400)
     def handle_out_of_memory(self, node: CalcJobNode) -> ProcessHandlerReport | None:
-        """Halve what fills the memory."""
+        """Halve what fills the memory: the parameter, or what the dry run of ``auto`` had found."""
         if node.exit_status not in (410, 110):
             return None
         path = self._memory_parameter
         value = get_parameter(self.ctx.parameters, path) if path else None
+        if value == "auto":
+            value = found_batch_size(node)
         if path is None or not isinstance(value, int) or value < 2:
             return self._stop(node, "ERROR_MEMORY")
         self._begin_again(node, "ran out of memory", path, value // 2)

@@ -53,9 +53,9 @@ def training(dismai_code, copper):
 def job(quick_computer, tmp_path):
     """Return a factory of ended jobs with so many lines of progress."""
 
-    def make(exit_status, lines=0):
+    def make(exit_status, lines=0, before=""):
         retrieved = orm.FolderData()
-        text = "".join(json.dumps({"done": i}) + "\n" for i in range(lines)) + '{"half a li'
+        text = before + "".join(json.dumps({"done": i}) + "\n" for i in range(lines)) + '{"half a li'
         retrieved.base.repository.put_object_from_bytes(text.encode(), "progress.jsonl")
         remote = orm.RemoteData(computer=quick_computer, remote_path=str(tmp_path))
         return ended(
@@ -125,6 +125,25 @@ def test_out_of_memory_halves_the_batch_until_one(training, job, status):
         assert goes_on(handle(training, job(status)))
         assert training.ctx.inputs.parameters["hyperparameters"]["batch_size"] == expected
     assert handle(training, job(status)).status == training.exit_codes.ERROR_MEMORY.status
+
+
+def test_out_of_memory_halves_what_the_dry_run_had_found(dismai_code, copper, job):
+    """`batch_size: auto` found 12, which filled the memory all the same; without a dry run's answer it stops."""
+    chain = process(
+        GeneratorWorkChain,
+        {
+            "code": dismai_code,
+            "structures": StructureSetData(copper()),
+            "parameters": orm.Dict({"model": "diffcsp", "hyperparameters": {"batch_size": "auto"}}),
+            "seed": orm.Int(1),
+            "options": orm.Dict(OPTIONS),
+        },
+    )
+    chain.setup()
+    assert handle(chain, job(410)).status == chain.exit_codes.ERROR_MEMORY.status
+    found = json.dumps({"stage": "batch size", "batch_size": 12}) + "\n"
+    assert goes_on(handle(chain, job(410, lines=2, before=found)))
+    assert chain.ctx.inputs.parameters["hyperparameters"]["batch_size"] == 6
 
 
 def test_out_of_memory_without_a_batch_stops(relaxing, job):

@@ -20,7 +20,7 @@ from .objective import Objective, check_device, matrix_products
 from .parameters import GraphTrainingParameters
 from .problem import Fit, Problem
 from .randomness import TRAINING, VALIDATION, shuffled, stream
-from .workers import Alone, Worker, run_on_devices
+from .workers import Alone, Worker, launched_processes, run_on_devices
 
 CHECKPOINT = "training.safetensors"
 #: Seconds between two lines of progress.
@@ -40,7 +40,8 @@ def fit(problem: Problem, parameters: GraphTrainingParameters, context: Context,
         device: ``cpu`` or ``cuda``.
 
     Raises:
-        BadInput: more processes than structures, or an option that the device does not have.
+        BadInput: more processes than structures, another number of processes than a launcher has started, or an option
+            that the device does not have.
         Diverged: a loss or a gradient became NaN or infinite; the last good checkpoint is kept.
         OutOfMemory: a batch did not fit; it is named.
         Unfinished: out of time, after a checkpoint has been written.
@@ -52,7 +53,13 @@ def fit(problem: Problem, parameters: GraphTrainingParameters, context: Context,
             f"{problem.n_training} training structures are too few for accumulate × devices × num_nodes = {parts} "
             "batches a step; lower these"
         )
-    if parameters.devices * parameters.num_nodes == 1:
+    wanted, launched = parameters.devices * parameters.num_nodes, launched_processes()
+    if launched not in (1, wanted):
+        raise BadInput(
+            f"srun or torchrun has started {launched} processes, but devices × num_nodes is {wanted}: start as many "
+            "tasks as devices, or one task where num_nodes is 1"
+        )
+    if wanted == 1:
         results = train(Alone(torch.device(device)), problem, parameters, context)
     else:
         results = run_on_devices(train, problem, parameters, context, device)
@@ -113,6 +120,8 @@ class _Loop:
         size = self.worker.smallest(find_batch_size(self.problem, self.local, self.seed, self.worker.device))
         self.batch_size = size
         self._save()  # memory may be another when the run is resumed; its batches may not
+        if self.worker.first:  # whoever restarts the run after it ran out of memory all the same halves this
+            self.context.progress("batch size", 1, 1, batch_size=size)
         return size
 
     # ------------------------------------------------------------------ the run

@@ -137,7 +137,7 @@ def run_on_devices(
     Raises:
         BadInput: several nodes without a launcher, or more devices than there are.
     """
-    outside = _launched_outside()
+    outside = launched_processes() > 1
     if parameters.num_nodes > 1 and not outside:
         raise BadInput(
             f"num_nodes: {parameters.num_nodes} nodes need a process per device, started by srun (with as many tasks "
@@ -177,11 +177,13 @@ def run_on_devices(
         return dict(json.loads(answer.read_text())["results"])
 
 
-def _launched_outside() -> bool:
-    """Whether srun or torchrun has started this process as one of several."""
-    if "TORCHELASTIC_RUN_ID" in os.environ:
-        return int(os.environ.get("WORLD_SIZE", "1")) > 1
-    return "SLURM_PROCID" in os.environ and int(os.environ.get("SLURM_NTASKS", "1")) > 1
+def launched_processes() -> int:
+    """Return how many processes srun or torchrun has started beside and with this one; 1 without such a launcher.
+
+    A batch script has the variables of its job but none of a step, and is one process however many tasks the job has.
+    """
+    name = "WORLD_SIZE" if "TORCHELASTIC_RUN_ID" in os.environ else "SLURM_STEP_NUM_TASKS"
+    return int(os.environ.get(name, "1"))
 
 
 def _work(

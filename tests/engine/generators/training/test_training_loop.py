@@ -229,7 +229,7 @@ def test_more_parts_than_structures(tmp_path):
 
 
 def test_several_nodes_need_a_launcher(tmp_path, monkeypatch):
-    for name in ("SLURM_PROCID", "TORCHELASTIC_RUN_ID"):
+    for name in ("SLURM_STEP_NUM_TASKS", "TORCHELASTIC_RUN_ID"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(BadInput, match=r"srun .* or torchrun"):
         train(tmp_path, num_nodes=2)

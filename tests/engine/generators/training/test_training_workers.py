@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
+from ase.build import bulk
 from training_problems import Regression, make_infinite
 
-from aiida_dismai.engine.errors import Diverged
+from aiida_dismai.engine.errors import BadInput, Diverged
 from aiida_dismai.engine.generators.training import workers
 from aiida_dismai.engine.generators.training.loop import fit
 from aiida_dismai.engine.generators.training.parameters import GraphTrainingParameters
+from aiida_dismai.engine.structures import from_ase, write_npz
 from aiida_dismai.engine.task import Context
 
 
@@ -22,7 +28,7 @@ def train(folder, problem, **parameters):
 
 @pytest.fixture(autouse=True)
 def no_launcher(monkeypatch):
-    for name in ("SLURM_PROCID", "TORCHELASTIC_RUN_ID"):
+    for name in ("SLURM_STEP_NUM_TASKS", "TORCHELASTIC_RUN_ID"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -46,15 +52,44 @@ def test_an_error_in_the_processes_reaches_the_caller_as_itself(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("environment", "outside"),
+    ("environment", "count"),
     [
-        ({}, False),
-        ({"SLURM_PROCID": "0", "SLURM_NTASKS": "1"}, False),
-        ({"SLURM_PROCID": "3", "SLURM_NTASKS": "8"}, True),
-        ({"TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "2"}, True),
+        ({}, 1),
+        ({"SLURM_PROCID": "0", "SLURM_NTASKS": "8"}, 1),  # a batch script: nothing was started by srun
+        ({"SLURM_PROCID": "0", "SLURM_NTASKS": "8", "SLURM_STEP_NUM_TASKS": "1"}, 1),
+        ({"SLURM_PROCID": "3", "SLURM_NTASKS": "8", "SLURM_STEP_NUM_TASKS": "8"}, 8),
+        ({"TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "2", "SLURM_STEP_NUM_TASKS": "1"}, 2),
     ],
 )
-def test_who_started_the_processes(monkeypatch, environment, outside):
+def test_how_many_processes_were_started(monkeypatch, environment, count):
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert workers._launched_outside() is outside
+    assert workers.launched_processes() == count
+
+
+@pytest.mark.parametrize("devices", [1, 3])
+def test_another_number_of_processes_than_devices_is_refused(tmp_path, monkeypatch, devices):
+    """Two processes that train alone in one folder would write over each other."""
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(BadInput, match=f"started 2 processes, but devices × num_nodes is {devices}"):
+        train(tmp_path / "a", Regression(), devices=devices)
+
+
+def test_processes_of_torchrun_train_together_and_one_writes(tmp_path):
+    """The command of a job with a launcher: both end well, and the results are the first one's."""
+    write_npz(from_ase([bulk("Si", cubic=True) for _ in range(8)]), tmp_path / "in.npz")
+    small = {"hidden_dim": 8, "num_layers": 1, "num_frequencies": 2, "time_dim": 8, "timesteps": 4}
+    parameters = {"model": "diffcsp", "hyperparameters": small | {"epochs": 2, "batch_size": 2, "devices": 2}}
+    content = {"task": "generator.train", "seed": 1, "inputs": {"structures": "in.npz"}, "parameters": parameters}
+    (tmp_path / "task.json").write_text(json.dumps(content))
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    command += ["-m", "aiida_dismai.engine.main", "run", "task.json"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["status"] == "finished"
+    assert results["structures_per_step"] == 4
+    assert (tmp_path / "generator" / "config.json").is_file()
+    done = [json.loads(line) for line in (tmp_path / "progress.jsonl").read_text().splitlines()]
+    assert len([line for line in done if line["done"] == 2]) == 1
