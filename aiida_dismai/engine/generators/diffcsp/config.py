@@ -55,6 +55,12 @@ class DiffcspParameters(GraphTrainingParameters):
         le=1.0,
         description="step of the Langevin corrector at the smallest noise, squared fractional units",
     )
+    normalise_lattice: bool = Field(
+        False,
+        description="whether the initial weights that multiply L Lᵀ are divided by the mean of its diagonal in the "
+        "training set, Å²; as published they are not, so that the lattice drowns everything else in the messages until "
+        "training has made these weights small",
+    )
     recompute: bool = Field(
         False,
         description="compute messages again in the backward pass and keep none of them: saves 8 n² hidden_dim "

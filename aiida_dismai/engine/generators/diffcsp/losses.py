@@ -36,7 +36,10 @@ class Diffusion:
             self.sets[True] = validation.without_properties()
         self.n_training, self.n_validation = len(structures), len(validation) if validation is not None else 0
         self.max_z = int(structures.numbers.max())
-        self.network: nn.Module = CSPNet(self.max_z, parameters)
+        network = CSPNet(self.max_z, parameters)
+        if parameters.normalise_lattice:
+            network.shrink_lattice_weights(float((structures.cells**2).sum(axis=2).mean()))
+        self.network: nn.Module = network
         self.schedule = Schedule.build(parameters.timesteps, parameters.sigma_begin, parameters.sigma_end)
 
     def n_atoms(self, indices: Sequence[int], validation: bool) -> int:

@@ -90,6 +90,20 @@ class CSPNet(nn.Module):
         self.coord_out = nn.Linear(width, 3, bias=False)
         self.lattice_out = nn.Linear(width, 9, bias=False)
 
+    @torch.no_grad()
+    def shrink_lattice_weights(self, square: float) -> None:
+        """Divide the weights that multiply L Lᵀ in every layer.
+
+        Args:
+            square: typical square of a lattice vector's length, Å².
+        """
+        for name in self.layers:
+            layer = self.get_submodule(name)
+            assert isinstance(layer, CSPLayer)
+            first = layer.edge_mlp[0]
+            assert isinstance(first, nn.Linear)
+            first.weight[:, 2 * layer.width : 2 * layer.width + 9] /= square
+
     def forward(
         self, times: Tensor, numbers: Tensor, fractional: Tensor, cells: Tensor, counts: Tensor
     ) -> tuple[Tensor, Tensor]:

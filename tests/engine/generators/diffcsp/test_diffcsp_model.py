@@ -96,6 +96,18 @@ def test_without_gradients_the_numbers_are_the_same():
         torch.testing.assert_close(one, other, rtol=0, atol=0)
 
 
+def test_smaller_lattice_weights_are_a_smaller_lattice():
+    """Dividing the weights of L Lᵀ by 36 Å² is what a cell a sixth as large does, but for the lattice's own output."""
+    net, _ = networks()
+    times, numbers, fractional, cells, counts = structures(4, 3)
+    _, small_cells = net(times, numbers, fractional, cells / 6, counts)
+    _, published = net(times, numbers, fractional, cells, counts)
+    net.shrink_lattice_weights(36.0)
+    _, scores = net(times, numbers, fractional, cells, counts)
+    torch.testing.assert_close(scores, small_cells)
+    assert not torch.allclose(scores, published, rtol=1e-3)
+
+
 def test_gradients_by_finite_differences():
     net, _ = networks(hidden_dim=6, num_layers=2, num_frequencies=3)
     arguments = structures(3, 4)

@@ -1,0 +1,169 @@
+"""Do CDVAE and DiffCSP learn? Small true problems, 64 generated structures, the project's own metrics.
+
+    OMP_NUM_THREADS=1 python benchmarks/learning.py [--problem ordered] [--model diffcsp] [--folder learning]
+
+Every problem makes its data with the tasks of the project; each model is trained on a part, 64 structures are generated
+and compared with the training structures, beside `random` (the floor of a benchmark: right atoms and cell, nothing
+learnt), structures kept aside, and the noise floor of the metric. Asked for: at most a third of `random`'s distance.
+Everything is written under the folder and goes on from there when the script is run again; times are wall minutes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from aiida_dismai.engine.structures import StructureSet, load_structures, write_npz
+from aiida_dismai.engine.task import run_task
+
+GENERATED = 64
+
+
+def run(
+    folder: Path, name: str, parameters: Mapping[str, Any], inputs: Mapping[str, Path] | None = None, seed: int = 1
+) -> dict[str, Any]:
+    """Run a task in a folder, unless it is finished there with the same parameters; return its results."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {key: str(path.resolve()) for key, path in (inputs or {}).items()}
+    content = {"task": name, "parameters": dict(parameters), "inputs": files, "seed": seed}
+    file, results = folder / "task.json", folder / "results.json"
+    if not (results.is_file() and file.is_file() and json.loads(file.read_text()) == content):
+        file.write_text(json.dumps(content, indent=2))
+        if run_task(file):
+            raise SystemExit(f"{folder}: {name} did not finish")
+    return dict(json.loads(results.read_text()))
+
+
+def split(structures: StructureSet, folder: Path, sizes: Mapping[str, int], seed: int) -> dict[str, Path]:
+    """Divide structures at random into files; return them by name."""
+    order = np.random.default_rng(seed).permutation(len(structures))
+    files, start = {}, 0
+    for name, size in sizes.items():
+        files[name] = folder / f"{name}.npz"
+        write_npz(structures[np.sort(order[start : start + size])], files[name])
+        start += size
+    return files
+
+
+def alloy(temperature: float, supercell: list[list[int]], composition: dict[str, int]) -> Callable[[Path], Path]:
+    """Return what samples the paper's cluster expansion in a small cell: eight runs, snapshots ten passes apart."""
+
+    def make(folder: Path) -> Path:
+        parameters = {"temperature": temperature, "supercell": supercell, "composition": composition}
+        times = {"runs": 8, "passes": 9000, "burn_in": 1000, "snapshot_interval": 10}
+        run(folder / "sample", "alloys.sample", parameters | times)
+        return folder / "sample" / "structures.npz"
+
+    return make
+
+
+def silicon(folder: Path) -> Path:
+    """Make networks of 64 atoms by bond switching and relax them with EDIP."""
+    run(folder / "network", "amorphous.network", {"n_atoms": 64, "n_structures": 160, "angle_sigma": 10.5})
+    run(folder / "relax", "relax", {"calculator": "edip"}, {"structures": folder / "network" / "structures.npz"})
+    return folder / "relax" / "structures.npz"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Data, and how models are trained on them and measured.
+
+    Attributes:
+        kind: of the metrics.
+        make: makes the structures in a folder, returns their file.
+        training: number of training structures; 64 more are kept aside for the choice of the weights, 64 for the table.
+        metrics: parameters of the task beside the kind.
+        relax: parameters of the relaxation of what is generated; None measures it as it is.
+        shown: the metrics in the table, of which the first is the one that is judged.
+        models: hyper-parameters.
+    """
+
+    kind: str
+    make: Callable[[Path], Path]
+    training: int
+    metrics: dict[str, Any]
+    relax: dict[str, Any] | None
+    shown: tuple[str, ...]
+    models: dict[str, dict[str, Any]]
+
+
+#: Narrow networks for small cells, published otherwise. A small batch: on a CPU steps cost as much as structures.
+CDVAE = {
+    "batch_size": 4, "latent_dim": 8, "cutoff": 5.0, "max_neighbours": 16, "n_spherical": 4,
+    "encoder_channels": 16, "encoder_blocks": 1, "encoder_triplet_channels": 8, "encoder_output_channels": 32,
+    "decoder_channels": 48, "decoder_blocks": 2, "decoder_triplet_channels": 24, "decoder_radial": 32,
+    "head_channels": 32, "composition": "template", "validation_interval": 2, "plateau_patience": 4,
+    "noise_levels": 15, "langevin_steps": 20, "sigma_begin": 1.0, "sigma_end": 0.05, "step_size": 0.0025,
+}  # fmt: skip
+DIFFCSP = {
+    "batch_size": 4, "hidden_dim": 64, "num_layers": 4, "num_frequencies": 6, "time_dim": 32, "timesteps": 100,
+    "sigma_begin": 0.02, "sigma_end": 0.4, "corrector_step": 0.00016, "validation_interval": 5, "plateau_patience": 4,
+}  # fmt: skip
+PROBLEMS: dict[str, Problem] = {}
+
+
+def measure(problem: Problem, folder: Path, structures: Path, reference: Path) -> dict[str, Any]:
+    """Relax, if the problem does, and compare with the training structures."""
+    if problem.relax is not None:
+        run(folder / "relax", "relax", problem.relax, {"structures": structures})
+        structures = folder / "relax" / "structures.npz"
+    parameters = {"kind": problem.kind, "generated_total": GENERATED} | problem.metrics
+    return run(folder / "metrics", "metrics", parameters, {"structures": structures, "reference": reference})
+
+
+def learn(problem: Problem, folder: Path, model: str, files: Mapping[str, Path]) -> dict[str, Any]:
+    """Train a model, generate, measure; return the metrics with both times."""
+    hyper = problem.models.get(model, {})
+    inputs = {"structures": files["training"], "validation": files["validation"]}
+    trained = run(folder / "train", "generator.train", {"model": model, "hyperparameters": hyper}, inputs)
+    asked = {"n_structures": GENERATED, "batch_size": 8}
+    sampled = run(folder / "sample", "generator.sample", asked, {"generator": folder / "train" / "generator"}, seed=2)
+    found = measure(problem, folder, folder / "sample" / "structures.npz", files["training"])
+    return found | {"train": trained["timings"]["train"], "sample": sampled["timings"]["sample"]}
+
+
+def row(name: str, problem: Problem, found: Mapping[str, Any], floor: float) -> str:
+    """Return a line of the table: metrics with their intervals, the ratio to `random`, minutes."""
+    cells = []
+    for metric in problem.shown:
+        value = found[metric]
+        cells.append(f"{value['value']:.3g} ({value['lower']:.3g}, {value['upper']:.3g})")
+    ratio = found[problem.shown[0]]["value"] / floor
+    times = [f"{found[part] / 60:.1f}" if found.get(part, 0) > 1 else "" for part in ("train", "sample")]
+    return "| " + " | ".join([name, *cells, f"{ratio:.2f}", *times]) + " |"
+
+
+@click.command()
+@click.option("--problem", "problems", multiple=True, help="ordered, …; all if none is given.")
+@click.option("--model", "models", multiple=True, help="cdvae, diffcsp; all if none is given.")
+@click.option(
+    "--folder", type=click.Path(path_type=Path), default=Path("learning"), help="Where everything is written."
+)
+def main(problems: tuple[str, ...], models: tuple[str, ...], folder: Path) -> None:
+    """Print a table for every problem."""
+    for name in problems or PROBLEMS:
+        problem, place = PROBLEMS[name], folder / name
+        sizes = {"training": problem.training, "validation": 64, "aside": GENERATED}
+        files = split(load_structures(problem.make(place)), place, sizes, seed=1)
+        random = learn(problem, place / "random", "random", files)
+        base = random[problem.shown[0]]["value"]
+        print(f"\n{name}: {problem.training} training structures, {GENERATED} generated\n")
+        print("| | " + " | ".join(problem.shown) + " | of random | train, min | sample, min |")
+        print("|" + "---|" * (len(problem.shown) + 4))
+        print(row("random", problem, random, base))
+        for model in models or problem.models:
+            print(row(model, problem, learn(problem, place / model, model, files), base), flush=True)
+        aside = measure(problem, place / "aside", files["aside"], files["training"])
+        print(row("kept aside", problem, aside, base))
+        floors = [f"{random[metric].get('floor', float('nan')):.3g}" for metric in problem.shown]
+        print("| noise floor | " + " | ".join(floors) + " | | | |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
