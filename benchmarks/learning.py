@@ -11,6 +11,8 @@ Everything is written under the folder and goes on from there when the script is
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +22,6 @@ import click
 import numpy as np
 
 from aiida_dismai.engine.structures import StructureSet, load_structures, write_npz
-from aiida_dismai.engine.task import run_task
 
 GENERATED = 64
 
@@ -28,14 +29,18 @@ GENERATED = 64
 def run(
     folder: Path, name: str, parameters: Mapping[str, Any], inputs: Mapping[str, Path] | None = None, seed: int = 1
 ) -> dict[str, Any]:
-    """Run a task in a folder, unless it is finished there with the same parameters; return its results."""
+    """Run a task in a folder, unless it is finished there with the same parameters; return its results.
+
+    In a process of its own, whose peak memory is its own.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     files = {key: str(path.resolve()) for key, path in (inputs or {}).items()}
     content = {"task": name, "parameters": dict(parameters), "inputs": files, "seed": seed}
     file, results = folder / "task.json", folder / "results.json"
+    command = [sys.executable, "-m", "aiida_dismai.engine.main", "run", "task.json"]
     if not (results.is_file() and file.is_file() and json.loads(file.read_text()) == content):
         file.write_text(json.dumps(content, indent=2))
-        if run_task(file):
+        if subprocess.run(command, cwd=folder, stdout=subprocess.DEVNULL).returncode:
             raise SystemExit(f"{folder}: {name} did not finish")
     return dict(json.loads(results.read_text()))
 

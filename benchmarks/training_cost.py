@@ -9,31 +9,30 @@ per step and peak memory, samples with a few diffusion steps, and scales both to
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
+from learning import run
 
+from aiida_dismai.engine.generators.cdvae.config import CdvaeParameters
+from aiida_dismai.engine.generators.diffcsp.config import DiffcspParameters
 from aiida_dismai.engine.interfaces.build import Builder
 from aiida_dismai.engine.interfaces.crystals import li3sccl6, licoo2
 from aiida_dismai.engine.interfaces.parameters import InterfaceParameters
 from aiida_dismai.engine.interfaces.protocol import lsc_lco
 from aiida_dismai.engine.structures import StructureSet, write_npz
+from aiida_dismai.engine.task import choose_device
 
-#: Batches of the paper.
-BATCH = {"cdvae": 8, "diffcsp": 4}
-#: Evaluations of the network for a structure, in full and with the settings below.
-FULL = {"cdvae": 50 * 100, "diffcsp": 1000}
+#: The paper's settings; batches and evaluations of the network are theirs.
+PAPER: dict[str, CdvaeParameters | DiffcspParameters] = {"cdvae": CdvaeParameters(), "diffcsp": DiffcspParameters()}
+#: Fewer evaluations, for the time of a generated structure.
 FEW: dict[str, dict[str, Any]] = {
     "cdvae": {"noise_levels": 2, "langevin_steps": 5, "composition": "template"},
     "diffcsp": {"timesteps": 10},
 }
-DONE = {"cdvae": 2 * 5, "diffcsp": 10}
 EPOCHS, TRAINING, SAMPLED = 1000, 1200, 1000
 
 
@@ -44,15 +43,11 @@ def interfaces(count: int) -> StructureSet:
     return builder.collect([one for one in made if one is not None])
 
 
-def run(folder: Path, name: str, parameters: dict[str, Any], inputs: dict[str, str]) -> dict[str, Any]:
-    """Run a task in a process of its own, which has its own peak of memory; exit where it fails."""
-    folder.mkdir()
-    content = {"task": name, "seed": 1, "parameters": parameters, "inputs": inputs}
-    (folder / "task.json").write_text(json.dumps(content))
-    command = [sys.executable, "-m", "aiida_dismai.engine.main", "run", "task.json"]
-    if subprocess.run(command, cwd=folder, stdout=subprocess.DEVNULL).returncode:
-        raise SystemExit(1)
-    return dict(json.loads((folder / "results.json").read_text()))
+def evaluations(parameters: CdvaeParameters | DiffcspParameters) -> int:
+    """Return to what the time of a generated structure is proportional."""
+    if isinstance(parameters, CdvaeParameters):
+        return parameters.noise_levels * parameters.langevin_steps
+    return parameters.timesteps
 
 
 def duration(seconds: float) -> str:
@@ -64,33 +59,40 @@ def duration(seconds: float) -> str:
 
 
 @click.command()
-@click.option("--model", "models", multiple=True, type=click.Choice(list(BATCH)), help="All if none is given.")
+@click.option("--model", "models", multiple=True, type=click.Choice(list(PAPER)), help="All if none is given.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto")
-@click.option("--steps", default=200, help="Steps of training, at least one.")
+@click.option("--steps", type=click.IntRange(1), help="Steps of training; 200 on a GPU, 2 on a CPU if not given.")
 @click.option("--precision", "precisions", multiple=True, default=["32"], help="32, tf32 or bf16; several.")
 @click.option("--compile/--no-compile", "translate", default=False, help="Train with torch.compile.")
-def main(models: tuple[str, ...], device: str, steps: int, precisions: tuple[str, ...], translate: bool) -> None:
+def main(models: tuple[str, ...], device: str, steps: int | None, precisions: tuple[str, ...], translate: bool) -> None:
     """Print seconds per step, memory, and what the whole would take."""
-    for model in models or BATCH:
-        structures = interfaces(BATCH[model])
+    device = choose_device(device)
+    steps = steps or (200 if device == "cuda" else 2)
+    for model in models or PAPER:
+        paper = PAPER[model]
+        batch = paper.batch_size
+        assert isinstance(batch, int)
+        structures = interfaces(batch)
         for precision in precisions:
             with tempfile.TemporaryDirectory(prefix="dismai-benchmark-") as name:
                 folder = Path(name)
                 # the same structures again and again: only their number matters here
-                many = structures[np.arange(steps * BATCH[model]) % len(structures)]
+                many = structures[np.arange(steps * batch) % len(structures)]
                 write_npz(many, folder / "structures.npz")
-                hyper = FEW[model] | {"epochs": 1, "batch_size": BATCH[model], "precision": precision}
+                hyper = FEW[model] | {"epochs": 1, "batch_size": batch, "precision": precision}
                 parameters = {"model": model, "device": device, "hyperparameters": hyper | {"compile": translate}}
-                inputs = {"structures": "../structures.npz"}
+                inputs = {"structures": folder / "structures.npz"}
                 trained = run(folder / "train", "generator.train", parameters, inputs)
                 asked = {"n_structures": 2, "device": device}
-                sampled = run(folder / "sample", "generator.sample", asked, {"generator": "../train/generator"})
+                sampled = run(
+                    folder / "sample", "generator.sample", asked, {"generator": folder / "train" / "generator"}
+                )
             step = trained["seconds_per_step"]
-            whole = step * EPOCHS * TRAINING / BATCH[model]
-            each = sampled["seconds_per_structure"] * FULL[model] / DONE[model]
+            whole = step * EPOCHS * TRAINING / batch
+            each = sampled["seconds_per_structure"] * evaluations(paper) / evaluations(type(paper)(**FEW[model]))
             how = f"{model}, {trained['device']}, precision {precision}{', compiled' * translate}"
             print(
-                f"{how}: {step:.3g} s a step of {BATCH[model]} structures ({steps} steps), "
+                f"{how}: {step:.3g} s a step of {batch} structures ({steps} steps), "
                 f"{trained['peak_memory_mb']:.0f} MB; "
                 f"{EPOCHS} epochs of {TRAINING} structures: {duration(whole)}; a structure: {duration(each)}, "
                 f"{SAMPLED} of them: {duration(SAMPLED * each)}",

@@ -34,7 +34,7 @@ def _retrieved(node: Any) -> str | None:
 
     try:
         return str(node.outputs.retrieved.base.repository.get_object_content(PROGRESS))
-    except (NotExistent, AttributeError, FileNotFoundError):
+    except (NotExistent, AttributeError, KeyError, OSError):
         return None
 
 

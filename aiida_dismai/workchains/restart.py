@@ -14,7 +14,6 @@ Decision table (highest priority first):
 
 from __future__ import annotations
 
-import json
 from typing import Any, ClassVar
 
 from aiida.common import AttributeDict
@@ -22,7 +21,7 @@ from aiida.engine import BaseRestartWorkChain, ProcessHandlerReport, ProcessSpec
 from aiida.orm import CalcJobNode, Dict, to_aiida_type
 
 from ..calculations.base import TaskCalculation
-from ..engine.task import PROGRESS
+from ..report.progress import progress_lines
 
 
 def get_parameter(parameters: dict[str, Any], path: str) -> Any:
@@ -44,29 +43,9 @@ def set_parameter(parameters: dict[str, Any], path: str, value: Any) -> None:
     current[last] = value
 
 
-def read_progress(node: CalcJobNode) -> list[dict[str, Any]]:
-    """Return the lines of the retrieved progress file, without one that was cut off."""
-    try:
-        text = node.outputs.retrieved.base.repository.get_object_content(PROGRESS)
-    except (AttributeError, FileNotFoundError, OSError, KeyError):
-        return []
-    lines = []
-    for line in text.splitlines():
-        try:
-            lines.append(json.loads(line))
-        except ValueError:
-            continue
-    return lines
-
-
-def progress_lines(node: CalcJobNode) -> int:
-    """Return how many lines the retrieved progress file has (0 where there is none)."""
-    return len(read_progress(node))
-
-
 def found_batch_size(node: CalcJobNode) -> int | None:
     """Return the batch size that the dry run of a job found (``auto``); None where it found none."""
-    found = [line["batch_size"] for line in read_progress(node) if "batch_size" in line]
+    found = [line["batch_size"] for line in progress_lines(node) if "batch_size" in line]
     return found[-1] if found else None
 
 
@@ -134,7 +113,7 @@ class RestartTaskWorkChain(BaseRestartWorkChain):
         """Go on from the checkpoint; a wall time with progress does not count against ``max_iterations``."""
         if node.exit_status not in (400, 120):
             return None
-        lines = progress_lines(node)
+        lines = len(progress_lines(node))
         if lines <= self.ctx.progress:
             return self._stop(node, "ERROR_NO_PROGRESS")
         self.ctx.progress = lines
@@ -151,9 +130,12 @@ class RestartTaskWorkChain(BaseRestartWorkChain):
 
         A job without results that had not got on either never ran: that is left to be a failure.
         """
-        if node.exit_status != 351 or progress_lines(node) <= self.ctx.progress:
+        if node.exit_status != 351:
             return None
-        self.ctx.progress = progress_lines(node)
+        lines = len(progress_lines(node))
+        if lines <= self.ctx.progress:
+            return None
+        self.ctx.progress = lines
         self.ctx.inputs.parent_folder = node.outputs.remote_folder
         self.report(f"{node.process_label}<{node.pk}> was killed; going on from its checkpoint")
         return ProcessHandlerReport(True)

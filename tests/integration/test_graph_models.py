@@ -24,7 +24,6 @@ SMALL = {
         "epochs": 2, "hidden_dim": 8, "num_layers": 1, "num_frequencies": 4, "time_dim": 8, "timesteps": 3,
     },
 }  # fmt: skip
-FAST = {"postprocess": {"parameters": {"max_rounds": 2000}}, "metrics": {"parameters": {"resamples": 10}}}
 LJ = {"calculator": "ase.calculators.lj:LennardJones", "calculator_kwargs": {"sigma": 1.8, "epsilon": 0.1, "rc": 4.0}}
 
 

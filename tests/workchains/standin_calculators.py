@@ -26,31 +26,37 @@ class NotANumber(EMT):
         self.results["forces"] = np.full_like(self.results["forces"], np.nan)
 
 
-class PausedOnce(EMT):
-    """EMT that sleeps at one of its calls, so that a wall time ends; a file remembers that it has happened."""
-
-    def __init__(self, marker, call, seconds):
-        super().__init__()
-        self.marker, self.left, self.seconds = Path(marker), call, seconds
-
-    def calculate(self, atoms=None, properties=("energy",), system_changes=()):
-        self.left -= 1
-        if self.left == 0 and not self.marker.exists():
-            self.marker.touch()
-            threading.Event().wait(self.seconds)
-        super().calculate(atoms, properties, system_changes)
-
-
-class KilledOnce(EMT):
-    """EMT whose process is killed at one of its calls; a file remembers that it has happened."""
+class DisturbedOnce(EMT):
+    """EMT to which something happens at one of its calls; a file remembers that it has happened."""
 
     def __init__(self, marker, call):
         super().__init__()
         self.marker, self.left = Path(marker), call
 
+    def disturb(self):
+        raise NotImplementedError
+
     def calculate(self, atoms=None, properties=("energy",), system_changes=()):
         self.left -= 1
         if self.left == 0 and not self.marker.exists():
             self.marker.touch()
-            os.kill(os.getpid(), signal.SIGKILL)
+            self.disturb()
         super().calculate(atoms, properties, system_changes)
+
+
+class PausedOnce(DisturbedOnce):
+    """It sleeps, so that a wall time ends."""
+
+    def __init__(self, marker, call, seconds):
+        super().__init__(marker, call)
+        self.seconds = seconds
+
+    def disturb(self):
+        threading.Event().wait(self.seconds)
+
+
+class KilledOnce(DisturbedOnce):
+    """Its process is killed."""
+
+    def disturb(self):
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -48,6 +48,12 @@ class CSPLayer(nn.Module):
         self.node_mlp = nn.Sequential(nn.Linear(2 * width, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU())
         self.layer_norm = nn.LayerNorm(width)
 
+    def columns(self) -> tuple[Tensor, ...]:
+        """Return the weights of the first linear layer by what they multiply: h_i, h_j, L Lᵀ, sines, cosines; views."""
+        first = self.edge_mlp[0]
+        assert isinstance(first, nn.Linear)
+        return first.weight.split([self.width, self.width, 9, self.n_features, self.n_features], dim=1)
+
     def forward(self, nodes: Tensor, metric: Tensor, pairs: Pairs, structure: Tensor, per_atom: Tensor) -> Tensor:
         """Return the nodes after this layer.
 
@@ -62,8 +68,7 @@ class CSPLayer(nn.Module):
         first, second = self.edge_mlp[0], self.edge_mlp[2]
         assert isinstance(first, nn.Linear)
         assert isinstance(second, nn.Linear)
-        width, n = self.width, self.n_features
-        target, source, lattice, sine, cosine = first.weight.split([width, width, 9, n, n], dim=1)
+        target, source, lattice, sine, cosine = self.columns()
         # some hundred Å² of a large cell: not to be rounded to bfloat16
         with torch.autocast(nodes.device.type, enabled=False):
             given = linear(metric, lattice, first.bias)[structure]
@@ -100,9 +105,7 @@ class CSPNet(nn.Module):
         for name in self.layers:
             layer = self.get_submodule(name)
             assert isinstance(layer, CSPLayer)
-            first = layer.edge_mlp[0]
-            assert isinstance(first, nn.Linear)
-            first.weight[:, 2 * layer.width : 2 * layer.width + 9] /= square
+            layer.columns()[2].div_(square)
 
     def forward(
         self, times: Tensor, numbers: Tensor, fractional: Tensor, cells: Tensor, counts: Tensor

@@ -20,7 +20,7 @@ from .objective import Objective, check_device, matrix_products
 from .parameters import GraphTrainingParameters
 from .problem import Fit, Problem
 from .randomness import TRAINING, VALIDATION, shuffled, stream
-from .workers import Alone, Worker, launched_processes, run_on_devices
+from .workers import Alone, Worker, check_launcher, run_on_devices
 
 CHECKPOINT = "training.safetensors"
 #: Seconds between two lines of progress.
@@ -53,13 +53,8 @@ def fit(problem: Problem, parameters: GraphTrainingParameters, context: Context,
             f"{problem.n_training} training structures are too few for accumulate × devices × num_nodes = {parts} "
             "batches a step; lower these"
         )
-    wanted, launched = parameters.devices * parameters.num_nodes, launched_processes()
-    if launched not in (1, wanted):
-        raise BadInput(
-            f"srun or torchrun has started {launched} processes, but devices × num_nodes is {wanted}: start as many "
-            "tasks as devices, or one task where num_nodes is 1"
-        )
-    if wanted == 1:
+    check_launcher(parameters)
+    if parameters.devices * parameters.num_nodes == 1:
         results = train(Alone(torch.device(device)), problem, parameters, context)
     else:
         results = run_on_devices(train, problem, parameters, context, device)

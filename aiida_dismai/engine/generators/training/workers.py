@@ -135,14 +135,9 @@ def run_on_devices(
     """Call ``train`` in every process; return what it returned in the first one.
 
     Raises:
-        BadInput: several nodes without a launcher, or more devices than there are.
+        BadInput: more devices than there are.
     """
     outside = launched_processes() > 1
-    if parameters.num_nodes > 1 and not outside:
-        raise BadInput(
-            f"num_nodes: {parameters.num_nodes} nodes need a process per device, started by srun (with as many tasks "
-            "per node as devices) or torchrun; give num_nodes 1 or start the job so"
-        )
     if device == "cuda" and torch.cuda.device_count() < parameters.devices:
         raise BadInput(
             f"devices: {parameters.devices} are asked for, torch finds {torch.cuda.device_count()} GPUs here"
@@ -175,6 +170,25 @@ def run_on_devices(
             _raise_again(answer)
             raise
         return dict(json.loads(answer.read_text())["results"])
+
+
+def check_launcher(parameters: GraphTrainingParameters) -> None:
+    """Refuse a launcher that has started another number of processes than there are devices.
+
+    Raises:
+        BadInput: so, or several nodes without a launcher.
+    """
+    launched, wanted = launched_processes(), parameters.devices * parameters.num_nodes
+    if launched not in (1, wanted):
+        raise BadInput(
+            f"srun or torchrun has started {launched} processes, but devices × num_nodes is {wanted}: start as many "
+            "tasks as devices, or one task where num_nodes is 1"
+        )
+    if parameters.num_nodes > 1 and launched == 1:
+        raise BadInput(
+            f"num_nodes: {parameters.num_nodes} nodes need a process per device, started by srun (with as many tasks "
+            "per node as devices) or torchrun; give num_nodes 1 or start the job so"
+        )
 
 
 def launched_processes() -> int:

@@ -11,6 +11,7 @@ from pymatgen.core import Lattice
 from aiida_dismai.engine.generators.diffcsp import messages
 from aiida_dismai.engine.generators.diffcsp.config import DiffcspParameters
 from aiida_dismai.engine.generators.diffcsp.lattice import standard_orientation
+from aiida_dismai.engine.generators.diffcsp.losses import Diffusion
 from aiida_dismai.engine.generators.diffcsp.model import CSPNet, count_parameters, parts, time_embedding
 from aiida_dismai.engine.structures import StructureSet
 
@@ -106,6 +107,22 @@ def test_smaller_lattice_weights_are_a_smaller_lattice():
     _, scores = net(times, numbers, fractional, cells, counts)
     torch.testing.assert_close(scores, small_cells)
     assert not torch.allclose(scores, published, rtol=1e-3)
+
+
+def test_initial_weights_of_the_lattice_are_divided_by_its_square_if_asked():
+    crystals = StructureSet.from_uniform(
+        [3, 8], np.zeros((2, 2, 3)), np.array([np.diag([4, 5, 6]), np.diag([7, 8, 9])])
+    )
+    torch.manual_seed(0)
+    published = Diffusion(crystals, None, DiffcspParameters(**SMALL)).network.state_dict()
+    torch.manual_seed(0)
+    normalised = Diffusion(crystals, None, DiffcspParameters(**SMALL, normalise_lattice=True)).network.state_dict()
+    square = float((crystals.cells**2).sum(axis=2).mean())
+    lattice = slice(2 * SMALL["hidden_dim"], 2 * SMALL["hidden_dim"] + 9)
+    for name, value in published.items():
+        if name.endswith("edge_mlp.0.weight"):
+            value[:, lattice] /= square
+        torch.testing.assert_close(normalised[name], value)
 
 
 def test_gradients_by_finite_differences():

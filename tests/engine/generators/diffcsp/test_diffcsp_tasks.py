@@ -62,20 +62,6 @@ def diffusion(structures, validation=None, **options):
     return Diffusion(structures, validation, DiffcspParameters(**SMALL | options))
 
 
-def test_initial_weights_of_the_lattice_are_divided_by_its_square_if_asked():
-    structures = mixed_sizes()
-    torch.manual_seed(0)
-    published = diffusion(structures).network.state_dict()
-    torch.manual_seed(0)
-    normalised = diffusion(structures, normalise_lattice=True).network.state_dict()
-    square = float((structures.cells**2).sum(axis=2).mean())
-    lattice = slice(2 * SMALL["hidden_dim"], 2 * SMALL["hidden_dim"] + 9)
-    for name, value in published.items():
-        if name.endswith("edge_mlp.0.weight"):
-            value[:, lattice] /= square
-        torch.testing.assert_close(normalised[name], value)
-
-
 # ---------------------------------------------------------------------- noise and losses
 def test_forward_noise_has_the_moments_of_the_schedule(crystals):
     """Displacements N(0, σ_t) modulo 1, lattices √ᾱ L + √(1 − ᾱ) ε, mean square target 1; five standard errors."""
