@@ -147,7 +147,7 @@ class Cdvae(nn.Module):
             angles: degrees, ``(M, 3)``.
             counts: numbers of atoms, ``(M,)``.
         """
-        values = torch.cat([lengths / counts[:, None] ** (1 / 3), angles], dim=1).double()
+        values = torch.cat([lengths.double() / counts.double()[:, None] ** (1 / 3), angles.double()], dim=1)
         self.lattice_mean.copy_(values.mean(dim=0))
         self.lattice_std.copy_(values.std(dim=0, unbiased=False) + EPSILON)
 
