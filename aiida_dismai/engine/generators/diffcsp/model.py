@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
+from ...errors import BadWeights
 from ...structures import StructureSet
 from ..graphs.batch import structure_of
 from .config import DiffcspParameters
 from .messages import Terms, sum_messages
 from .pairs import Pairs, build_pairs
 
+#: Published weights that ours lack: schedules, which follow from the hyper-parameters.
+SCHEDULES = ("beta_scheduler.", "sigma_scheduler.")
 #: The time embedding's longest wave is 2π times this many steps.
 LONGEST_WAVE = 10000.0
 
@@ -146,3 +150,22 @@ def parts(template: StructureSet, parameters: DiffcspParameters) -> dict[str, in
     """Return the number of trainable parameters for structures like ``template``; see ``PartsFunction``."""
     with torch.device("meta"):
         return {"network": count_parameters(CSPNet(int(template.numbers.max()), parameters))}
+
+
+def from_published(state: Mapping[str, Tensor], max_z: int) -> dict[str, Tensor]:
+    """Turn the state of a published DiffCSP, or of its network alone, into one of :class:`CSPNet`.
+
+    Args:
+        state: ``CSPDiffusion.state_dict()``, whose names begin with ``decoder.``, or ``CSPNet.state_dict()``.
+        max_z: highest atomic number of our network; published embeddings reach further.
+
+    Raises:
+        BadWeights: nothing in it is of a CSPNet, or its embeddings end before ``max_z``.
+    """
+    ours = {name.removeprefix("decoder."): value for name, value in state.items() if not name.startswith(SCHEDULES)}
+    table = ours.get("node_embedding.weight")
+    if table is None or table.dim() != 2:
+        raise BadWeights("these weights hold no published CSPNet: a table 'node_embedding.weight' is not among them")
+    if len(table) < max_z:
+        raise BadWeights(f"the published embeddings end at atomic number {len(table)}, before {max_z}")
+    return ours | {"node_embedding.weight": table[:max_z]}

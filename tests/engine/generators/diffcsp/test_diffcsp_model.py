@@ -8,11 +8,12 @@ import torch
 from plain_cspnet import PlainCSPNet
 from pymatgen.core import Lattice
 
+from aiida_dismai.engine.errors import BadWeights
 from aiida_dismai.engine.generators.diffcsp import messages
 from aiida_dismai.engine.generators.diffcsp.config import DiffcspParameters
 from aiida_dismai.engine.generators.diffcsp.lattice import standard_orientation
 from aiida_dismai.engine.generators.diffcsp.losses import Diffusion
-from aiida_dismai.engine.generators.diffcsp.model import CSPNet, count_parameters, parts, time_embedding
+from aiida_dismai.engine.generators.diffcsp.model import CSPNet, count_parameters, from_published, parts, time_embedding
 from aiida_dismai.engine.structures import StructureSet
 
 SMALL = {"hidden_dim": 16, "num_layers": 3, "num_frequencies": 5, "time_dim": 8}
@@ -56,6 +57,21 @@ def test_the_paper_s_number_of_parameters():
     template = StructureSet.from_uniform([3, 27, 8], np.zeros((1, 3, 3)), np.eye(3))
     assert parts(template, DiffcspParameters()) == {"network": 2_516_480}
     assert count_parameters(CSPNet(27, DiffcspParameters())) == 2_516_480
+
+
+@pytest.mark.parametrize("prefix", ["", "decoder."])
+def test_published_weights_are_taken_over_by_name(prefix):
+    net, _ = networks()
+    wide, _ = networks(max_z=100)
+    published = {prefix + name: value for name, value in wide.state_dict().items()}
+    published |= {"beta_scheduler.betas": torch.ones(5), "sigma_scheduler.sigmas": torch.ones(5)}
+    net.load_state_dict(from_published(published, 9))
+    arguments = structures(4, 7)
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(net(*arguments), wide(*arguments), strict=True))
+    with pytest.raises(BadWeights, match="end at atomic number 100, before 101"):
+        from_published(published, 101)
+    with pytest.raises(BadWeights, match="no published CSPNet"):
+        from_published({"decoder.conv.weight": torch.ones(1)}, 9)
 
 
 @pytest.mark.parametrize("recompute", [False, True])
