@@ -114,10 +114,11 @@ DIFFCSP = {
     "hidden_dim": 64, "num_layers": 4, "num_frequencies": 4, "time_dim": 32, "timesteps": 100,
     "sigma_begin": 0.06, "sigma_end": 0.45, "corrector_step": 0.0014,
 }  # fmt: skip
-#: The same for 32 and more atoms, where an epoch is longer.
-CDVAE_LARGER = CDVAE | {"epochs": 8, "teacher_forcing_epochs": 8, "validation_interval": 1, "plateau_patience": 0}
-DIFFCSP_LARGER = DIFFCSP | {
+#: The same for 32 atoms, where an epoch is longer.
+CDVAE_32 = CDVAE | {"epochs": 8, "teacher_forcing_epochs": 8, "validation_interval": 1, "plateau_patience": 0}
+DIFFCSP_32 = DIFFCSP | {
     "epochs": 60, "validation_interval": 2, "plateau_patience": 1, "learning_rate": 0.002, "num_frequencies": 6,
+    "timesteps": 1000, "sigma_begin": 0.03, "sigma_end": 0.4, "corrector_step": 0.00036,
 }  # fmt: skip
 #: 2 × 2 × 2 primitive cells of fcc, in cubic cells.
 EIGHT = [[0, 1, 1], [1, 0, 1], [1, 1, 0]]
@@ -136,23 +137,15 @@ PROBLEMS = {
         training=2048,
         metrics={"alloy": {"max_removed": 6}},
         shown=("d_cluster", "vacancy_percent", "failed_percent"),
-        models={
-            "cdvae": CDVAE_LARGER,
-            "diffcsp": DIFFCSP_LARGER
-            | {"sigma_begin": 0.03, "sigma_end": 0.4, "corrector_step": 0.00036, "timesteps": 400},
-        },
+        models={"cdvae": CDVAE_32, "diffcsp": DIFFCSP_32},
     ),
     "sro": Problem(
         kind="alloy",
-        make=alloy(300.0, [2, 2, 3], {"Cr": 9, "Fe": 29, "Ni": 10}),
+        make=alloy(300.0, [2, 2, 2], {"Cr": 6, "Fe": 20, "Ni": 6}),
         training=2048,
-        metrics={"alloy": {"max_removed": 10}},
+        metrics={"alloy": {"max_removed": 6}},
         shown=("d_cluster", "vacancy_percent", "failed_percent"),
-        models={
-            "cdvae": CDVAE_LARGER,
-            "diffcsp": DIFFCSP_LARGER
-            | {"sigma_begin": 0.02, "sigma_end": 0.35, "corrector_step": 0.00016, "timesteps": 600},
-        },
+        models={"cdvae": CDVAE_32, "diffcsp": DIFFCSP_32},
     ),
     "silicon": Problem(
         kind="amorphous",

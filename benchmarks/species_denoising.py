@@ -2,59 +2,83 @@
 
     OMP_NUM_THREADS=1 python benchmarks/species_denoising.py [--folder species]
 
-The paper leaves species denoising out because it ruins the composition of large structures. Here two CDVAEs that
-differ in `denoise_species` alone learn alloys of one composition (Cr6Fe20Ni6, the paper's cluster expansion at 300 K),
-and the compositions of what they generate are counted: the share of structures with the right one, and how many atoms
-of a structure would have to be another element.
+The paper leaves species denoising out because it ruins the composition of large structures, although the heads
+predict it correctly. Here two CDVAEs that differ in `denoise_species` alone learn alloys of one composition
+(Cr6Fe20Ni6, the paper's cluster expansion at 300 K), and the compositions of what they generate are counted: the share
+of structures with the right one, and how many atoms of a structure would have to be another element. A strong
+`weight_kl` and few latents make the heads right after minutes: with the published 0.01, latents drawn from the prior
+are not those of the training yet. A quarter of an hour on one core.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
+import torch
 from learning import CDVAE, alloy, run, split
+from numpy.typing import NDArray
 
-from aiida_dismai.engine.structures import StructureSet, load_structures
+from aiida_dismai.engine.generators.cdvae.sample import compose, load_network
+from aiida_dismai.engine.generators.seeds import stream
+from aiida_dismai.engine.generators.weights import load_generator
+from aiida_dismai.engine.structures import load_structures
 
-GENERATED = 32
+GENERATED, SEED = 32, 2
 #: 4 × 4 × 2 primitive cells of fcc, in cubic cells.
 CELL = [[0, 2, 2], [2, 0, 2], [1, 1, 0]]
 
 
-def wrong_atoms(structures: StructureSet, right: StructureSet) -> list[int]:
-    """Return how many atoms of each structure has to change, gain or lose for the first one's composition."""
-    wanted = np.bincount(right[0].numbers, minlength=120)
-    found = []
-    for index in range(len(structures)):
-        difference = np.bincount(structures[index].numbers, minlength=120) - wanted
-        found.append(int(max(difference[difference > 0].sum(), -difference[difference < 0].sum())))
-    return found
+def wrong_atoms(species: NDArray[Any], right: NDArray[Any]) -> int:
+    """Return how many atoms have to change, to come or to go for the right composition."""
+    difference = np.bincount(species, minlength=120) - np.bincount(right, minlength=120)
+    return int(max(difference[difference > 0].sum(), -difference[difference < 0].sum()))
+
+
+@torch.no_grad()
+def said_by_the_heads(folder: Path) -> Iterable[NDArray[Any]]:
+    """Return the species with which the denoising of each structure begins."""
+    network = load_network(load_generator(folder), "cpu")
+    for index in range(GENERATED):
+        random = stream(SEED, index)
+        latents = network.fc_composition[0].in_features
+        heads = network.heads(torch.from_numpy(random.standard_normal((1, latents), dtype=np.float32)))
+        shares = network.fractions(heads.composition).double().numpy()[0]
+        yield compose(shares, int(heads.atoms[0, 1:].argmax()) + 1, random)
 
 
 @click.command()
 @click.option("--folder", type=click.Path(path_type=Path), default=Path("species"), help="Where everything is written.")
 @click.option("--epochs", default=20, help="Passes over 512 structures.")
 def main(folder: Path, epochs: int) -> None:
-    """Print a table of two rows."""
+    """Print a table."""
     made = alloy(300.0, CELL, {"Cr": 6, "Fe": 20, "Ni": 6})(folder)
     files = split(load_structures(made), folder, {"training": 512, "validation": 32}, seed=1)
-    right = load_structures(files["training"])
-    print("| species | right composition, % | wrong atoms of 32: mean (least, most) |\n|---|---|---|")
-    for name, denoise in (("of the head", False), ("denoised", True)):
-        place = folder / ("denoised" if denoise else "head")
+    right = load_structures(files["training"])[0].numbers
+    print("| denoise_species | species | right composition, % | wrong atoms of 32: mean (least, most) |")
+    print("|---|---|---|---|")
+    for name, denoise in (("false", False), ("true", True)):
+        place = folder / name
         hyper = CDVAE | {
             "composition": "head", "denoise_species": denoise, "epochs": epochs, "teacher_forcing_epochs": epochs,
-            "langevin_steps": 20, "weight_kl": 1.0,
+            "latent_dim": 2, "weight_kl": 1.0, "plateau_patience": 0, "langevin_steps": 20,
         }  # fmt: skip
         inputs = {"structures": files["training"], "validation": files["validation"]}
         run(place / "train", "generator.train", {"model": "cdvae", "hyperparameters": hyper, "threads": 1}, inputs)
+        generator = place / "train" / "generator"
         asked = {"n_structures": GENERATED, "batch_size": 8, "threads": 1}
-        run(place / "sample", "generator.sample", asked, {"generator": place / "train" / "generator"}, seed=2)
-        wrong = wrong_atoms(load_structures(place / "sample" / "structures.npz"), right)
-        share = 100 * np.mean(np.array(wrong) == 0)
-        print(f"| {name} | {share:.0f} | {np.mean(wrong):.1f} ({min(wrong)}, {max(wrong)}) |", flush=True)
+        run(place / "sample", "generator.sample", asked, {"generator": generator}, seed=SEED)
+        generated = load_structures(place / "sample" / "structures.npz")
+        generated_species = [generated[index].numbers for index in range(len(generated))]
+        for origin, species in (("of the heads", said_by_the_heads(generator)), ("generated", generated_species)):
+            wrong = [wrong_atoms(each, right) for each in species]
+            share = 100 * np.mean(np.array(wrong) == 0)
+            print(
+                f"| {name} | {origin} | {share:.0f} | {np.mean(wrong):.1f} ({min(wrong)}, {max(wrong)}) |", flush=True
+            )
 
 
 if __name__ == "__main__":
