@@ -120,52 +120,27 @@ DIFFCSP_32 = DIFFCSP | {
     "epochs": 60, "validation_interval": 2, "plateau_patience": 1, "learning_rate": 0.002, "num_frequencies": 6,
     "timesteps": 1000, "sigma_begin": 0.03, "sigma_end": 0.4, "corrector_step": 0.00036,
 }  # fmt: skip
+CDVAE_SILICON = CDVAE | {
+    "epochs": 18, "teacher_forcing_epochs": 18, "validation_interval": 1, "n_spherical": 5, "decoder_radial": 48,
+    "langevin_steps": 30, "sigma_end": 0.04, "step_size": 0.0016,
+}  # fmt: skip
+
+
+def of_alloys(make: Callable[[Path], Path], training: int, max_removed: int, *models: dict[str, Any]) -> Problem:
+    """Return a problem whose structures are alloys, with the hyper-parameters of CDVAE and of DiffCSP."""
+    shown = ("d_cluster", "vacancy_percent", "failed_percent")
+    both = dict(zip(("cdvae", "diffcsp"), models, strict=True))
+    return Problem("alloy", make, training, {"alloy": {"max_removed": max_removed}}, shown, both)
+
+
 #: 2 × 2 × 2 primitive cells of fcc, in cubic cells.
 EIGHT = [[0, 1, 1], [1, 0, 1], [1, 1, 0]]
 PROBLEMS = {
-    "eight": Problem(
-        kind="alloy",
-        make=alloy(700.0, EIGHT, {"Cr": 2, "Fe": 4, "Ni": 2}),
-        training=1024,
-        metrics={"alloy": {"max_removed": 2}},
-        shown=("d_cluster", "vacancy_percent", "failed_percent"),
-        models={"cdvae": CDVAE, "diffcsp": DIFFCSP},
-    ),
-    "ordered": Problem(
-        kind="alloy",
-        make=alloy(700.0, [2, 2, 2], {"Cr": 8, "Ni": 24}),
-        training=2048,
-        metrics={"alloy": {"max_removed": 6}},
-        shown=("d_cluster", "vacancy_percent", "failed_percent"),
-        models={"cdvae": CDVAE_32, "diffcsp": DIFFCSP_32},
-    ),
-    "sro": Problem(
-        kind="alloy",
-        make=alloy(300.0, [2, 2, 2], {"Cr": 6, "Fe": 20, "Ni": 6}),
-        training=2048,
-        metrics={"alloy": {"max_removed": 6}},
-        shown=("d_cluster", "vacancy_percent", "failed_percent"),
-        models={"cdvae": CDVAE_32, "diffcsp": DIFFCSP_32},
-    ),
+    "eight": of_alloys(alloy(700.0, EIGHT, {"Cr": 2, "Fe": 4, "Ni": 2}), 1024, 2, CDVAE, DIFFCSP),
+    "ordered": of_alloys(alloy(700.0, [2, 2, 2], {"Cr": 8, "Ni": 24}), 2048, 6, CDVAE_32, DIFFCSP_32),
+    "sro": of_alloys(alloy(300.0, [2, 2, 2], {"Cr": 6, "Fe": 20, "Ni": 6}), 2048, 6, CDVAE_32, DIFFCSP_32),
     "silicon": Problem(
-        kind="amorphous",
-        make=silicon,
-        training=512,
-        metrics={},
-        shown=("d_motif", "d_rdf", "d_angle", "failed_percent"),
-        models={
-            "cdvae": CDVAE
-            | {
-                "epochs": 18,
-                "teacher_forcing_epochs": 18,
-                "validation_interval": 1,
-                "n_spherical": 5,
-                "decoder_radial": 48,
-                "langevin_steps": 30,
-                "sigma_end": 0.04,
-                "step_size": 0.0016,
-            },
-        },
+        "amorphous", silicon, 512, {}, ("d_motif", "d_rdf", "d_angle", "failed_percent"), {"cdvae": CDVAE_SILICON}
     ),
 }
 
