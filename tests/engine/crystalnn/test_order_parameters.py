@@ -96,6 +96,12 @@ def random_shell(rng: np.random.Generator, cn: int) -> np.ndarray:
     return vectors / np.linalg.norm(vectors, axis=1)[:, None] * rng.uniform(1.8, 2.6, size=(cn, 1))
 
 
+def in_line(vectors: np.ndarray) -> bool:
+    """Say whether two neighbours are in line with the site: acos has 8 digits there, by the processor."""
+    unit = vectors / np.linalg.norm(vectors, axis=1)[:, None]
+    return bool((1 - np.abs((unit @ unit.T)[np.triu_indices(len(unit), 1)]) < 1e-14).any())
+
+
 def position(cn: int, name: str) -> int:
     return ORDER_PARAMETERS[cn].index(name)
 
@@ -139,7 +145,8 @@ def test_shells_of_ideal_motifs_agree_with_pymatgen(shape):
             # Where rounding decides, agreement would be luck: those shells have their own test.
             if not on_threshold(np.ascontiguousarray(vectors), cn, 1e-9):
                 expected = pymatgen_parameters(vectors)
-                np.testing.assert_allclose(parameters(vectors), expected, rtol=0, atol=1e-9, err_msg=f"{cn} {name}")
+                digits = 1e-7 if in_line(vectors) else 1e-9
+                np.testing.assert_allclose(parameters(vectors), expected, rtol=0, atol=digits, err_msg=f"{cn} {name}")
 
 
 @pytest.mark.parametrize(
