@@ -126,11 +126,13 @@ CDVAE_SILICON = CDVAE | {
 }  # fmt: skip
 
 
-def of_alloys(make: Callable[[Path], Path], training: int, max_removed: int, *models: dict[str, Any]) -> Problem:
-    """Return a problem whose structures are alloys, with the hyper-parameters of CDVAE and of DiffCSP."""
+def of_alloys(
+    make: Callable[[Path], Path], training: int, max_removed: int, cdvae: dict[str, Any], diffcsp: dict[str, Any]
+) -> Problem:
+    """Return a problem whose structures are alloys."""
     shown = ("d_cluster", "vacancy_percent", "failed_percent")
-    both = dict(zip(("cdvae", "diffcsp"), models, strict=True))
-    return Problem("alloy", make, training, {"alloy": {"max_removed": max_removed}}, shown, both)
+    models = {"cdvae": cdvae, "diffcsp": diffcsp}
+    return Problem("alloy", make, training, {"alloy": {"max_removed": max_removed}}, shown, models)
 
 
 #: 2 × 2 × 2 primitive cells of fcc, in cubic cells.

@@ -12,7 +12,6 @@ are not those of the training yet. A quarter of an hour on one core.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,8 @@ import torch
 from learning import CDVAE, alloy, run, split
 from numpy.typing import NDArray
 
-from aiida_dismai.engine.generators.cdvae.sample import compose, load_network
+from aiida_dismai.engine.generators.cdvae.config import CdvaeParameters
+from aiida_dismai.engine.generators.cdvae.sample import draw_latents, load_network, predicted_species
 from aiida_dismai.engine.generators.seeds import stream
 from aiida_dismai.engine.generators.weights import load_generator
 from aiida_dismai.engine.structures import load_structures
@@ -39,15 +39,13 @@ def wrong_atoms(species: NDArray[Any], right: NDArray[Any]) -> int:
 
 
 @torch.no_grad()
-def said_by_the_heads(folder: Path) -> Iterable[NDArray[Any]]:
+def said_by_the_heads(folder: Path) -> list[NDArray[np.int64]]:
     """Return the species with which the denoising of each structure begins."""
-    network = load_network(load_generator(folder), "cpu")
-    for index in range(GENERATED):
-        random = stream(SEED, index)
-        latents = network.fc_composition[0].in_features
-        heads = network.heads(torch.from_numpy(random.standard_normal((1, latents), dtype=np.float32)))
-        shares = network.fractions(heads.composition).double().numpy()[0]
-        yield compose(shares, int(heads.atoms[0, 1:].argmax()) + 1, random)
+    trained = load_generator(folder)
+    assert isinstance(trained.parameters, CdvaeParameters)
+    network = load_network(trained, "cpu")
+    streams = [stream(SEED, index) for index in range(GENERATED)]
+    return predicted_species(network, network.heads(draw_latents(network, trained.parameters, streams)), streams)
 
 
 @click.command()

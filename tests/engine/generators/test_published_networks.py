@@ -25,6 +25,8 @@ from aiida_dismai.engine.generators.graphs.lattice import cells_of
 
 FOLDER = Path(__file__).parents[2] / "data" / "published"
 CUTOFF, NEIGHBOURS = 4.0, 10
+#: The file, a network with the weights of the rule, its hyper-parameters, the structures, the encoder's edges.
+Scene = tuple[dict[str, Any], Cdvae, CdvaeParameters, Batch, Edges]
 
 
 def read(name: str) -> dict[str, Any]:
@@ -74,7 +76,7 @@ def test_score_and_schedule_of_diffcsp() -> None:
 
 # ---------------------------------------------------------------------- CDVAE
 @pytest.fixture
-def cdvae() -> tuple[dict[str, Any], Cdvae, CdvaeParameters, Batch, Edges]:
+def cdvae() -> Scene:
     given = read("cdvae.json")
     parameters = CdvaeParameters(
         latent_dim=6, cutoff=CUTOFF, max_neighbours=NEIGHBOURS, n_spherical=4, head_channels=10,
@@ -90,7 +92,7 @@ def cdvae() -> tuple[dict[str, Any], Cdvae, CdvaeParameters, Batch, Edges]:
     return given, network, parameters, batch, radius_edges(batch.cartesian(), cells, batch.counts, CUTOFF, NEIGHBOURS)
 
 
-def test_encoder_and_heads(cdvae: tuple[dict[str, Any], Cdvae, CdvaeParameters, Batch, Edges]) -> None:
+def test_encoder_and_heads(cdvae: Scene) -> None:
     given, network, _, batch, edges = cdvae
     mean, log_variance = network.encode(batch, edges)
     same(mean, given["published"]["mean"], 1e-7)  # the zeros of its Bessel functions are rounded to float32
@@ -100,7 +102,7 @@ def test_encoder_and_heads(cdvae: tuple[dict[str, Any], Cdvae, CdvaeParameters, 
         same(getattr(heads, name), expected)
 
 
-def test_decoder(cdvae: tuple[dict[str, Any], Cdvae, CdvaeParameters, Batch, Edges]) -> None:
+def test_decoder(cdvae: Scene) -> None:
     given, network, _, batch, _ = cdvae
     displacement, scores = network.decoder(given["latent"], batch.fractional, batch.numbers, batch.counts, batch.cells)
     same(displacement, given["published"]["displacement"])
@@ -109,7 +111,7 @@ def test_decoder(cdvae: tuple[dict[str, Any], Cdvae, CdvaeParameters, Batch, Edg
 
 
 @pytest.mark.parametrize("lattice", ["given", "predicted"])
-def test_losses(cdvae: tuple[dict[str, Any], Cdvae, CdvaeParameters, Batch, Edges], lattice: str) -> None:
+def test_losses(cdvae: Scene, lattice: str) -> None:
     given, network, parameters, batch, edges = cdvae
     noise = Noise(given["latent"], given["level"], given["coordinates"], given["species_level"], given["species"])
     found = losses(network, batch, edges, noise, parameters, true_lattice=lattice == "given")

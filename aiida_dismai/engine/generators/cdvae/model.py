@@ -147,13 +147,13 @@ class Cdvae(nn.Module):
             angles: degrees, ``(M, 3)``.
             counts: numbers of atoms, ``(M,)``.
         """
-        values = torch.cat([lengths.double() / counts.double()[:, None] ** (1 / 3), angles.double()], dim=1)
+        values = _lattice_numbers(lengths.double(), angles.double(), counts)
         self.lattice_mean.copy_(values.mean(dim=0))
         self.lattice_std.copy_(values.std(dim=0, unbiased=False) + EPSILON)
 
     def standardised(self, lengths: Tensor, angles: Tensor, counts: Tensor) -> Tensor:
         """Return lattices as the head sees them, ``(B, 6)``; arguments as of :meth:`fit_lattice`."""
-        values = torch.cat([lengths / counts[:, None] ** (1 / 3), angles], dim=1)
+        values = _lattice_numbers(lengths, angles, counts)
         return (values - self.lattice_mean) / self.lattice_std
 
     def predicted_cells(self, lattice: Tensor, counts: Tensor) -> Tensor:
@@ -172,6 +172,11 @@ class Cdvae(nn.Module):
         nearly = functional.softmax(composition.float(), dim=-1)[..., :-1].sum(dim=1)
         chosen = torch.where(chosen.sum(dim=1, keepdim=True) > 0, chosen, nearly)
         return chosen / chosen.sum(dim=1, keepdim=True)
+
+
+def _lattice_numbers(lengths: Tensor, angles: Tensor, counts: Tensor) -> Tensor:
+    """Return what of a lattice is standardised, ``(B, 6)``: lengths / n^(1/3), angles."""
+    return torch.cat([lengths / counts.to(lengths.dtype)[:, None] ** (1 / 3), angles], dim=1)
 
 
 def _head(inputs: int, hidden: int, outputs: int) -> nn.Sequential:

@@ -19,7 +19,7 @@ from ..training.objective import matrix_products
 from .config import CdvaeParameters
 from .data import Limits
 from .losses import levels
-from .model import Cdvae
+from .model import Cdvae, Heads
 
 
 def load_network(trained: TrainedGenerator, device: str) -> Cdvae:
@@ -78,16 +78,12 @@ def _generate(
 ) -> StructureSet:
     """Generate one structure per random stream."""
     device = network.lattice_mean.device
-    z = torch.from_numpy(np.stack([own.standard_normal(parameters.latent_dim, dtype=np.float32) for own in streams]))
-    z = z.to(network.lattice_mean)
+    z = draw_latents(network, parameters, streams)
     heads = network.heads(z)
     if parameters.composition == "template":
         species = [template.numbers.astype(np.int64)] * len(streams)
     else:
-        # a structure of no atoms, class 0, is none
-        sizes = (heads.atoms[:, 1:].argmax(dim=1) + 1).tolist()
-        shares = network.fractions(heads.composition).double().cpu().numpy()
-        species = [compose(*each) for each in zip(shares, sizes, streams, strict=True)]
+        species = predicted_species(network, heads, streams)
     counts = torch.tensor([len(own) for own in species], device=device)
     cells = network.predicted_cells(heads.lattice, counts.to(z.dtype))
     start = np.concatenate([own.random((len(s), 3), dtype=np.float32) for own, s in zip(streams, species, strict=True)])
@@ -97,6 +93,20 @@ def _generate(
     )
     positions = to_cartesian(fractional.double(), cells.double(), structure_of(counts)).cpu().numpy()
     return _structures(numbers.cpu().numpy(), positions, cells.double().cpu().numpy(), counts.tolist(), template, turn)
+
+
+def draw_latents(network: Cdvae, parameters: CdvaeParameters, streams: Sequence[np.random.Generator]) -> Tensor:
+    """Draw the latents of structures, ``(B, latent_dim)``, the first numbers of each stream."""
+    z = np.stack([own.standard_normal(parameters.latent_dim, dtype=np.float32) for own in streams])
+    return torch.from_numpy(z).to(network.lattice_mean)
+
+
+def predicted_species(network: Cdvae, heads: Heads, streams: Sequence[np.random.Generator]) -> list[NDArray[np.int64]]:
+    """Return the atomic numbers with which each structure begins, as the heads say."""
+    # a structure of no atoms, class 0, is none
+    sizes = (heads.atoms[:, 1:].argmax(dim=1) + 1).tolist()
+    shares = network.fractions(heads.composition).double().cpu().numpy()
+    return [compose(*each) for each in zip(shares, sizes, streams, strict=True)]
 
 
 def langevin(
