@@ -316,20 +316,25 @@ class StructureSet:
             properties,
         )
 
-    def require(self, where: str, *names: str, same_atoms: bool = False) -> StructureSet:
+    def require(self, where: str, *names: str, same_atoms: bool = False, periodic: bool = False) -> StructureSet:
         """Refuse what no task can work with, and return the set itself.
 
         Args:
             where: named in the error.
             names: properties that must be there.
             same_atoms: whether all structures must have the same atoms in the same order.
+            periodic: whether all structures must be periodic along all three lattice vectors.
 
         Raises:
-            BadInput: an empty set, NaN or infinite coordinates, a flat cell, a missing property, or
-                (with ``same_atoms``) structures that differ in their atoms.
+            BadInput: an empty set, a structure without atoms, NaN or infinite coordinates, a flat cell, a missing
+                property, (with ``same_atoms``) structures that differ in their atoms, or (with ``periodic``) a lattice
+                vector along which a structure is not periodic.
         """
         if not len(self):
             raise BadInput(f"{where}: the set of structures is empty")
+        bare = np.flatnonzero(self.n_atoms == 0)
+        if len(bare):
+            raise BadInput(f"{where}: no atoms in structure {_few(bare.tolist())}")
         finite = np.isfinite(self.positions).all(axis=1)
         if not finite.all():
             bad = sorted(set(self.atom_structure[~finite].tolist()))
@@ -338,6 +343,8 @@ class StructureSet:
         flat = np.flatnonzero(~(volumes > 1e-6))
         if len(flat):
             raise BadInput(f"{where}: no lattice (a cell without volume) in structure {_few(flat.tolist())}")
+        if periodic:
+            self.require_periodic(where)
         for name in names:
             if name not in self.properties:
                 raise BadInput(f"{where}: the structures have no '{name}'{nearest(name, self.properties)}")
@@ -350,6 +357,24 @@ class StructureSet:
                     f"({self.formulas[odd[0]]}) differs from structure 0 ({self.formulas[0]})"
                 )
         return self
+
+    def require_periodic(self, where: str, first: int = 0) -> None:
+        """Refuse structures that are not periodic along all three lattice vectors.
+
+        Args:
+            where: named in the error.
+            first: index of the first structure, where this set is a part of a larger one.
+
+        Raises:
+            BadInput: names the structures and the flags of the first of them.
+        """
+        open_ = np.flatnonzero(~self.pbc.all(axis=1))
+        if len(open_):
+            flags = " ".join("T" if flag else "F" for flag in self.pbc[open_[0]])
+            raise BadInput(
+                f"{where}: structure {_few((first + open_).tolist())} has a lattice but is not periodic along all of "
+                f'its vectors (pbc="{flags}"), and would be treated as a cluster; set pbc="T T T" if it is bulk'
+            )
 
     def closest_pair(self, i: int) -> float:
         """Return the shortest distance between two atoms of structure ``i`` under its periodicity, Å."""
