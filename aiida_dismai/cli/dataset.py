@@ -49,6 +49,7 @@ def export_command(pk: str, output: str, force: bool) -> None:
     assert isinstance(node, StructureSetData)
     writers[path.suffix](node.structures, path)
     click.echo(f"wrote {len(node)} structures to {output}")
+    _warn(node)
 
 
 @dataset.command("show")
@@ -86,6 +87,15 @@ def find_structures(identifier: str, what: str = "structures") -> Any:
     )
 
 
+def _warn(node: Any) -> None:
+    """Say on the standard error what energies of a stand-in are not."""
+    from ..report.origin import not_dft, stand_ins_behind
+
+    codes = stand_ins_behind([node])
+    if codes and "energy" in node.properties:
+        click.echo(f"! {not_dft(codes)}", err=True)
+
+
 def _show(node: Any) -> None:
     import numpy as np
 
@@ -118,3 +128,4 @@ def _show(node: Any) -> None:
         properties.append((name, prop.level, prop.unit or None, values.dtype, span))
     if properties:
         screen.print(table("properties", ("name", "of each", "unit", "type", "range"), properties))
+    _warn(node)

@@ -30,7 +30,7 @@ from .profiles import load_node, load_profile
     "-o", "--output", type=click.Path(dir_okay=False), metavar="FILE", help="Write to FILE instead of printing."
 )
 def report(pk: str, kind: str, per: str, page: str | None, output: str | None) -> None:
-    """Report on PK: a benchmark, a pipeline, an evaluation or a data set."""
+    """Report on PK: a benchmark, a pipeline, an evaluation, a data set, a potential or labels."""
     from aiida.orm import ProcessNode
 
     from ..report.collect import collect

@@ -17,6 +17,7 @@ from ..engine.errors import BadInput
 from .alloys import AlloySet, read_sets
 from .amorphous import AmorphousSet, read_set
 from .links import inputs_of, outputs_of
+from .origin import not_dft, stand_ins_of
 from .stages import Tree, read_tree
 
 Arrays = dict[str, NDArray[Any]]
@@ -74,6 +75,7 @@ class Report:
         arrays: ``potential_curves``, ``potential_parity``, ``dataset_energies`` (eV/atom), ``interface_energies``
             (J/m²).
         tree: the processes.
+        stand_ins: codes that stood in for VASP in what the process was given, computed or gave out.
         notes: what a reader must know before quoting a number.
         paper: the paper's numbers and where they are from.
     """
@@ -88,6 +90,7 @@ class Report:
     labels: dict[str, Any] = field(default_factory=dict)
     arrays: dict[str, Any] = field(default_factory=dict)
     tree: Tree = field(default_factory=Tree)
+    stand_ins: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     paper: dict[str, Any] = field(default_factory=dict)
 
@@ -95,6 +98,11 @@ class Report:
     def kind(self) -> str | None:
         """The family of metrics; None without models."""
         return str(self.models[0].metrics.get("kind", "interface")) if self.models else None
+
+    @property
+    def labels_title(self) -> str:
+        """What the relaxations that labels are from are called."""
+        return "relaxations with the stand-in (not DFT)" if self.stand_ins else "DFT relaxations"
 
     def measures(self) -> list[str]:
         """Return the names of the measures, the important ones first."""
@@ -136,15 +144,17 @@ def collect(node: Any) -> Report:
     if made:
         _add_dataset(report, made)
         _add_potential(report, made)
+    _add_single(report, outputs)
     report.alloys = read_sets(outputs) or _alloy_of(node)
     report.amorphous = read_set(outputs, inputs_of(node)) or _amorphous_of(node)
-    shown = report.models or report.dataset or report.alloys or report.amorphous or report.labels
+    shown = report.models or report.dataset or report.alloys or report.amorphous or report.labels or report.potential
     if not shown and node.is_finished_ok:
         raise BadInput(
-            f"{node.process_label}<{node.pk}> has nothing to report on; give a benchmark, a pipeline, an evaluation "
-            "or a data set"
+            f"{node.process_label}<{node.pk}> has nothing to report on; give a benchmark, a pipeline, an evaluation, "
+            "a data set, a potential or labels"
         )
     report.tree = read_tree(node)
+    report.stand_ins = stand_ins_of(node)
     report.notes = notes(report)
     return report
 
@@ -307,15 +317,22 @@ def _add_potential(report: Report, outputs: dict[str, Any]) -> None:
         report.labels = outputs["label_summary"].get_dict()
 
 
+def _add_single(report: Report, outputs: dict[str, Any]) -> None:
+    """Add what a process gives out that makes a potential, or labels, and nothing else."""
+    if "potential" in outputs and "results" in outputs:
+        named = {"potential": "potential", "results": "potential_results", "check": "potential_check"}
+        named |= {"curves": "potential_curves", "parity": "potential_parity"}
+        _add_potential(report, {name: outputs[port] for port, name in named.items() if port in outputs})
+    elif "labelled" in outputs and "summary" in outputs:
+        _add_potential(report, {"label_summary": outputs["summary"]})
+
+
 # ---------------------------------------------------------------------- what to know first
 def notes(report: Report) -> list[str]:
     """Return the warnings of a report: no DFT, not finished, small."""
     found = []
-    if report.tree.stand_ins:
-        found.append(
-            f"Energies are not DFT: {', '.join(report.tree.stand_ins)} is a stand-in for VASP. Nothing here says "
-            "anything about the real materials."
-        )
+    if report.stand_ins:
+        found.append(not_dft(report.stand_ins))
     process = report.process
     if process["state"] != "finished":
         found.append(f"The process is {process['state']}: what is shown is what there is so far.")
@@ -344,7 +361,8 @@ def smaller_than_paper(report: Report) -> list[str]:
     for kind in sorted(kind for kind in kinds if kind in of_kind):
         epochs = [model.training["epochs"] for model in report.models if model.training.get("model") == kind]
         wanted.append((min(epochs), *of_kind[kind]))
-    return [f"{size} {what} ({paper})" for size, paper, what in wanted if size is not None and size < paper]
+    said = [f"{size} {what} ({paper})" for size, paper, what in wanted if size is not None and size < paper]
+    return [text.replace("with DFT", "with the stand-in, not DFT") if report.stand_ins else text for text in said]
 
 
 def _size_of_dataset(report: Report) -> Any:

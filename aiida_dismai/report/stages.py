@@ -28,7 +28,6 @@ LOSSES: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
 }
 #: At most so many processes are listed; a paper-sized run has tens of thousands.
 MAX_LISTED = 500
-STAND_IN = ("standin", "stand-in", "stand_in")
 
 
 @dataclass
@@ -61,7 +60,6 @@ class Tree:
         devices: where tasks computed.
         processes: one row each: depth, pk, uuid, label, stage, state, exit_status, exit_message, seconds.
         n_processes: how many there are in all; the rows end at :data:`MAX_LISTED`.
-        stand_ins: codes that stand in for VASP.
     """
 
     stages: dict[str, Stage] = field(default_factory=dict)
@@ -70,7 +68,6 @@ class Tree:
     devices: list[str] = field(default_factory=list)
     processes: list[dict[str, Any]] = field(default_factory=list)
     n_processes: int = 0
-    stand_ins: list[str] = field(default_factory=list)
 
 
 def read_tree(root: Any) -> Tree:
@@ -144,11 +141,6 @@ def _add_job(tree: Tree, losses: dict[tuple[str, str], list[int]], node: Any, na
     stage.jobs += 1
     stage.failed_jobs += bool(node.is_terminated and not node.is_finished_ok)
     stage.seconds += _seconds(node) or 0.0
-    code = node.inputs.code if "code" in node.inputs else None
-    if code is not None and (node.process_type or "").endswith("vasp.vasp"):
-        described = f"{code.full_label} {code.get_executable()}".lower()
-        if any(mark in described for mark in STAND_IN) and code.full_label not in tree.stand_ins:
-            tree.stand_ins.append(code.full_label)
     results = node.outputs.results.get_dict() if "results" in node.outputs else {}
     stage.compute_seconds += float((results.get("timings") or {}).get("total") or 0.0)
     for library, version in (results.get("versions") or {}).items():

@@ -195,9 +195,8 @@ def render(report: Report) -> Iterator[Any]:
         yield table("data set", columns, amorphous.rows(report.amorphous), numeric=range(1, len(columns)))
         yield Text(amorphous.origin(report.amorphous) + "\n", style="dim")
     if report.labels:
-        yield table(
-            "DFT relaxations", ("", ""), [(key.replace("_", " "), number(item)) for key, item in report.labels.items()]
-        )
+        numbers = [(key.replace("_", " "), number(item)) for key, item in report.labels.items()]
+        yield table(report.labels_title, ("", ""), numbers)
     if report.potential:
         yield table("potential", ("", ""), potential_rows(report))
     if report.tree.stages:

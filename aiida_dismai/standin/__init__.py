@@ -5,3 +5,6 @@ calculator. ``inputs`` reads INCAR, POSCAR, KPOINTS and POTCAR; ``relaxation`` m
 ``outcar``, ``vasprun`` and ``outputs`` write the files; ``potcars`` writes the family of potentials
 that goes with it; ``main`` is the executable. See the README of this folder.
 """
+
+#: Stands in the first lines of every file that it writes; by it reports tell its jobs from VASP's.
+MARK = "aiida-dismai stand-in for VASP"

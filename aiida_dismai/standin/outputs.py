@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 
+from . import MARK
 from .inputs import Job
 from .outcar import OutcarWriter
 from .relaxation import IonicStep
@@ -17,7 +18,7 @@ VERSION = "6.4.2"
 
 def notice_for(calculator: str) -> str:
     """Return the sentence that stands in every file written."""
-    return f"NOT DFT: aiida-dismai stand-in for VASP, energies of the ASE calculator {calculator}"
+    return f"NOT DFT: {MARK}, energies of the ASE calculator {calculator}"
 
 
 class OutputFiles:
