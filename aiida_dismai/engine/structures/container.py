@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadInput, nearest
+from ..text import visible
 
 #: Level and unit of the properties that the project itself reads and writes.
 KNOWN_PROPERTIES: dict[str, tuple[str, str]] = {
@@ -31,6 +33,21 @@ KNOWN_PROPERTIES: dict[str, tuple[str, str]] = {
     "interface_thickness": ("structure", "Å"),
     "source": ("structure", ""),
 }
+
+
+#: Shape of the values of one structure or atom, for properties that the project computes with.
+SHAPES: dict[str, tuple[int, ...]] = {
+    "energy": (),
+    "stress": (3, 3),
+    "forces": (3,),
+    "region": (),
+    "converged": (),
+    "steps": (),
+}
+#: Names of properties: what every file format can hold, without control characters, spaces, quotes and ``=``.
+NAME = re.compile(r"\w[\w\-+./()]{0,99}")
+#: Names that mean the structure itself in a file, in lower case.
+RESERVED = frozenset({"lattice", "properties", "pbc", "species", "pos", "positions", "numbers", "z", "symbols", "cell"})
 
 
 @dataclass(frozen=True)
@@ -78,31 +95,49 @@ class StructureSet:
             BadInput: shapes that do not fit each other, or atomic numbers outside 1–118.
         """
         self.numbers = np.asarray(numbers)
-        self.positions = np.asarray(positions, dtype=np.float64).reshape(-1, 3)
-        self.cells = np.asarray(cells, dtype=np.float64).reshape(-1, 3, 3)
+        self.positions = _floats("positions", positions, (3,))
+        self.cells = _floats("cells", cells, (3, 3))
         self.pbc = np.asarray(pbc, dtype=bool).reshape(-1, 3)
         self.offsets = np.asarray(offsets, dtype=np.int64)
         self.properties: dict[str, Property] = {}
         n, atoms = len(self.cells), len(self.positions)
-        if len(self.numbers) != atoms or len(self.pbc) != n or len(self.offsets) != n + 1:
+        if self.numbers.shape != (atoms,) or len(self.pbc) != n or self.offsets.shape != (n + 1,):
             raise BadInput(
                 f"structure set: {len(self.numbers)} atomic numbers, {atoms} positions, {n} cells, "
                 f"{len(self.pbc)} pbc rows and {len(self.offsets)} offsets do not fit each other"
             )
         if self.offsets[0] != 0 or self.offsets[-1] != atoms or np.any(np.diff(self.offsets) < 0):
             raise BadInput("structure set: offsets must rise from 0 to the number of atoms")
-        if atoms and (self.numbers.min() < 1 or self.numbers.max() > 118):
-            raise BadInput("structure set: atomic numbers must lie in 1–118")
+        if atoms and (
+            self.numbers.dtype.kind not in "iuf"
+            or not (self.numbers == np.floor(self.numbers)).all()  # not NaN either
+            or self.numbers.min() < 1
+            or self.numbers.max() > 118
+        ):
+            raise BadInput("structure set: atomic numbers must be whole numbers from 1 to 118")
         self.numbers = self.numbers.astype(np.uint8)
         for name, prop in (properties or {}).items():
             self._set(name, prop)
 
     def _set(self, name: str, prop: Property) -> None:
         values = np.asarray(prop.values)
+        if not NAME.fullmatch(name) or name.lower() in RESERVED:
+            raise BadInput(
+                f"property '{visible(name, 60)}': this name cannot be used; take letters, digits and _ - + . / ( ), "
+                f"and none of {', '.join(sorted(RESERVED))}"
+            )
         if prop.level not in ("structure", "atom"):
-            raise BadInput(f"property '{name}': level must be 'structure' or 'atom', not '{prop.level}'")
+            raise BadInput(
+                f"property '{name}': level must be 'structure' or 'atom', not {visible(repr(prop.level), 40)}"
+            )
+        if not isinstance(prop.unit, str):
+            raise BadInput(f"property '{name}': its unit must be text, not {visible(repr(prop.unit), 40)}")
         if values.dtype == object:
             raise BadInput(f"property '{name}': values of mixed type cannot be stored")
+        if values.dtype.kind not in "biufU":
+            raise BadInput(f"property '{name}': values of the type {values.dtype} cannot be stored")
+        if name in SHAPES and values.shape[1:] != SHAPES[name]:
+            raise BadInput(f"property '{name}': the shape {values.shape[1:]} where {SHAPES[name]} is due")
         expected = len(self) if prop.level == "structure" else len(self.positions)
         if values.shape[:1] != (expected,):
             raise BadInput(f"property '{name}': {values.shape[:1]} rows for {expected} {prop.level}s")
@@ -388,6 +423,26 @@ class StructureSet:
             if len(distances):
                 return float(distances.min())
         return float("inf")
+
+
+def _floats(name: str, values: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Return real numbers as rows of a shape.
+
+    Raises:
+        BadInput: complex numbers, texts, or a number of values that does not fill the rows.
+    """
+    array = np.asarray(values)
+    if array.dtype.kind not in "biuf":
+        raise BadInput(f"structure set: {name} must be real numbers, not {array.dtype}")
+    try:
+        return array.astype(np.float64, copy=False).reshape(-1, *shape)
+    except ValueError as error:
+        raise BadInput(f"structure set: {name} of the shape {array.shape} where rows of {shape} are due") from error
+
+
+def unit_of(name: str) -> str:
+    """Return the unit of a property that the project knows, empty for others."""
+    return KNOWN_PROPERTIES.get(name, ("", ""))[1]
 
 
 def _few(items: Sequence[int]) -> str:

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import BadInput
-from .container import KNOWN_PROPERTIES, Property, StructureSet
+from .container import Property, StructureSet, unit_of
+from .conventions import EV_PER_A3_IN_GPA
+from .frames import Frame, join
 
 if TYPE_CHECKING:
     from ase import Atoms
     from pymatgen.core import Structure
 
-#: eV/Å³ in GPa (CODATA 2018 elementary charge).
-EV_PER_A3_IN_GPA = 160.21766339999998
 #: Arrays of ASE's Atoms that are no properties.
 OWN_ARRAYS = ("numbers", "positions")
 
@@ -61,52 +61,34 @@ def to_ase(structures: StructureSet) -> list[Atoms]:
     return result
 
 
-def from_ase(frames: Iterable[Atoms]) -> StructureSet:
+def from_ase(frames: Iterable[Atoms], where: str = "frame {index}") -> StructureSet:
     """Convert ASE ``Atoms``; properties must be there in all frames or in none.
 
+    Args:
+        frames: with energy, forces and stress (eV/Å³) in their calculators, other properties in ``info``, ``arrays``.
+        where: named in errors; ``{index}`` becomes the place of the structure.
+
     Raises:
-        BadInput: a property that only some frames have, or values of mixed type.
+        BadInput: a structure without lattice, a property that only some frames have, or values of mixed type.
     """
-    frames = list(frames)
-    if not frames:
-        return StructureSet.empty()
-    per_structure: dict[str, list[Any]] = {}
-    per_atom: dict[str, list[Any]] = {}
+    converted = []
     for index, atoms in enumerate(frames):
-        found_structure: dict[str, Any] = dict(atoms.info)
-        found_atom = {name: array for name, array in atoms.arrays.items() if name not in OWN_ARRAYS}
+        frame = Frame(
+            where.format(index=index),
+            atoms.numbers,
+            atoms.positions,
+            np.asarray(atoms.cell),
+            np.asarray(atoms.pbc),
+            dict(atoms.info),
+            {name: array for name, array in atoms.arrays.items() if name not in OWN_ARRAYS},
+        )
         stored = dict(atoms.calc.results) if atoms.calc is not None else {}
-        if "energy" in stored:
-            found_structure["energy"] = float(stored["energy"])
-        if "stress" in stored:
-            found_structure["stress"] = from_voigt(np.asarray(stored["stress"])) * EV_PER_A3_IN_GPA
+        frame.info |= {name: stored[name] for name in ("energy", "free_energy", "stress") if name in stored}
         if "forces" in stored:
-            found_atom["forces"] = stored["forces"]
-        for store, found in ((per_structure, found_structure), (per_atom, found_atom)):
-            if index == 0:
-                store.update({name: [] for name in found})
-            if set(found) != set(store):
-                odd = ", ".join(sorted(set(found) ^ set(store)))
-                raise BadInput(f"frame {index}: the property {odd} is there in some frames only")
-            for name, value in found.items():
-                store[name].append(value)
-    properties = {}
-    for name, values in per_structure.items():
-        try:
-            array = np.array(values)
-        except ValueError as error:
-            raise BadInput(f"property '{name}': values of different shape ({error})") from error
-        properties[name] = Property(array, "structure", _unit(name))
-    for name, values in per_atom.items():
-        properties[name] = Property(np.concatenate(values), "atom", _unit(name))
-    return StructureSet(
-        np.concatenate([atoms.numbers for atoms in frames]),
-        np.concatenate([atoms.positions for atoms in frames]),
-        np.array([np.asarray(atoms.cell) for atoms in frames]),
-        np.array([atoms.pbc for atoms in frames]),
-        np.concatenate([[0], np.cumsum([len(atoms) for atoms in frames])]),
-        properties,
-    )
+            frame.arrays["forces"] = stored["forces"]
+        frame.prepare(None, atoms=True)
+        converted.append(frame)
+    return join(converted)
 
 
 def to_pymatgen(structures: StructureSet) -> list[Structure]:
@@ -152,7 +134,7 @@ def from_pymatgen(frames: Sequence[Structure]) -> StructureSet:
             if any(name not in store for store in stores):
                 raise BadInput(f"the property {name} is there in some structures only")
             join = np.concatenate if level == "atom" else np.array
-            properties[name] = Property(join([np.asarray(store[name]) for store in stores]), level, _unit(name))
+            properties[name] = Property(join([np.asarray(store[name]) for store in stores]), level, unit_of(name))
     return StructureSet(
         np.concatenate([frame.atomic_numbers for frame in frames]),
         np.concatenate([frame.cart_coords for frame in frames]),
@@ -166,15 +148,3 @@ def from_pymatgen(frames: Sequence[Structure]) -> StructureSet:
 def to_voigt(stress: Any) -> Any:
     """Turn 3×3 into xx, yy, zz, yz, xz, xy (ASE's order)."""
     return np.asarray(stress)[..., [0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
-
-
-def from_voigt(stress: Any) -> Any:
-    """Turn xx, yy, zz, yz, xz, xy into 3×3; a 3×3 stays as it is."""
-    stress = np.asarray(stress)
-    if stress.shape[-2:] == (3, 3):
-        return stress
-    return stress[..., [[0, 5, 4], [5, 1, 3], [4, 3, 2]]]
-
-
-def _unit(name: str) -> str:
-    return KNOWN_PROPERTIES.get(name, ("", ""))[1]

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import gzip
-import json
-import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import IO, Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import BadInput
-from .container import Property, StructureSet
-from .convert import from_ase
-from .files import META, load_structures, read_npz
+from ..text import visible
+from .container import StructureSet
+from .extxyz import count_frames, frames_of
+from .files import load_structures
+from .frames import Frame, join
+from .set_npz import blocks_of, count_npz
+from .source import content_suffixes
 
 #: Structures of one block.
 BLOCK = 64
@@ -27,163 +24,84 @@ class StructureStream:
     Blocks carry the properties of structures; those of atoms (forces and the like) are left out.
 
     Args:
-        path: ``.npz`` of this project and extxyz are streamed; what else ASE reads is read as a whole.
+        path: ``.npz`` of this project and extxyz are streamed; what else is read is read as a whole.
+        properties: names of the properties that matter: others are left out, and need not be there in all frames;
+            None for all.
 
     Raises:
         BadInput: missing, truncated or unreadable (also later, when the place is reached).
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, properties: Collection[str] | None = None) -> None:
         self.path = Path(path)
+        self.properties = properties
         if not self.path.is_file():
-            raise BadInput(f"{self.path}: no such file")
-        suffixes = self.path.suffixes
-        self._kind = "npz" if self.path.suffix == ".npz" else "xyz" if {".extxyz", ".xyz"} & set(suffixes) else "other"
+            raise BadInput(f"{visible(self.path)}: {'this is a folder' if self.path.is_dir() else 'no such file'}")
+        suffixes = content_suffixes(self.path)
+        npz = self.path.suffix.lower() == ".npz"
+        self._kind = "npz" if npz else "xyz" if {".extxyz", ".xyz"} & set(suffixes) else "other"
         self._length: int | None = None
 
     def __len__(self) -> int:
         """Return the number of structures; for extxyz the file is read through once."""
         if self._length is None:
-            counts = {"npz": self._count_npz, "xyz": self._count_frames, "other": lambda: len(self._whole())}
-            self._length = counts[self._kind]()
+            if self._kind == "npz":
+                self._length = count_npz(self.path)
+            elif self._kind == "xyz":
+                self._length = count_frames(self.path)
+            else:
+                self._length = len(self._whole())
         return self._length
 
     def blocks(self, size: int = BLOCK) -> Iterator[StructureSet]:
-        """Iterate over the structures, ``size`` at a time (the last block may be smaller)."""
+        """Iterate over the structures, ``size`` at a time (the last block may be smaller).
+
+        Raises:
+            BadInput: as the readers, and where the file has another number of structures than it had before.
+        """
+        given = 0
+        for block in self._blocks(size):
+            given += len(block)
+            yield block
+        if given != len(self):
+            raise BadInput(
+                f"{visible(self.path)}: {len(self)} structures were counted, {given} read; did the file change?"
+            )
+
+    def _blocks(self, size: int) -> Iterator[StructureSet]:
         if self._kind == "npz":
-            return self._npz_blocks(size)
+            return blocks_of(self.path, size, self.properties)
         if self._kind == "xyz":
             return self._frame_blocks(size)
         whole = self._whole()
         return (whole[start : start + size] for start in range(0, len(whole), size))
 
     def _whole(self) -> StructureSet:
-        return _without_those_of_atoms(load_structures(self.path))
-
-    # ------------------------------------------------------------------ npz
-    def _count_npz(self) -> int:
-        try:
-            with np.load(self.path, allow_pickle=False) as archive:
-                return len(archive["offsets"]) - 1
-        except (zipfile.BadZipFile, KeyError, ValueError, EOFError, OSError):
-            return len(read_npz(self.path))  # says what is wrong
-
-    def _npz_blocks(self, size: int) -> Iterator[StructureSet]:
-        if not len(self):
-            return
-        try:
-            with np.load(self.path, allow_pickle=False) as archive:
-                meta = json.loads(str(archive[META]))
-                offsets, cells, pbc = archive["offsets"], archive["cells"], archive["pbc"]
-                properties = {
-                    name: Property(archive[f"property.{name}"], level, unit)
-                    for name, (level, unit) in meta["properties"].items()
-                    if level == "structure"
-                }
-            with (
-                zipfile.ZipFile(self.path) as archive_file,
-                archive_file.open("numbers.npy") as numbers_file,
-                archive_file.open("positions.npy") as positions_file,
-            ):
-                numbers, positions = _Rows(numbers_file), _Rows(positions_file)
-                for start in range(0, len(offsets) - 1, size):
-                    stop = min(start + size, len(offsets) - 1)
-                    atoms = int(offsets[stop] - offsets[start])
-                    chosen = {name: Property(p.values[start:stop], p.level, p.unit) for name, p in properties.items()}
-                    yield StructureSet(
-                        numbers.take(atoms),
-                        positions.take(atoms),
-                        cells[start:stop],
-                        pbc[start:stop],
-                        offsets[start : stop + 1] - offsets[start],
-                        chosen,
-                    )
-        except (zipfile.BadZipFile, KeyError, ValueError, EOFError, OSError) as error:
-            raise BadInput(f"{self.path}: truncated or not a structure set ({error})") from error
-
-    # ------------------------------------------------------------------ extxyz
-    def _open(self) -> IO[str]:
-        if self.path.suffix == ".gz":
-            return gzip.open(self.path, "rt")
-        return self.path.open()
-
-    def _count_frames(self) -> int:
-        frames = 0
-        try:
-            with self._open() as handle:
-                while line := handle.readline():
-                    if not line.strip():
-                        continue
-                    for _ in range(int(line) + 1):
-                        if not handle.readline():
-                            raise EOFError(f"frame {frames} is cut off")
-                    frames += 1
-        except (ValueError, EOFError, OSError) as error:
-            raise BadInput(f"{self.path}: not readable as extxyz ({error})") from error
-        return frames
+        whole = load_structures(self.path)
+        left_out = [
+            name
+            for name, prop in whole.properties.items()
+            if prop.level == "atom" or (self.properties is not None and name not in self.properties)
+        ]
+        return whole.without_properties(*left_out) if left_out else whole
 
     def _frame_blocks(self, size: int) -> Iterator[StructureSet]:
-        from ase.io import iread
-
-        if not len(self):
-            return
-        frames: list[Any] = []
-        names: set[str] | None = None
-        index = 0
-        reader = iread(self.path, index=":", format="extxyz")
-        while True:
-            try:
-                atoms = next(reader, None)
-            except Exception as error:  # ASE raises many types for one meaning
-                raise BadInput(
-                    f"{self.path}: not readable as extxyz (frame {index}: {type(error).__name__}: {error})"
-                ) from error
-            if atoms is None:
-                break
-            if abs(atoms.cell.volume) < 1e-6:
-                raise BadInput(
-                    f'{self.path}: frame {index} has no lattice; add Lattice="ax ay az bx …" to its comment line'
-                )
-            for name in set(atoms.arrays) - {"numbers", "positions"}:
-                del atoms.arrays[name]
-            frames.append(atoms)
-            index += 1
-            if len(frames) == size or index == len(self):
-                try:
-                    block = _without_those_of_atoms(from_ase(frames))
-                except BadInput as error:
-                    raise BadInput(
-                        f"{self.path}: {error} (counted from frame {index - len(frames)} on); give it to all frames "
-                        "or to none"
-                    ) from error
-                names = set(block.properties) if names is None else names
-                if odd := names ^ set(block.properties):
-                    raise BadInput(f"{self.path}: not all frames have the properties {', '.join(sorted(odd))}")
-                yield block
+        first: Frame | None = None
+        frames: list[Frame] = []
+        for frame in frames_of(self.path):
+            frame.require_lattice()
+            frame.prepare(self.properties, atoms=False)
+            first = first or frame
+            frames.append(frame)
+            if len(frames) == size:
+                yield _block(first, frames)
                 frames = []
+        if frames and first is not None:
+            yield _block(first, frames)
 
 
-def _without_those_of_atoms(structures: StructureSet) -> StructureSet:
-    atoms = [name for name, prop in structures.properties.items() if prop.level == "atom"]
-    return structures.without_properties(*atoms) if atoms else structures
-
-
-class _Rows:
-    """The rows of an array in an open ``.npy`` file, from the first to the last."""
-
-    def __init__(self, handle: IO[bytes]) -> None:
-        self.handle = handle
-        version = np.lib.format.read_magic(handle)
-        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, fortran, self.dtype = read_header(handle)
-        if fortran and len(shape) > 1:
-            raise ValueError("arrays in column order cannot be streamed")
-        self.shape = shape[1:]
-        self.row = self.dtype.itemsize * int(np.prod(self.shape, dtype=int))
-
-    def take(self, rows: int) -> NDArray[Any]:
-        """Return the next rows."""
-        content = self.handle.read(rows * self.row)
-        if len(content) != rows * self.row:
-            raise EOFError("the file is cut off")
-        return np.frombuffer(content, self.dtype).reshape(rows, *self.shape)
+def _block(first: Frame, frames: list[Frame]) -> StructureSet:
+    """Join frames, whose properties must be those of the first frame of the file."""
+    if first is frames[0]:
+        return join(frames)
+    return join([first, *frames])[1:]
