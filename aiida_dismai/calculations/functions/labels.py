@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
 from aiida.engine import calcfunction
 from aiida.orm import Data, Dict, Int, Str, StructureData
+from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
 from ...data import StructureSetData
@@ -16,6 +18,8 @@ from ...workchains.dft import ENGINES, IonicSteps
 
 #: Two geometries are one when no coordinate differs by more, Å (files hold eight digits of the fraction).
 SAME_GEOMETRY = 1e-5
+#: Dropped steps that a summary names one by one; all are counted.
+NAMED = 100
 
 
 def grouped_order(numbers: NDArray[Any]) -> NDArray[np.int64]:
@@ -59,30 +63,46 @@ def collect_steps(
         nodes: output nodes of the jobs, named ``stage_S_run_RR_NAME``.
 
     Returns:
-        ``labelled`` with all trusted steps, ``relaxed`` with the last one of stage 2, and ``summary``; the
-        first two are left out where there is no such step.
+        ``labelled`` with all trusted steps, ``relaxed`` with the last one of stage 2, and ``summary`` with the
+        numbers of jobs and steps, ``dropped_because`` (reason → count), ``dropped`` (stage, step and reason of the
+        first :data:`NAMED`) and ``remarks`` (jobs whose output is cut or damaged); the first two are left out where
+        there is no such step.
     """
     initial = structures.structures[index.value]
     order = grouped_order(initial.numbers)
     back = np.argsort(order)
+    symbols = [chemical_symbols[number] for number in initial.numbers[order]]
     jobs = _jobs(nodes)
     start = initial.positions[order]
     steps: list[tuple[int, int, IonicSteps]] = []
     done = {1: 0, 2: 0}
     repeated = 0
-    for stage, found in jobs:
+    remarks: list[str] = []
+    for number, (stage, found) in enumerate(jobs):
         result = ENGINES[engine.value].read(found, start)
-        if steps and steps[-1][0] == stage and _begins_where(result, steps[-1][2]):
-            result = result.without_first()
-            repeated += 1
+        if any(name and name != symbol for name, symbol in zip(result.symbols, symbols, strict=False)):
+            result = result.refused("its atoms are in another order than the structure's")
+        again = _repeats(result, [item for other, _, item in steps if other == stage])
+        result = result.without(again)
+        repeated += int(again.sum())
+        if result.remark:
+            remarks.append(f"job {number}, stage {stage}: {result.remark}")
         steps.append((stage, done[stage], result))
         done[stage] += result.done
         start = result.positions[-1] if len(result.positions) else start
     labelled = [_label(initial, back, stage, first, item) for stage, first, item in steps if len(item.energies)]
+    dropped = [
+        {"stage": stage, "step": first + number, "reason": why}
+        for stage, first, item in steps
+        for number, why in item.left_out
+    ]
     summary: dict[str, Any] = {
         "jobs": len(jobs),
         "ionic_steps": {"stage_1": done[1], "stage_2": done[2]},
-        "dropped_steps": sum(item.dropped for _, _, item in steps),
+        "dropped_steps": len(dropped),
+        "dropped_because": dict(sorted(Counter(str(item["reason"]) for item in dropped).items())),
+        "dropped": dropped[:NAMED],
+        "remarks": remarks,
         "repeated_steps": repeated,
         "labelled_steps": sum(len(item.energies) for _, _, item in steps),
         "converged": any(stage == 2 and item.converged for stage, _, item in steps[-1:]),
@@ -112,6 +132,9 @@ def summarise_labels(labelled: StructureSetData, failed: Dict, **summaries: Dict
         summaries: ``summary`` of :func:`collect_steps` for each structure, named ``structure_00000``.
     """
     each = [summaries[name].get_dict() for name in sorted(summaries)]
+    dropped: Counter[str] = Counter()
+    for item in each:
+        dropped.update(item.get("dropped_because", {}))
     structures = labelled.structures
     stages = structures.values("stage")
     return Dict(
@@ -122,6 +145,7 @@ def summarise_labels(labelled: StructureSetData, failed: Dict, **summaries: Dict
             "jobs": sum(item["jobs"] for item in each),
             "ionic_steps": sum(sum(item["ionic_steps"].values()) for item in each),
             "dropped_steps": sum(item["dropped_steps"] for item in each),
+            "dropped_because": dict(sorted(dropped.items())),
             "repeated_steps": sum(item["repeated_steps"] for item in each),
             "labelled_steps": len(labelled),
             "labelled_steps_stage_1": int((stages == 1).sum()),
@@ -141,12 +165,22 @@ def _jobs(nodes: dict[str, Data]) -> list[tuple[int, dict[str, Data]]]:
     return [(stage, jobs[stage, run]) for stage, run in sorted(jobs)]
 
 
-def _begins_where(item: IonicSteps, last: IonicSteps) -> bool:
-    """Whether a restarted job begins with the geometry that the one before it ended with."""
-    if not len(item.energies) or not len(last.energies) or item.numbers[0] != 0:
-        return False
-    same_cell = np.allclose(item.cells[0], last.cells[-1], atol=SAME_GEOMETRY)
-    return bool(same_cell and np.allclose(item.positions[0], last.positions[-1], atol=SAME_GEOMETRY))
+def _repeats(item: IonicSteps, before: list[IonicSteps]) -> NDArray[np.bool_]:
+    """Return which steps of a restarted job have a geometry that the jobs before it have computed, ``(n,)``.
+
+    A job that goes on begins with the last geometry of the one before; one that had to start again repeats it all.
+    """
+    repeated = np.zeros(len(item.energies), dtype=bool)
+    for i, (cell, positions) in enumerate(zip(item.cells, item.positions, strict=True)):
+        for other in before:
+            same = np.isclose(other.cells, cell, atol=SAME_GEOMETRY).all(axis=(1, 2))
+            if not same.any():
+                continue
+            # whole lattice vectors apart is the same: the job may have wrapped what the one before had not
+            shift = (other.positions[same] - positions) @ np.linalg.inv(cell)
+            apart = (shift - np.round(shift)) @ cell
+            repeated[i] |= bool((np.abs(apart) < SAME_GEOMETRY).all(axis=(1, 2)).any())
+    return repeated
 
 
 def _label(initial: StructureSet, back: NDArray[np.int64], stage: int, first: int, item: IonicSteps) -> StructureSet:

@@ -39,8 +39,10 @@ class IonicSteps:
         forces: eV/Å, ``(n, m, 3)``.
         stresses: GPa, compressive negative, ``(n, 3, 3)``.
         done: ionic steps of the job in all, the dropped ones included.
-        dropped: steps left out because the electrons did not converge or a number is missing.
+        left_out: index in the job of each step that cannot be used, and why.
         converged: whether the relaxation met its criterion.
+        symbols: element of each atom as the output names it, ``m`` of them, or empty where it names none.
+        remark: what is odd about the output as a whole (it ends inside a step, it is damaged), or "".
     """
 
     numbers: NDArray[np.int64]
@@ -50,14 +52,34 @@ class IonicSteps:
     forces: NDArray[np.float64]
     stresses: NDArray[np.float64]
     done: int
-    dropped: int
+    left_out: tuple[tuple[int, str], ...]
     converged: bool
+    symbols: tuple[str, ...] = ()
+    remark: str = ""
 
-    def without_first(self) -> IonicSteps:
-        """Return the steps without the first one, which counts as never done."""
+    @property
+    def dropped(self) -> int:
+        """Number of steps that cannot be used."""
+        return len(self.left_out)
+
+    def without(self, repeated: NDArray[np.bool_]) -> IonicSteps:
+        """Return the steps without some of them, which count as never done.
+
+        Args:
+            repeated: which, ``(n,)``.
+        """
         arrays = ("cells", "positions", "energies", "forces", "stresses")
-        rest = {name: getattr(self, name)[1:] for name in arrays}
-        return replace(self, numbers=self.numbers[1:] - 1, done=self.done - 1, **rest)
+        rest = {name: getattr(self, name)[~repeated] for name in arrays}
+        gone = self.numbers[repeated]
+        numbers = self.numbers[~repeated] - np.searchsorted(gone, self.numbers[~repeated])
+        left_out = tuple((number - int(np.searchsorted(gone, number)), why) for number, why in self.left_out)
+        return replace(self, numbers=numbers, done=self.done - len(gone), left_out=left_out, **rest)
+
+    def refused(self, why: str) -> IonicSteps:
+        """Return no steps, because none of them can be used."""
+        left_out = {int(number): why for number in self.numbers} | dict(self.left_out)
+        gone = self.without(np.ones(len(self.numbers), dtype=bool))
+        return replace(gone, done=self.done, left_out=tuple(sorted(left_out.items())), converged=False)
 
 
 class DftEngine(ABC):
@@ -71,19 +93,17 @@ class DftEngine(ABC):
     workflow: ClassVar[str]
 
     @abstractmethod
-    def check(
-        self, elements: Sequence[str], settings: StageSettings, family: str, mapping: Mapping[str, str] | None
-    ) -> None:
-        """Refuse before the submission what would fail after it.
+    def check_settings(self, settings: StageSettings) -> list[str]:
+        """Return what of a stage's settings would fail after the submission, with what to do about it."""
+
+    @abstractmethod
+    def check_potentials(self, elements: Sequence[str], family: str, mapping: Mapping[str, str] | None) -> list[str]:
+        """Return what of the potentials is not there, with what to do about it.
 
         Args:
-            elements: all elements that occur.
-            settings: one stage.
+            elements: all elements that occur; none where they are not known yet.
             family: name of the family of potentials.
             mapping: potential of each element, or None where the family itself knows.
-
-        Raises:
-            BadInput: with what to do about it.
         """
 
     @abstractmethod

@@ -26,14 +26,19 @@ from numpy.typing import NDArray
 from ...engine.errors import BadInput, nearest
 from .base import DftEngine, DftRun, IonicSteps
 from .settings import StageSettings
+from .trust import WITHOUT_STRESS, refusals
+from .vasprun import Step, Vasprun, read_vasprun
 
 #: kB in GPa, and the other sign: VASP's stress is positive under compression, ours negative.
 KB_TO_GPA = -0.1
-#: Exit codes of a VASP job whose finished ionic steps can be trusted: success, killed before its end, electrons not
-#: converged (the steps concerned are dropped one by one), ions not converged. Any other failure spoils the job.
-TRUSTED_EXITS = (0, 700, 701, 702)
-#: VASP's own default.
-DEFAULT_NELM = 60
+#: Exit codes of a VASP job whose finished ionic steps can be trusted: success; a file missing, killed before its end,
+#: electrons not converged (the steps concerned are dropped one by one), ions not converged, and what aiida-vasp says
+#: where it cannot read the output. Any other failure spoils the job.
+TRUSTED_EXITS = (0, 352, 700, 701, 702, 704, 1002, 1004, 1005)
+#: Exit codes by which AiiDA says what the scheduler did: out of memory, out of time, a node that failed.
+SCHEDULER_EXITS = range(100, 200)
+#: Where the ionic steps are.
+VASPRUN = "vasprun.xml"
 
 
 class VaspEngine(DftEngine):
@@ -43,12 +48,17 @@ class VaspEngine(DftEngine):
     plugin: ClassVar[str] = "vasp.vasp"
     workflow: ClassVar[str] = "vasp.vasp"
 
-    def check(
-        self, elements: Sequence[str], settings: StageSettings, family: str, mapping: Mapping[str, str] | None
-    ) -> None:
-        """Check the INCAR tags, the family of POTCARs and that it has what the mapping names."""
-        _check_tags(settings)
-        _check_potcars(elements, family, mapping or {})
+    def check_settings(self, settings: StageSettings) -> list[str]:
+        """Check the INCAR tags."""
+        try:
+            _check_tags(settings)
+        except BadInput as error:
+            return [str(error)]
+        return []
+
+    def check_potentials(self, elements: Sequence[str], family: str, mapping: Mapping[str, str] | None) -> list[str]:
+        """Check the family of POTCARs and that it has what the mapping names."""
+        return _check_potcars(elements, family, mapping or {})
 
     def inputs(
         self,
@@ -97,27 +107,51 @@ class VaspEngine(DftEngine):
         return [_run(call) for call in sorted(calls, key=lambda call: (call.ctime, call.pk))]
 
     def read(self, nodes: Mapping[str, orm.Data], start: NDArray[np.float64]) -> IonicSteps:
-        """Read the trajectory of one VaspCalculation."""
-        trajectory, misc = nodes["trajectory"], nodes["misc"]
-        names = ("cells", "positions", "forces", "stress", "energy_free", "electronic_steps")
-        arrays = [trajectory.get_array(name) for name in names]
-        done = min(len(array) for array in arrays)
-        cells, fractional, forces, stress, energies, scf = (array[:done] for array in arrays)
-        status = misc.get_dict()["run_status"]
-        complete = np.isfinite(energies) & np.isfinite(forces).all(axis=(1, 2)) & np.isfinite(stress).all(axis=(1, 2))
-        trusted = complete & (scf < (status.get("nelm") or DEFAULT_NELM))
-        positions = _unwrapped(fractional, cells, start)
+        """Read the steps of one VaspCalculation: from vasprun.xml, where it was kept, else from the trajectory."""
+        status = nodes["misc"].get_dict().get("run_status") or {} if "misc" in nodes else {}
+        retrieved = nodes.get("retrieved")
+        if retrieved is not None and VASPRUN in retrieved.base.repository.list_object_names():
+            with retrieved.base.repository.open(VASPRUN, "rb") as handle:
+                found = read_vasprun(handle)
+        else:
+            found = Vasprun(steps=_from_trajectory(nodes["trajectory"]))
+        if found.begun:
+            found.remark = f"vasprun.xml ends inside step {len(found.steps) + 1}, which is not used"
+        elif found.cut and not found.remark:
+            found.remark = f"vasprun.xml ends after step {len(found.steps)}, before its own end"
+        reasons = refusals(found.steps, len(start), found.tags, status.get("nelm"))
+        trusted = [step for step, reason in zip(found.steps, reasons, strict=True) if not reason]
+        cells = _stack([step.cell for step in trusted], (3, 3))
+        fractional = _stack([step.fractional for step in trusted], start.shape)
         return IonicSteps(
-            np.flatnonzero(trusted),
-            cells[trusted],
-            positions[trusted],
-            energies[trusted],
-            forces[trusted],
-            stress[trusted] * KB_TO_GPA,
-            done=done,
-            dropped=int(done - trusted.sum()),
-            converged=bool(status.get("ionic_converged")) and bool(trusted[-1:].all()),
+            np.array([i for i, reason in enumerate(reasons) if not reason], dtype=np.int64),
+            cells,
+            _unwrapped(fractional, cells, start),
+            np.array([step.energy for step in trusted], dtype=np.float64),
+            _stack([step.forces for step in trusted], start.shape),
+            _stack([step.stress for step in trusted], (3, 3)) * KB_TO_GPA,
+            done=len(reasons),
+            left_out=tuple((i, reason) for i, reason in enumerate(reasons) if reason),
+            converged=bool(status.get("ionic_converged")) and not any(reasons[-1:]),
+            symbols=tuple(found.symbols),
+            remark=found.remark,
         )
+
+
+def _from_trajectory(trajectory: orm.Data) -> list[Step]:
+    """Return the steps of aiida-vasp's trajectory, which may have one geometry more than energies."""
+    names = ("electronic_steps", "cells", "positions", "forces", "stress", "energy_free")
+    arrays = {name: trajectory.get_array(name) for name in names if name in trajectory.get_arraynames()}
+    done = min((len(array) for array in arrays.values()), default=0)
+
+    def of(name: str, i: int) -> Any:
+        return np.asarray(arrays[name][i], dtype=np.float64) if name in arrays else None
+
+    return [Step(int(of("electronic_steps", i) or 0), *(of(name, i) for name in names[1:])) for i in range(done)]
+
+
+def _stack(arrays: Sequence[NDArray[np.float64] | None], shape: tuple[int, ...]) -> NDArray[np.float64]:
+    return np.array(arrays, dtype=np.float64).reshape(-1, *shape)
 
 
 def _incar(settings: StageSettings) -> dict[str, Any]:
@@ -144,12 +178,15 @@ def _plugin_settings(settings: StageSettings) -> dict[str, Any]:
 
 
 def _run(call: orm.CalcJobNode) -> DftRun:
-    if call.exit_status not in TRUSTED_EXITS:
-        what = call.exit_message or f"state {call.process_state}"
-        return DftRun({}, f"VaspCalculation<{call.pk}> exit status {call.exit_status}: {what}")
-    found = {name: call.outputs[name] for name in ("trajectory", "misc") if name in call.outputs}
-    if len(found) < 2:
-        return DftRun({}, f"VaspCalculation<{call.pk}> exit status {call.exit_status} left no trajectory")
+    status = call.exit_status
+    what = f"VaspCalculation<{call.pk}> exit status {status}"
+    # A job that was killed through AiiDA, or whose parser failed, has no exit status, but may have its files.
+    if status is not None and status not in TRUSTED_EXITS and status not in SCHEDULER_EXITS:
+        return DftRun({}, f"{what}: {call.exit_message or call.process_state}")
+    found = {name: call.outputs[name] for name in ("retrieved", "trajectory", "misc") if name in call.outputs}
+    kept = "retrieved" in found and VASPRUN in found["retrieved"].base.repository.list_object_names()
+    if not kept and not {"trajectory", "misc"} <= set(found):
+        return DftRun({}, f"{what} left no vasprun.xml and no trajectory")
     return DftRun(found)
 
 
@@ -179,30 +216,61 @@ def _check_tags(settings: StageSettings) -> None:
             )
         if name.lower() in owned:
             raise BadInput(f"INCAR tag '{name}' depends on the order of the atoms: give {owned[name.lower()]} instead")
+    _check_stress({name.lower(): value for name, value in settings.parameters.items()})
+    known = getattr(ParametersMassage({"incar": {}}), "_valid_parameters", ())
+    unknown = [name for name in settings.parameters if known and name.lower() not in known]
+    if unknown:
+        said = [f"'{name}'" + nearest(name.lower(), known).partition("; known are")[0] for name in unknown]
+        raise BadInput(f"parameters: unknown INCAR tag {', '.join(said)}")
     try:
         ParametersMassage({"incar": _incar(settings)})
     except Exception as error:  # aiida-vasp raises several types, some of them plain Exception
         raise BadInput(f"INCAR tags: {error}") from error
 
 
-def _check_potcars(elements: Sequence[str], family: str, mapping: Mapping[str, str]) -> None:
+def _check_stress(tags: Mapping[str, Any]) -> None:
+    """Refuse tags with which VASP computes no stress: every label needs it.
+
+    ISIF is 2 by default, but 0 in molecular dynamics and with exact exchange.
+    """
+    default = "IBRION = 0" if _whole(tags.get("ibrion")) == 0 else None
+    if str(tags.get("lhfcalc", "")).strip(". ").upper() in ("TRUE", "T"):
+        default = "LHFCALC"
+    given = _whole(tags.get("isif", 0 if default else 2))
+    if given in WITHOUT_STRESS:
+        why = f"ISIF = {given}" if "isif" in tags else f"ISIF is 0 by default with {default}"
+        raise BadInput(f"INCAR tags: {why}: {WITHOUT_STRESS[given]}, but every label needs it; set ISIF to 2 or more")
+
+
+def _whole(value: Any) -> int | None:
+    try:
+        return int(float(value))
+    except (TypeError, ValueError):
+        return None
+
+
+def _check_potcars(elements: Sequence[str], family: str, mapping: Mapping[str, str]) -> list[str]:
     from aiida_vasp.data.potcar import PotcarData
 
+    found = []
     missing = [element for element in elements if element not in mapping]
     if missing:
-        raise BadInput(
+        found.append(
             f"no POTCAR is named for {', '.join(missing)}: add to potential_mapping, for instance "
             f"{{'{missing[0]}': '{missing[0]}'}}"
         )
     upload = f"aiida-vasp potcar uploadfamily --path FOLDER --name {family} --description TEXT"
     if not family or PotcarData.get_potcar_group(family) is None:
         known = nearest(family, [group.label for group in PotcarData.get_potcar_groups()])
-        raise BadInput(f"POTCAR family '{family}' is not in this profile{known}; upload it with: {upload}")
+        return [*found, f"POTCAR family '{family}' is not in this profile{known}; upload it with: {upload}"]
     for element in elements:
+        if element in missing:
+            continue
         try:
             PotcarData.get_potcars_dict([element], family, dict(mapping))
-        except NotExistent as error:
-            raise BadInput(
+        except NotExistent:
+            found.append(
                 f"POTCAR '{mapping[element]}' of {element} is not in the family '{family}': name another in "
-                f"potential_mapping, or upload the family anew with it: {upload}"
-            ) from error
+                f"potential_mapping, or upload the family again with it: {upload}"
+            )
+    return found
