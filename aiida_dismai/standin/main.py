@@ -14,8 +14,9 @@ from .relaxation import ionic_steps, load_calculator
 #: Environment variables that are read.
 CALCULATOR_VARIABLE = "DISMAI_STANDIN_CALCULATOR"
 FAILURE_VARIABLE = "DISMAI_STANDIN_FAILURE"
-#: Failures that can be asked for: killed after the first ionic step; electrons that never converge.
-FAILURES = ("", "timeout", "nelm")
+#: Failures that can be asked for: killed after the first ionic step; killed inside the second one; electrons that never
+#: converge.
+FAILURES = ("", "timeout", "cut", "nelm")
 #: Electronic steps that a healthy ionic step claims.
 SCF_STEPS = 2
 
@@ -46,7 +47,9 @@ def run(folder: Path, calculator: str = "chgnet", failure: str = "") -> int:
     with OutputFiles(folder, job, calculator, scf_steps) as files:
         for step in ionic_steps(job, loaded):
             print(files.step(step).rstrip("\n"), flush=True)
-            if failure == "timeout":
+            if failure == "cut":
+                files.begin_step()
+            if failure in ("timeout", "cut"):
                 return 0
             if step.converged:
                 print(" reached required accuracy - stopping structural energy minimisation", flush=True)

@@ -80,6 +80,10 @@ class OutputFiles:
         (self._folder / "CONTCAR").write_text(self._contcar(step))
         return line
 
+    def begin_step(self) -> None:
+        """Begin another step in vasprun.xml, where a job that is killed leaves off."""
+        self._vasprun.begin_step()
+
     def finish(self) -> None:
         """Close vasprun.xml and write OUTCAR's footer: the run came to its end."""
         self._vasprun.finish()

@@ -57,6 +57,10 @@ class VasprunWriter:
         self._file.flush()
         self._last = (step.cell, step.fractional)
 
+    def begin_step(self) -> None:
+        """Write the beginning of another ionic step."""
+        self._file.write(" <calculation>\n  <scstep>\n" + _energies(0.0, "   ") + "  </scstep>\n  <scstep>\n   <ene")
+
     def finish(self) -> None:
         """Write the final structure and close the document."""
         self._file.write(_structure(*self._last, "finalpos", self._free) + "</modeling>\n")

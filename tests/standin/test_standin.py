@@ -178,7 +178,7 @@ def test_a_calculator_can_be_given_as_module_and_factory(tmp_path, crystal):
 
 def test_an_unknown_failure_is_refused(tmp_path, capsys):
     assert run(tmp_path, "emt", "tiemout") == 1
-    assert "known are timeout, nelm" in capsys.readouterr().out
+    assert "known are timeout, cut, nelm" in capsys.readouterr().out
 
 
 def test_incar_forms():

@@ -142,6 +142,21 @@ def test_steps_of_a_killed_job_are_labels(slabs, vasp_code, label_overrides):
     assert_labels_are_emt(outputs["labelled"].structures)
 
 
+def test_steps_before_a_kill_inside_a_step_are_labels(slabs, vasp_code, label_overrides):
+    """aiida-vasp's parser gives up the vasprun.xml that such a job leaves."""
+    overrides = label_overrides | {"stage_1": {"settings": {"max_iterations": 1}}}
+    builder = LabelStructureWorkChain.get_builder_from_protocol(vasp_code("emt", "cut"), slabs(1), 0, "demo", overrides)
+    outputs, node = run_get_node(builder)
+    assert node.exit_status == LabelStructureWorkChain.exit_codes.ERROR_STAGE_1_FAILED.status
+    jobs = [call for call in node.called_descendants if isinstance(call, CalcJobNode)]
+    assert all("trajectory" not in job.outputs for job in jobs)
+    assert len(outputs["labelled"]) == 1
+    assert_labels_are_emt(outputs["labelled"].structures)
+    summary = outputs["summary"].get_dict()
+    assert (summary["labelled_steps"], summary["repeated_steps"]) == (1, summary["jobs"] - 1)
+    assert "ends inside step 2" in summary["remarks"][0]
+
+
 def test_nothing_labelled(slabs, vasp_code, label_overrides):
     change = {"stage_2": {"settings": {"parameters": {"nsw": 1}}}}
     builder = LabelWorkChain.get_builder_from_protocol(
