@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,8 @@ BATCH = 4
 WORTH_A_PROCESS = 64
 #: Properties that go with the structures into the results; NaN or None where there are none.
 CARRIED = ("energy", "steps", "source_index")
+#: All that metrics read of a structure besides its atoms and cell.
+READ = (*CARRIED, "converged")
 
 
 @dataclass
@@ -60,6 +63,15 @@ class Collected:
     energy_per_atom: NDArray[np.float64] | None = None
     steps: NDArray[Any] | None = None
     source_index: NDArray[np.int64] = field(default_factory=lambda: np.array([], dtype=np.int64))
+
+
+def open_structures(path: Path) -> StructureStream:
+    """Open a file of structures for metrics: only the properties that they need are read.
+
+    Raises:
+        BadInput: there is no such file.
+    """
+    return StructureStream(path, READ)
 
 
 def key_of(structure: StructureSet) -> bytes:
@@ -114,6 +126,7 @@ class _Gathered:
         """Read the structures; yields index, key, and the structure if it is not recorded yet."""
         asked: set[bytes] = set()
         for block in stream.blocks():
+            block.require_periodic(str(stream.path), len(self.keys), self.kind.periodic_axes)
             for structure in block:
                 index = len(self.keys)
                 self._note(structure)

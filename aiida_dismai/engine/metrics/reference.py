@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,14 +14,16 @@ from numpy.typing import NDArray
 
 from ..errors import BadInput
 from ..files import write_atomically
-from ..structures import StructureStream
+from ..structures.npz import open_arrays
 from ..task import Context
+from ..text import visible
 from .chemistry import common_composition
-from .collect import Collected, describe_all
+from .collect import Collected, describe_all, open_structures
 from .kinds.base import Composition, MetricKind, Vectors
 from .records import RecordFile, Records, StoredRecords
 from .statistics import average
 
+WHAT = "a reference of this project"
 FORMAT = "dismai-reference"
 VERSION = 2
 META = "meta"
@@ -103,7 +104,7 @@ def make_reference(
         return _published(path, kind), None
     if is_reference(path):
         return load_reference(path, kind), None
-    stream = StructureStream(path)
+    stream = open_structures(path)
     where = f"{path} ({stage})"
     composition: Composition = {}
     if kind.same_composition:
@@ -132,12 +133,13 @@ def _published(folder: Path, kind: MetricKind) -> Reference:
 
 def is_reference(path: Path) -> bool:
     """Say whether a file is one that :meth:`Reference.save` wrote (and not, say, structures)."""
-    if path.suffix != ".npz":
+    if path.suffix.lower() != ".npz":
         return False
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return META in archive and json.loads(str(archive[META])).get("format") == FORMAT
-    except (zipfile.BadZipFile, ValueError, EOFError, OSError):
+        with open_arrays(path, WHAT) as arrays:
+            meta = arrays.json(META) if META in arrays else None
+            return isinstance(meta, dict) and meta.get("format") == FORMAT
+    except BadInput:
         return False
 
 
@@ -151,32 +153,38 @@ def load_reference(path: Path, kind: MetricKind) -> Reference:
     Raises:
         BadInput: truncated, made by another version, or with other parameters.
     """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            meta = json.loads(str(archive[META]))
-            if meta["version"] != VERSION:
-                raise BadInput(f"{path}: a reference of another version; give the training structures instead")
-            if (made := meta["about"].get("kind")) != kind.name:
-                raise BadInput(f"{path}: a reference for the kind '{made}', not '{kind.name}'; give one of this kind")
-            if odd := _differences(meta["about"], json.loads(json.dumps(kind.about()))):
-                raise BadInput(
-                    f"{path}: made with {odd}; give the training structures instead, or the parameters it was made with"
-                )
-            arrays = {name: archive[name] for name in ("energy_per_atom", "area", "n_atoms") if name in archive}
-            failures = [(int(place), str(reason)) for place, reason in meta["failures"]]
-            return Reference(
-                meta["composition"],
-                meta["structures_hash"],
-                meta["n_structures"],
-                StoredRecords(archive["records"]),
-                failures,
-                arrays.get("energy_per_atom"),
-                arrays.get("area"),
-                arrays.get("n_atoms"),
-                tuple(meta["unknown"]),
+    with open_arrays(path, WHAT) as archive:
+        meta = archive.json(META)
+        if meta["version"] != VERSION:
+            raise BadInput(f"{path}: a reference of another version; give the training structures instead")
+        if (made := meta["about"].get("kind")) != kind.name:
+            raise BadInput(
+                f"{path}: a reference for the kind '{visible(made, 40)}', not '{kind.name}'; give one of this kind"
             )
-    except (zipfile.BadZipFile, KeyError, ValueError, EOFError, OSError) as error:
-        raise BadInput(f"{path}: truncated or not a reference of this project ({error})") from error
+        if odd := _differences(meta["about"], json.loads(json.dumps(kind.about()))):
+            raise BadInput(
+                f"{path}: made with {visible(odd)}; give the training structures instead, or the parameters it was made "
+                "with"
+            )
+        composition = {str(symbol): int(count) for symbol, count in meta["composition"].items()}
+        records = archive.read("records", "V")
+        if records.dtype != kind.dtype(composition) or records.ndim != 1:
+            raise BadInput(f"{path}: damaged: its records are not those of the kind '{kind.name}'")
+        names = ("energy_per_atom", "area", "n_atoms")
+        arrays = {name: archive.read(name, "fiu") for name in names if name in archive}
+        if odd_length := [name for name, array in arrays.items() if array.shape != records.shape]:
+            raise BadInput(f"{path}: damaged: '{odd_length[0]}' is not as long as its records")
+        return Reference(
+            composition,
+            str(meta["structures_hash"]),
+            int(meta["n_structures"]),
+            StoredRecords(records),
+            [(int(place), str(reason)) for place, reason in meta["failures"]],
+            arrays.get("energy_per_atom"),
+            arrays.get("area"),
+            arrays.get("n_atoms"),
+            tuple(str(name) for name in meta["unknown"]),
+        )
 
 
 def _differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:

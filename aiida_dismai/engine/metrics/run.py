@@ -16,7 +16,7 @@ from ..task import Context
 from . import arrays
 from .bootstrap import share_interval
 from .chemistry import composition_of, formula
-from .collect import Collected, describe_all
+from .collect import Collected, describe_all, open_structures
 from .compare import Comparison, validation_floor
 from .energies import energy_results
 from .kinds import MetricKind, find_kind
@@ -43,7 +43,7 @@ def describe(context: Context, parameters: DescribeParameters) -> dict[str, Any]
     """
     kind = find_kind(parameters)
     file = open_records(context.checkpoint, kind.about())
-    stream = StructureStream(context.inputs["structures"])
+    stream = open_structures(context.inputs["structures"])
     if not len(stream):
         raise BadInput(f"{stream.path}: the set of structures is empty")
     started = time.monotonic()
@@ -87,7 +87,7 @@ def run(context: Context, parameters: MetricsParameters) -> dict[str, Any]:
         Unfinished: out of time; finished structures are kept.
     """
     kind = find_kind(parameters)
-    stream = StructureStream(context.inputs["structures"])
+    stream = open_structures(context.inputs["structures"])
     total = _generated_total(len(stream), parameters)
     file = open_records(context.checkpoint, kind.about())
     if "records" in context.inputs:

@@ -393,21 +393,23 @@ class StructureSet:
                 )
         return self
 
-    def require_periodic(self, where: str, first: int = 0) -> None:
-        """Refuse structures that are not periodic along all three lattice vectors.
+    def require_periodic(self, where: str, first: int = 0, axes: int = 3) -> None:
+        """Refuse structures that are not periodic along their lattice vectors.
 
         Args:
             where: named in the error.
             first: index of the first structure, where this set is a part of a larger one.
+            axes: how many of the lattice vectors count, from the first on (2 for a slab).
 
         Raises:
             BadInput: names the structures and the flags of the first of them.
         """
-        open_ = np.flatnonzero(~self.pbc.all(axis=1))
+        open_ = np.flatnonzero(~self.pbc[:, :axes].all(axis=1))
         if len(open_):
             flags = " ".join("T" if flag else "F" for flag in self.pbc[open_[0]])
+            vectors = "all" if axes == 3 else f"the first {axes}"
             raise BadInput(
-                f"{where}: structure {_few((first + open_).tolist())} has a lattice but is not periodic along all of "
+                f"{where}: structure {_few((first + open_).tolist())} has a lattice but is not periodic along {vectors} of "
                 f'its vectors (pbc="{flags}"), and would be treated as a cluster; set pbc="T T T" if it is bulk'
             )
 

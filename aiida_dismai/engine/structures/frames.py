@@ -74,9 +74,7 @@ class Frame:
             )
 
     def require_lattice(self) -> None:
-        """Refuse a structure whose cell has no volume, or is not finite."""
-        if not np.isfinite(self.cell).all():
-            raise BadInput(f"{self.where}: NaN or infinite lattice")
+        """Refuse a structure whose cell has no volume; what is not finite may be what a model generated."""
         if abs(float(np.linalg.det(self.cell))) < 1e-6:
             raise BadInput(
                 f'{self.where}: has no lattice, or one without volume; extxyz gives it as Lattice="ax ay az bx by bz '
@@ -98,9 +96,10 @@ def join(frames: Sequence[Frame]) -> StructureSet:
         for level, here, there in (("", frame.info, first.info), ("of atoms ", frame.arrays, first.arrays)):
             if odd := sorted(set(here) ^ set(there)):
                 has, lacks = (frame, first) if odd[0] in here else (first, frame)
+                other = lacks.where.rpartition(": ")[2]
                 raise BadInput(
-                    f"{has.where}: the property {level}'{visible(odd[0], 60)}' is not in all frames ({lacks.where.rpartition(': ')[2]} has "
-                    "none); give it to all or to none"
+                    f"{has.where}: the property {level}'{visible(odd[0], 60)}' is not in all frames ({other} has none); "
+                    "give it to all or to none"
                 )
     properties = {}
     for name in first.info:

@@ -100,7 +100,7 @@ def test_bad_files_are_refused_with_a_reason(tmp_path):
     write_npz(structures, tmp_path / "c.npz")
     whole = (tmp_path / "c.npz").read_bytes()
     (tmp_path / "c.npz").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(BadInput, match="truncated or not a structure set"):
+    with pytest.raises(BadInput, match="truncated, or not a structure set"):
         load_structures(tmp_path / "c.npz")
     np.savez(tmp_path / "d.npz", a=np.zeros(3))
     with pytest.raises(BadInput, match="not a structure set"):

@@ -41,7 +41,7 @@ def run(context: Context, parameters: MeasureTaskParameters) -> dict[str, Any]:
     """
     started = time.monotonic()
     path = context.inputs["structures"]
-    stream = StructureStream(path)
+    stream = StructureStream(path, ("energy",))
     if not len(stream):
         raise BadInput(f"{path}: the set of structures is empty")
     store = Store(context.checkpoint / "measures.jsonl", _key(path, parameters))
@@ -75,6 +75,7 @@ def _measure(context: Context, stream: StructureStream, parameters: MeasureTaskP
     energy_of = _on_demand(parameters.energies) if parameters.energies else None
     total, index = len(stream), 0
     for block in stream.blocks():
+        block.require_periodic(str(stream.path), index)
         for structure in block:
             index += 1
             if index <= len(store.found):

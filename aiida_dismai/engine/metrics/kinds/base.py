@@ -60,6 +60,9 @@ class MetricKind(ABC):
     #: Whether all structures must have the composition of the reference.
     same_composition: ClassVar[bool] = True
 
+    #: Lattice vectors, from the first on, along which a structure must be periodic.
+    periodic_axes: ClassVar[int] = 3
+
     def differs(self, composition: Composition, known: Composition) -> bool:
         """Say whether a composition is not what is known of another."""
         return dict(composition) != dict(known)

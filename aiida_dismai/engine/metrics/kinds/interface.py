@@ -26,6 +26,8 @@ class InterfaceKind(MetricKind):
     """Fingerprints of the cations, by element and over all of them."""
 
     name = "interface"
+    #: A slab may have a surface.
+    periodic_axes = 2
 
     def __init__(self, parameters: DescribeParameters) -> None:
         super().__init__(parameters)
