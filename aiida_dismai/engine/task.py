@@ -229,7 +229,8 @@ def run_task(
     """Run the task in ``path`` and write ``results.json``; return the exit status (0 finished, 1 not).
 
     ``report`` is given what went wrong, in a line; ``watch`` every line of progress. Whatever goes wrong ends as
-    ``status`` and ``error`` (``kind`` and ``message``) in ``results.json``.
+    ``status`` and ``error`` (``kind`` and ``message``) in ``results.json``; a crash says also ``where`` and the end of
+    its ``traceback``. Paths below the working directory are relative to it.
     """
     started = time.monotonic()
     record: dict[str, Any] = {"task": None, "status": "failed", "seed": None, "device": "cpu", "versions": versions()}
@@ -246,25 +247,36 @@ def run_task(
         record |= results
         record["status"] = "finished"
         status = 0
-    except Unfinished as error:
-        record["status"] = "unfinished"
-        record["error"] = {"kind": error.kind, "message": str(error)}
-    except DismaiError as error:
-        record["error"] = {"kind": error.kind, "message": str(error)}
-    except MemoryError as error:
-        record["error"] = {"kind": OutOfMemory.kind, "message": f"out of memory: {error}"}
-    except Exception as error:
-        kind = OutOfMemory.kind if type(error).__name__ == "OutOfMemoryError" else "crashed"
-        record["error"] = {"kind": kind, "message": f"{type(error).__name__}: {error}"}
-        import traceback
-
-        traceback.print_exc()
+    except (Exception, SystemExit) as error:
+        record["status"] = "unfinished" if isinstance(error, Unfinished) else "failed"
+        record["error"] = _failure(error, folder)
     record.setdefault("timings", {})["total"] = time.monotonic() - started
     if folder.is_dir():
-        write_json(folder / RESULTS, record)
+        try:
+            write_json(folder / RESULTS, record)
+        except (TypeError, ValueError) as error:  # a model's own results may hold what JSON cannot
+            record = {name: record[name] for name in RESERVED if name in record} | {"status": "failed"}
+            record["error"] = {"kind": "crashed", "message": f"the results cannot be written as JSON: {error}"}
+            write_json(folder / RESULTS, record)
+            status = 1
     if "error" in record:
         report(f"dismai: {record['error']['kind']}: {record['error']['message']}")
     return status
+
+
+def _failure(error: BaseException, folder: Path) -> dict[str, Any]:
+    """Return what ``results.json`` says of an exception; what is nobody's message is printed with its traceback."""
+    from .crash import describe, text_of, without_folder
+
+    if isinstance(error, DismaiError):
+        return {"kind": error.kind, "message": without_folder(str(error), folder)}
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return {"kind": OutOfMemory.kind, "message": without_folder(text_of(error), folder) or "no memory is left"}
+    import traceback
+
+    traceback.print_exception(error)
+    found = describe(error)
+    return {"kind": "crashed"} | found | {"message": without_folder(found["message"], folder)}
 
 
 def choose_device(wanted: str = "auto") -> str:

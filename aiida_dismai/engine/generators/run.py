@@ -15,9 +15,10 @@ from ..files import write_atomically, write_json
 from ..structures import StructureSet, load_structures, read_npz, write_npz
 from ..task import Context, choose_device, limit_threads
 from ..trained import WEIGHTS
-from .contract import SampleFunction, Trained, TrainFunction
+from .contract import SampleFunction, TrainFunction
 from .parameters import SampleParameters, TrainParameters
 from .registry import find, hyperparameters, load
+from .watched import check_batch, check_trained, watched
 from .weights import load_generator, make_template, save_generator
 
 #: In the checkpoint folder: whose checkpoint it is.
@@ -58,13 +59,14 @@ def train(context: Context, parameters: TrainParameters) -> dict[str, Any]:
     )
     function: TrainFunction = load(spec.train)
     started = time.monotonic()
-    trained: Trained = function(
+    given = function(
         structures=structures,
         validation=validation,
         parameters=hyperparameters(spec, parameters.hyperparameters),
-        context=context,
+        context=watched(context),
         device=device,
     )
+    trained = check_trained(given, spec.name)
     seconds = time.monotonic() - started
     save_generator(
         context.folder / "generator",
@@ -131,11 +133,9 @@ def sample(context: Context, parameters: SampleParameters) -> dict[str, Any]:
                 raise Unfinished(f"{done} of {parameters.n_structures} structures are generated; run again to go on")
             indices = range(parameters.first + start, parameters.first + start + size)
             started = time.monotonic()
-            batch = function(generator, indices, seed, device)
+            batch = check_batch(function(generator, indices, seed, device), size, generator.model)
             spent += time.monotonic() - started
             made += size
-            if len(batch) != size:
-                raise BadInput(f"model '{generator.model}' gave {len(batch)} structures where {size} were asked for")
             batch = batch.with_property("sample", np.arange(indices.start, indices.stop), "structure", "")
             write_npz(batch, stored)
             batches.append(batch)
