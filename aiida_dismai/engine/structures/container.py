@@ -409,8 +409,8 @@ class StructureSet:
             flags = " ".join("T" if flag else "F" for flag in self.pbc[open_[0]])
             vectors = "all" if axes == 3 else f"the first {axes}"
             raise BadInput(
-                f"{where}: structure {_few((first + open_).tolist())} has a lattice but is not periodic along {vectors} of "
-                f'its vectors (pbc="{flags}"), and would be treated as a cluster; set pbc="T T T" if it is bulk'
+                f"{where}: structure {_few((first + open_).tolist())} has a lattice but is not periodic along {vectors}"
+                f' of its vectors (pbc="{flags}"), and would be treated as a cluster; set pbc="T T T" for bulk'
             )
 
     def closest_pair(self, i: int) -> float:

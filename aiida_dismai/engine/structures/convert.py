@@ -74,7 +74,7 @@ def from_ase(frames: Iterable[Atoms], where: str = "frame {index}") -> Structure
     converted = []
     for index, atoms in enumerate(frames):
         frame = Frame(
-            where.format(index=index),
+            where.replace("{index}", str(index)),
             atoms.numbers,
             atoms.positions,
             np.asarray(atoms.cell),

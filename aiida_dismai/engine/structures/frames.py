@@ -98,8 +98,8 @@ def join(frames: Sequence[Frame]) -> StructureSet:
                 has, lacks = (frame, first) if odd[0] in here else (first, frame)
                 other = lacks.where.rpartition(": ")[2]
                 raise BadInput(
-                    f"{has.where}: the property {level}'{visible(odd[0], 60)}' is not in all frames ({other} has none); "
-                    "give it to all or to none"
+                    f"{has.where}: the property {level}'{visible(odd[0], 60)}' is not in all frames ({other} lacks it);"
+                    " give it to all or to none"
                 )
     properties = {}
     for name in first.info:
