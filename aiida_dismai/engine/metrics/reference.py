@@ -163,8 +163,7 @@ def load_reference(path: Path, kind: MetricKind) -> Reference:
             )
         if odd := _differences(meta["about"], json.loads(json.dumps(kind.about()))):
             raise BadInput(
-                f"{path}: made with {visible(odd)}; give the training structures instead, or the parameters it was made "
-                "with"
+                f"{path}: made with {visible(odd)}; give the training structures instead, or those parameters"
             )
         composition = {str(symbol): int(count) for symbol, count in meta["composition"].items()}
         records = archive.read("records", "V")
