@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
-
-#: Unicode categories that do something instead of being seen: controls, format (bidi marks), surrogates, line ends.
-UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 #: Length at which a text is cut by default.
 LIMIT = 300
 
@@ -24,9 +20,9 @@ def visible(text: object, limit: int = LIMIT) -> str:
     if len(whole) > limit:
         half = max(1, (limit - 3) // 2)
         whole = f"{whole[:half]} … {whole[-half:]}"
-    if whole.isascii() and whole.isprintable():
+    if whole.isprintable():
         return whole
-    return "".join(_escaped(char) if unicodedata.category(char) in UNSEEN else char for char in whole)
+    return "".join(char if char.isprintable() else _escaped(char) for char in whole)
 
 
 def _escaped(char: str) -> str:

@@ -148,7 +148,8 @@ def _poscar(path: Path, good: bytes, found: StructureSet) -> None:
 
 def _cif(path: Path, good: bytes, found: StructureSet) -> None:
     """The stated formula is that of the sites."""
-    said = re.findall(r"_chemical_formula_sum\s+(?:'([^']*)'|\"([^\"]*)\"|(\S+))", path.read_text(encoding="utf-8-sig"))
+    text = path.read_text(encoding="utf-8-sig", errors="replace")
+    said = re.findall(r"_chemical_formula_sum\s+(?:'([^']*)'|\"([^\"]*)\"|(\S+))", text)
     if len(said) != 1 or len(found) != 1:
         return
     words = re.fullmatch(r"(?:([A-Z][a-z]?)(\d*)\s*)+", "".join(said[0]))

@@ -267,7 +267,10 @@ def _stated_formula(tags: dict[str, Any], where: str) -> tuple[dict[str, float],
     for word in text.strip(" '\"").split():
         match = re.fullmatch(r"([A-Z][a-z]?)(\d+(?:\.\d+)?)?", word)
         if match is None:
-            return None  # not as CIF writes it: nothing is said
+            raise BadInput(
+                f"{where}: the stated formula '{visible(text, 60)}' is not as CIF writes it (Li3 Sc Cl6); correct it "
+                "or leave it out"
+            )
         symbol = "H" if match[1] == "D" else match[1]
         formula[symbol] = formula.get(symbol, 0.0) + float(match[2] or 1)
     units = tags.get("_cell_formula_units_z")

@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import BadInput
 from ..text import visible
@@ -154,7 +155,7 @@ def _stress(info: dict[str, Any], units: dict[str, float], volume: float, where:
 def _matrix(value: Any, name: str, where: str, factor: float) -> Any:
     """Return a 3×3 of nine numbers, or of six in Voigt order (xx yy zz yz xz xy), times a factor."""
     array = np.asarray(value)
-    if array.dtype.kind not in "fi" or array.shape not in ((3, 3), (9,), (6,)):
+    if array.dtype.kind not in "fiO" or array.shape not in ((3, 3), (9,), (6,)) or not _all_numbers(array):
         raise BadInput(
             f"{where}: '{name}' must be nine numbers, or six in the order xx yy zz yz xz xy, not {visible(value, 60)}"
         )
@@ -164,21 +165,23 @@ def _matrix(value: Any, name: str, where: str, factor: float) -> Any:
                 f"{where}: '{name}' of six numbers: the order of the components differs by program; give nine"
             )
         array = array[[[0, 5, 4], [5, 1, 3], [4, 3, 2]]]
-    matrix = array.astype(float).reshape(3, 3)
+    matrix = array.reshape(3, 3)
     if factor != EV_PER_A3_IN_GPA:
-        return matrix * factor
+        return matrix.astype(float) * factor
     return gpa_from_ev(matrix)
 
 
+def _all_numbers(array: NDArray[Any]) -> bool:
+    return array.dtype.kind != "O" or all(isinstance(item, Decimal) for item in array.ravel())
+
+
 def gpa_from_ev(matrix: Any) -> Any:
-    """Turn eV/Å³ into GPa; the exact inverse of :func:`ev_from_gpa`."""
-    finite = np.isfinite(matrix)
-    return np.array(
-        [
-            float(Decimal(repr(x)) * _EV_PER_A3) if ok else x
-            for x, ok in zip(matrix.ravel().tolist(), finite.ravel(), strict=True)
-        ]
-    ).reshape(matrix.shape)
+    """Turn eV/Å³ into GPa; the exact inverse of :func:`ev_from_gpa` where all of its digits are given."""
+    values = [
+        x if not math.isfinite(x) else float((x if isinstance(x, Decimal) else Decimal(repr(x))) * _EV_PER_A3)
+        for x in matrix.ravel().tolist()
+    ]
+    return np.array(values).reshape(matrix.shape)
 
 
 def ev_from_gpa(matrix: Any) -> list[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,8 @@ BOOLEANS = {
 SEPARATOR = re.compile(r"\s*,\s*|\s+")
 JSON = "_JSON"
 #: Keys whose nine numbers are a 3×3 matrix in column order, and keys that are always text.
+#: Characters of a number that has more digits than a float can hold.
+LONG = 24
 MATRICES = ("virial", "virials", "stress")
 TEXTS = ("uid",)
 #: Brackets in brackets at most.
@@ -106,6 +109,8 @@ def convert(text: str, key: str = "") -> Any:
         return text
     if len(values) == 1:
         return values[0]
+    if key == "stress" and any(len(word) > LONG for word in words) and np.isfinite(values).all():
+        values = [Decimal(word) for word in words]  # as we write it: its unit is converted without a loss
     array = np.array(values)
     return array.reshape(3, 3, order="F") if len(values) == 9 and key.lower() in MATRICES else array
 

@@ -56,6 +56,7 @@ def read_lammps_dump(path: Path, element: str | None = None) -> StructureSet:
 
 def _frames(lines: Lines, element: str | None) -> Iterator[Frame]:
     items: dict[str, Any] = {}
+    begun = False
     where = visible(lines.path)
     index = 0
     for line in lines:
@@ -64,6 +65,7 @@ def _frames(lines: Lines, element: str | None) -> Iterator[Frame]:
         if not line.startswith("ITEM: "):
             raise lines.refusal(f"'ITEM: …' is expected, not '{visible(line, 60)}'; more atoms than the step says?")
         name = line[6:].strip()
+        begun = True
         if name == "UNITS":
             units = (lines.next() or "").strip()
             if units not in UNITS:
@@ -78,11 +80,11 @@ def _frames(lines: Lines, element: str | None) -> Iterator[Frame]:
             if missing := {"NUMBER OF ATOMS", "box", "TIMESTEP"} - set(items):
                 raise lines.refusal(f"time step {index} says no {sorted(missing)[0]} before its atoms")
             yield _read_atoms(lines, name.split()[1:], items, f"{where}: time step {items['TIMESTEP']}", element)
-            items = {}
+            items, begun = {}, False
             index += 1
         else:
             raise lines.refusal(f"ITEM: {visible(name, 60)} is not known")
-    if items:
+    if begun:
         raise BadInput(f"{where}: cut off in time step {items.get('TIMESTEP', index)} (line {lines.number})")
     if not index:
         raise BadInput(f"{where}: no time step in this dump")
