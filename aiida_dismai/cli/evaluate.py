@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ..report.links import split_name
-from .launch import find_split, kind_of_set, kind_option, relaxed_by
+from .launch import find_split, kind_of_set, kind_option, relaxed_by, states_of, states_option
 from .launching import dismai_code, launch_options, reference_input, start, structures_input
 from .profiles import is_file, load_node, load_profile
 
@@ -29,10 +29,17 @@ from .profiles import is_file, load_node, load_profile
     help="Shown beside the noise floor; without it, that of the data set's process.",
 )
 @kind_option
+@states_option
 @click.option("--potential", metavar="NODE", help="Relaxes the structures; without it, that of the data set's process.")
 @launch_options
 def evaluate(
-    how: dict[str, Any], file: str, dataset: str, validation: str | None, kind: str | None, potential: str | None
+    how: dict[str, Any],
+    file: str,
+    dataset: str,
+    validation: str | None,
+    kind: str | None,
+    oxidation_states: str | None,
+    potential: str | None,
 ) -> None:
     """Evaluate the generated structures in FILE (extxyz, npz) against a data set.
 
@@ -52,6 +59,7 @@ def evaluate(
         validation=structures_input(validation, "validation") if validation else default,
         kind=kind,
         potential=found,
+        oxidation_states=states_of(oxidation_states),
         base={"relax": relaxation} if relaxation else None,
     )
 

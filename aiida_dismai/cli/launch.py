@@ -35,6 +35,11 @@ kind_option = click.option(
     type=click.Choice(KINDS),
     help="Family of metrics; without it that of the overrides, else interface. Alloys are not relaxed.",
 )
+states_option = click.option(
+    "--oxidation-states",
+    metavar="Ca=2,O=-2",
+    help="Of all elements, for the metrics of interfaces; without it, those of the overrides, the paper's, or a guess.",
+)
 potential_option = click.option("--potential", metavar="NODE", help="A trained potential, or a process that gave one.")
 
 
@@ -54,6 +59,15 @@ def vasp_option(required: bool) -> Callable[..., Any]:
     return click.option("--vasp", required=required, metavar="CODE", help="The VASP code.")
 
 
+def states_of(text: str | None) -> dict[str, int] | None:
+    """Return the oxidation states of the option, None without it."""
+    if text is None:
+        return None
+    from ..engine.metrics.oxidation import parse_states
+
+    return parse_states(text)
+
+
 def find_potential(identifier: str | None) -> Any:
     """Return a potential: the node itself, or the output ``potential`` of a process; None for None.
 
@@ -66,9 +80,11 @@ def find_potential(identifier: str | None) -> Any:
 
     if identifier is None:
         return None
+    identifier, chosen = split_name(identifier)
     node = load_node(identifier, PotentialData, ProcessNode, what="potential")
     if isinstance(node, PotentialData):
         return node
+    ports_of_set(node, chosen, "potential")  # which of several is meant, before the potential of it is looked for
     for ports in (outputs_of(node), inputs_of(node)):
         found = find_port(ports, "potential")
         if found is not None:
@@ -275,6 +291,7 @@ def generator(
 )
 @click.option("--validation", metavar="NODE|FILE", help="Validation set, shown beside the noise floor.")
 @kind_option
+@states_option
 @potential_option
 @launch_options
 def evaluate(
@@ -283,6 +300,7 @@ def evaluate(
     reference: str,
     validation: str | None,
     kind: str | None,
+    oxidation_states: str | None,
     potential: str | None,
 ) -> None:
     """Post-process, relax and measure generated structures against a training set."""
@@ -296,6 +314,7 @@ def evaluate(
         validation=structures_input(validation, "validation") if validation else None,
         kind=kind,
         potential=find_potential(potential),
+        oxidation_states=states_of(oxidation_states),
     )
 
 
@@ -304,6 +323,7 @@ def evaluate(
 @click.option("--train", metavar="NODE|FILE", help="Training set, in place of --dataset.")
 @click.option("--validation", metavar="NODE|FILE", help="Validation set, in place of --dataset.")
 @kind_option
+@states_option
 @potential_option
 @model_option
 @seed_option
@@ -314,6 +334,7 @@ def benchmark(
     train: str | None,
     validation: str | None,
     kind: str | None,
+    oxidation_states: str | None,
     potential: str | None,
     model: str,
     seed: int,
@@ -322,12 +343,12 @@ def benchmark(
     if (dataset is None) == (train is None) or (train is None) != (validation is None):
         raise click.UsageError("give --dataset PROCESS, or both --train and --validation")
     load_profile()
-    kind = kind_of_set(dataset, kind)
-    found, relaxation = relaxed_by(dataset, kind, potential)
     if dataset is not None:
-        sets = find_split(dataset)
+        sets = find_split(dataset)  # first, because it says which data sets there are to choose from
     else:
         sets = structures_input(str(train), "train"), structures_input(str(validation), "validation")
+    kind = kind_of_set(dataset, kind)
+    found, relaxation = relaxed_by(dataset, kind, potential)
     start(
         "dismai.benchmark",
         how,
@@ -338,6 +359,7 @@ def benchmark(
         potential=found,
         model=model,
         seed=seed,
+        oxidation_states=states_of(oxidation_states),
         base={"evaluate": {"relax": relaxation}} if relaxation else None,
     )
 
@@ -348,9 +370,17 @@ def benchmark(
 @seed_option
 @vasp_option(required=False)
 @potential_option
+@states_option
 @launch_options
 def pipeline(
-    how: dict[str, Any], slab_a: str, slab_b: str, model: str, seed: int, vasp: str | None, potential: str | None
+    how: dict[str, Any],
+    slab_a: str,
+    slab_b: str,
+    model: str,
+    seed: int,
+    vasp: str | None,
+    potential: str | None,
+    oxidation_states: str | None,
 ) -> None:
     """Everything: from two bulk crystals to the benchmark of a model."""
     _need_energies(vasp, potential)
@@ -365,6 +395,7 @@ def pipeline(
         seed=seed,
         vasp_code=load_code(vasp) if vasp else None,
         potential=find_potential(potential),
+        oxidation_states=states_of(oxidation_states),
     )
 
 

@@ -21,6 +21,13 @@ SHARED = (
         "--overrides", type=click.Path(exists=True, dir_okay=False), metavar="FILE", help="YAML laid over the protocol."
     ),
     click.option(
+        "--set",
+        "settings",
+        multiple=True,
+        metavar="PATH=VALUE",
+        help="A single override (YAML value), laid over those of the file; as often as needed.",
+    ),
+    click.option(
         "--options",
         "options_file",
         type=click.Path(exists=True, dir_okay=False),
@@ -30,7 +37,7 @@ SHARED = (
     click.option("--queue", help="Queue or partition."),
     click.option("--account", help="Account to be charged."),
     click.option("--walltime", metavar="TIME", help="Wall time of each job, in seconds or as HH:MM:SS."),
-    click.option("--gpus", type=click.IntRange(min=1), help="GPUs of each job (as #SBATCH --gres=gpu:N)."),
+    click.option("--gpus", type=click.IntRange(min=1), help="GPUs of each job (Slurm, LSF, SGE)."),
     click.option("--label", help="Label of the process."),
     click.option("--run", "foreground", is_flag=True, help="Run here and wait, instead of submitting to the daemon."),
     click.option("--dry-run", is_flag=True, help="Print the inputs as YAML; submit and store nothing."),
@@ -39,6 +46,7 @@ SHARED = (
 NAMES = (
     "protocol",
     "overrides",
+    "settings",
     "options_file",
     "queue",
     "account",
@@ -70,25 +78,21 @@ def _with_options(function: Callable[..., Any], options: tuple[Any, ...], names:
     return command
 
 
-def scheduler_options(how: dict[str, Any]) -> dict[str, Any]:
+def scheduler_options(how: dict[str, Any], code: Any = None) -> dict[str, Any]:
     """Return the scheduler options of a command line: the file's, and over them the single options.
 
+    Args:
+        how: what :func:`launch_options` gathered.
+        code: whose computer says how its scheduler is asked for GPUs.
+
     Raises:
-        BadInput: the file is no YAML mapping, or the wall time cannot be read.
+        BadInput: the file is no YAML mapping, the wall time cannot be read, or GPUs cannot be asked for by a number.
     """
-    import yaml
+    from ..workchains.protocols.files import read_mapping
 
     options: dict[str, Any] = {}
     if how["options_file"]:
-        try:
-            content = yaml.safe_load(Path(how["options_file"]).read_text())
-        except yaml.YAMLError as error:
-            raise BadInput(f"{how['options_file']}: not YAML ({' '.join(str(error).split())})") from error
-        if not isinstance(content, dict):
-            raise BadInput(
-                f"{how['options_file']}: must be a mapping of scheduler options, for instance `queue_name: gpu`"
-            )
-        options |= content
+        options |= read_mapping(how["options_file"], "scheduler options")
     if how["queue"]:
         options["queue_name"] = how["queue"]
     if how["account"]:
@@ -96,9 +100,43 @@ def scheduler_options(how: dict[str, Any]) -> dict[str, Any]:
     if how["walltime"]:
         options["max_wallclock_seconds"] = seconds(how["walltime"])
     if how["gpus"]:
-        # AiiDA knows no GPUs; this line lands after its own directives
-        options["custom_scheduler_commands"] = f"#SBATCH --gres=gpu:{how['gpus']}"
+        # AiiDA knows no GPUs; these lines land after its own directives
+        lines = [str(options.get("custom_scheduler_commands") or ""), gpu_line(how["gpus"], code)]
+        options["custom_scheduler_commands"] = "\n".join(line for line in lines if line)
     return options
+
+
+#: Line of a job script that asks for GPUs, by AiiDA's name of the scheduler. PBS and Torque have it in the line of the
+#: resources, which AiiDA writes itself.
+GPU_LINES = {
+    "core.slurm": "#SBATCH --gres=gpu:{n}",
+    "core.lsf": '#BSUB -gpu "num={n}"',
+    "core.sge": "#$ -l gpu={n}",
+}
+
+
+def gpu_line(number: int, code: Any) -> str:
+    """Return the line of a job script that asks for GPUs on the computer of a code.
+
+    Raises:
+        BadInput: its scheduler has no such line; says what to set instead.
+    """
+    computer = getattr(code, "computer", None)
+    if computer is None:
+        raise BadInput("--gpus: the code has no computer whose scheduler could be asked for GPUs")
+    scheduler = computer.scheduler_type
+    if scheduler in GPU_LINES:
+        return GPU_LINES[scheduler].format(n=number)
+    if scheduler == "core.direct":
+        raise BadInput(
+            f"--gpus: '{computer.label}' has no scheduler (core.direct) that could be asked for GPUs; leave it out: "
+            "jobs take the GPU that they find, and `prepend_text: export CUDA_VISIBLE_DEVICES=0` in the file of "
+            "--options chooses one"
+        )
+    raise BadInput(
+        f"--gpus: not known how the scheduler of '{computer.label}' ({scheduler}) is asked for GPUs; give its line as "
+        "custom_scheduler_commands in the file of --options"
+    )
 
 
 def seconds(text: str) -> int:
@@ -241,7 +279,7 @@ def refusals() -> Iterator[None]:
     try:
         yield
     except (ValueError, TypeError) as error:
-        raise BadInput(" ".join(str(error).split())) from error
+        raise BadInput(str(error)) from error
 
 
 def start(process: str, how: dict[str, Any], base: Mapping[str, Any] | None = None, **arguments: Any) -> None:
@@ -258,22 +296,27 @@ def start(process: str, how: dict[str, Any], base: Mapping[str, Any] | None = No
     """
     from aiida.plugins import WorkflowFactory
 
+    from ..workchains.problems import text_of
+    from ..workchains.request import problems_of
+
     workflow: Any = WorkflowFactory(process)
     given = {name: value for name, value in arguments.items() if value is not None}
     with refusals():
         builder = workflow.get_builder_from_protocol(
             **given,
             protocol=how["protocol"],
-            overrides=_overrides(base, how["overrides"]),
-            options=scheduler_options(how),
+            overrides=_overrides(workflow, base, how),
+            options=scheduler_options(how, given.get("code")),
         )
         if how["label"]:
             builder.metadata.label = how["label"]
         inputs = builder._inputs(prune=True)
-        ports = workflow.spec().inputs
-        refused = ports.validate(ports.pre_process(builder._inputs(prune=True)))
-    if refused is not None:
-        raise BadInput(" ".join(str(refused).split()))
+        problems = problems_of(workflow, inputs)
+    if problems:
+        raise BadInput(text_of(problems))
+    for note in builder._notes:
+        # a comment to YAML
+        click.echo(f"# {note}" if how["dry_run"] else note, err=not how["dry_run"])
     if how["dry_run"]:
         import yaml
 
@@ -287,13 +330,13 @@ def start(process: str, how: dict[str, Any], base: Mapping[str, Any] | None = No
     _submit(builder)
 
 
-def _overrides(base: Mapping[str, Any] | None, file: str | None) -> Any:
-    """Return the user's overrides, a path, or laid over those of the command, a mapping."""
+def _overrides(workflow: Any, base: Mapping[str, Any] | None, how: dict[str, Any]) -> dict[str, Any]:
+    """Return the overrides of the command, over them the user's file, over that the single ones."""
     from ..workchains.protocols import merge, read_overrides
+    from ..workchains.protocols.single import single_overrides
 
-    if not base:
-        return file
-    return merge(base, read_overrides(file) if file else {})
+    found = merge(base or {}, read_overrides(how["overrides"]) if how["overrides"] else {})
+    return merge(found, single_overrides(workflow, how["settings"]))
 
 
 def _run(builder: Any) -> None:

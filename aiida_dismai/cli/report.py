@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ..engine.errors import BadInput
 from .console import console
 from .profiles import load_node, load_profile
 
@@ -37,6 +38,10 @@ def report(pk: str, kind: str, per: str, page: str | None, output: str | None) -
     from ..report.export import to_csv, to_json
     from ..report.table import render
 
+    for option, path in (("--html", page), ("--output", output)):
+        if path is not None and not Path(path).expanduser().resolve().parent.is_dir():
+            folder = Path(path).expanduser().resolve().parent
+            raise BadInput(f"{option} {path}: there is no folder {folder}; make it first, or give another")
     load_profile()
     content = collect(load_node(pk, ProcessNode, what="report"))
     if kind == "table":

@@ -2,36 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from aiida.common import AttributeDict
-from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, WorkChain
+from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext
 from aiida.orm import AbstractCode, ArrayData, Dict, Int, to_aiida_type
 
 from ..calculations.base import validate_not_empty
 from ..calculations.functions.statistics import aggregate_metrics
+from ..calculations.generators import validate_atoms
 from ..data import GeneratorData, PotentialData, StructureSetData
 from ..engine.metrics.parameters import Kind
+from .checked import CheckedWorkChain
+from .checks import below, composition_problems, elements_of, potential_problems
 from .chunks import positive
-from .evaluate import EvaluateWorkChain, fill_evaluate, kind_of, validate_steps
+from .evaluate import ONE_COMPOSITION, EvaluateWorkChain, fill_evaluate, kind_in, kind_of, step_problems
 from .generator import GeneratorWorkChain, fill_generator
+from .ions import Ions, note_few
+from .problems import Problem, answer
 from .protocols import ProtocolMixin
+from .protocols.names import Names, Of, job
+from .reasons import reason_of
+from .request import Request
 from .sample import SampleWorkChain, fill_sample
 from .seeds import derive_seed
+
+
+def evaluation_problems(
+    inputs: Mapping[str, Any], potential: PotentialData | None, elements: Sequence[str], trained: bool = False
+) -> list[Problem]:
+    """Return what the evaluations of a benchmark would refuse: before anything is trained.
+
+    Args:
+        inputs: those of the benchmark.
+        potential: what relaxes the structures, None without or where it is not there yet.
+        elements: of the structures, none where they are not known.
+        trained: whether a potential will be trained for them.
+    """
+    return below("evaluate", step_problems(inputs.get("evaluate", {}), potential, elements, trained))
 
 
 def validate_inputs(inputs: Mapping[str, Any], port: Any) -> str | None:
     """Refuse steps of the evaluation that do not fit the kind of structures: before anything is trained."""
     if "potential" not in port:
-        return None  # exposed by a WorkChain that brings the potential
-    return validate_steps(inputs.get("evaluate", {}), inputs.get("potential"))
+        return None  # exposed by a WorkChain that brings the potential, and checks
+    train, potential = inputs.get("train"), inputs.get("potential")
+    elements = elements_of(train)
+    found = evaluation_problems(inputs, potential, elements) + potential_problems(potential, elements)
+    parameters = inputs.get("generator", {}).get("parameters")
+    if train is not None and parameters is not None:
+        refused = validate_atoms({"parameters": parameters, "structures": train}, None)
+        found += [] if refused is None else [Problem("train", refused)]
+    if kind_in(inputs.get("evaluate", {})) in ONE_COMPOSITION:
+        found += [replace(problem, path="train") for problem in composition_problems(train)]
+    return answer(found)
 
 
-class BenchmarkWorkChain(ProtocolMixin, WorkChain):
+class BenchmarkWorkChain(ProtocolMixin, CheckedWorkChain):
     """Train ``n_models`` models from different seeds, sample and evaluate each; mean (min, max)."""
 
     _protocol_file = "benchmark.yaml"
+    _override_names = {
+        "generator": Of(lambda: GeneratorWorkChain),
+        "sample": Names(job("generator.sample")),
+        "evaluate": Of(lambda: EvaluateWorkChain),
+    }
 
     @classmethod
     def define(cls, spec: ProcessSpec) -> None:
@@ -75,7 +112,9 @@ class BenchmarkWorkChain(ProtocolMixin, WorkChain):
             spec.output_namespace(name, valid_type=kind, dynamic=True, required=False, help=text)
         spec.exit_code(571, "ERROR_ALL_MODELS_FAILED", message="not one of {total} models came through: {message}")
         spec.exit_code(
-            572, "ERROR_SOME_MODELS_FAILED", message="{failed} of {total} models failed; the outputs hold the others"
+            572,
+            "ERROR_SOME_MODELS_FAILED",
+            message="{failed} of {total} models failed, the outputs hold the others: {message}",
         )
 
     @classmethod
@@ -91,6 +130,7 @@ class BenchmarkWorkChain(ProtocolMixin, WorkChain):
         protocol: str | None = None,
         overrides: Mapping[str, Any] | None = None,
         options: Mapping[str, Any] | None = None,
+        oxidation_states: Mapping[str, float] | None = None,
     ) -> ProcessBuilder:
         """Return a builder filled from a protocol.
 
@@ -105,14 +145,18 @@ class BenchmarkWorkChain(ProtocolMixin, WorkChain):
             protocol: ``paper``, ``moderate`` or ``demo``.
             overrides: laid over the protocol.
             options: scheduler options of all jobs.
+            oxidation_states: as for :class:`~.evaluate.EvaluateWorkChain`.
         """
-        inputs = cls.get_protocol_inputs(protocol, overrides)
-        builder = cls.get_builder()
+        request = Request(cls, overrides, options)
+        inputs = cls.get_protocol_inputs(protocol, request.overrides)
+        builder, options = request.draft, request.options
         builder.train, builder.validation, builder.seed = train, validation, Int(seed)
         if potential is not None:
             builder.potential = potential
-        fill_benchmark(builder, code, model, inputs, kind, potential, protocol, options)
-        return builder
+        ions = Ions(request, oxidation_states, (train,))
+        fill_benchmark(builder, code, model, inputs, kind, potential, protocol, options, ions)
+        note_few(request, train)
+        return request.finish()
 
     def _names(self) -> list[str]:
         return [f"model_{index}" for index in range(self.inputs.n_models.value)]
@@ -127,7 +171,7 @@ class BenchmarkWorkChain(ProtocolMixin, WorkChain):
             if node.is_finished_ok:
                 good.append(name)
             else:
-                self.ctx.message = f"{name}: {stage}: {node.exit_message}"
+                self.ctx.message = f"{name}: {stage}: {reason_of(node)}"
                 self.report(self.ctx.message)
         return good
 
@@ -193,7 +237,9 @@ class BenchmarkWorkChain(ProtocolMixin, WorkChain):
         self.out("summary", aggregate_metrics(**{name: self.ctx[f"evaluate_{name}"].outputs.metrics for name in good}))
         total = self.inputs.n_models.value
         if len(good) < total:
-            return self.exit_codes.ERROR_SOME_MODELS_FAILED.format(failed=total - len(good), total=total)
+            return self.exit_codes.ERROR_SOME_MODELS_FAILED.format(
+                failed=total - len(good), total=total, message=self.ctx.message
+            )
         return None
 
     def _all_failed(self) -> ExitCode:
@@ -211,6 +257,7 @@ def fill_benchmark(
     potential: PotentialData | None,
     protocol: str | None,
     options: Mapping[str, Any] | None,
+    ions: Ions,
 ) -> None:
     """Fill a builder's namespace of :class:`BenchmarkWorkChain` (all but data, potential and seed)."""
     evaluate = EvaluateWorkChain.get_protocol_inputs(protocol, inputs["evaluate"])
@@ -224,4 +271,4 @@ def fill_benchmark(
         options,
     )
     fill_sample(port["sample"], code, inputs["sample"], options)
-    fill_evaluate(port["evaluate"], code, evaluate, kind, potential, protocol, options)
+    fill_evaluate(port["evaluate"], code, evaluate, kind, potential, protocol, options, ions)

@@ -6,23 +6,39 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from aiida.common import AttributeDict
-from aiida.engine import ExitCode, ProcessSpec, ToContext, WorkChain, while_
+from aiida.engine import ExitCode, ProcessSpec, ToContext, while_
 from aiida.orm import AbstractCode, Data, Float, Int, to_aiida_type
 
 from ..calculations.functions.sets import concatenate_structures
 from ..data import StructureSetData
+from .checked import CheckedWorkChain
 from .jobs import fill_job
+from .reasons import failed_with, reason_of
 from .restart import RestartTaskWorkChain
 
 
-def positive(node: Int | None, _: Any) -> str | None:
+def name_of(port: Any) -> str:
+    """Return the name of a port, for messages; the port may be nobody's."""
+    return str(getattr(port, "name", None) or "value")
+
+
+def positive(node: Int | None, port: Any) -> str | None:
     """Refuse a number below one."""
-    return "must be at least 1" if node is not None and node.value < 1 else None
+    return f"{name_of(port)}: must be at least 1 (given: {node.value})" if node is not None and node.value < 1 else None
 
 
-def share(node: Float | None, _: Any) -> str | None:
+def share(node: Float | None, port: Any) -> str | None:
     """Refuse what is no share below one."""
-    return None if node is None or 0 <= node.value < 1 else "must be at least 0 and below 1"
+    if node is None or 0 <= node.value < 1:
+        return None
+    return f"{name_of(port)}: must be at least 0 and below 1 (given: {node.value:g})"
+
+
+def not_negative(node: Int | Float | None, port: Any) -> str | None:
+    """Refuse a negative number, and one that is none."""
+    if node is None or 0 <= node.value < float("inf"):
+        return None
+    return f"{name_of(port)}: must not be negative (given: {node.value:g})"
 
 
 def chunk_bounds(count: int, size: int) -> list[tuple[int, int]]:
@@ -30,7 +46,7 @@ def chunk_bounds(count: int, size: int) -> list[tuple[int, int]]:
     return [(start, min(start + size, count)) for start in range(0, count, size)]
 
 
-class ChunkedWorkChain(WorkChain):
+class ChunkedWorkChain(CheckedWorkChain):
     """Run one job for each chunk, at most ``max_concurrent`` at once.
 
     A subclass names the WorkChain of a chunk, says into which chunks the work is cut (:meth:`chunks`), and gives the
@@ -57,7 +73,7 @@ class ChunkedWorkChain(WorkChain):
                 default=lambda value=default: Int(value),
                 help=text,
             )
-        spec.exit_code(520, "ERROR_CHUNKS_FAILED", message="{failed} of {total} chunks failed")
+        spec.exit_code(520, "ERROR_CHUNKS_FAILED", message="{failed} of {total} chunks failed; {message}")
 
     def chunks(self) -> list[tuple[Any, ...]]:
         """Return what tells the chunks apart: the arguments of :meth:`chunk_inputs`, plain values."""
@@ -95,9 +111,12 @@ class ChunkedWorkChain(WorkChain):
         failed = [name for name in names if not self.ctx[name].is_finished_ok]
         good = {name: self.ctx[name].outputs[output] for name in names if name not in failed}
         for name in failed:
-            self.report(f"{name}: {self.ctx[name].exit_status} {self.ctx[name].exit_message}")
+            self.report(f"{name}: {failed_with(self.ctx[name])}")
         if failed:
-            return good, self.exit_codes.ERROR_CHUNKS_FAILED.format(failed=len(failed), total=len(names))
+            message = f"{failed[0]}: {reason_of(self.ctx[failed[0]])}"
+            return good, self.exit_codes.ERROR_CHUNKS_FAILED.format(
+                failed=len(failed), total=len(names), message=message
+            )
         return good, None
 
 

@@ -7,7 +7,7 @@ from itertools import product
 from typing import Any
 
 from aiida.common import AttributeDict
-from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, WorkChain
+from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext
 from aiida.orm import AbstractCode, Dict, Float, Int, List, to_aiida_type
 
 from ..calculations.functions.alloys import select_snapshots
@@ -18,9 +18,14 @@ from ..engine.alloys.monte_carlo.system import System, build_system, find_file
 from ..engine.alloys.selection import SelectionParameters
 from ..engine.errors import BadInput
 from ..engine.parameters import validate
+from .checked import CheckedWorkChain
+from .checks import validate_job
 from .chunks import positive, share
 from .jobs import SampleAlloyWorkChain, fill_job
 from .protocols import ProtocolMixin
+from .protocols.names import Each, Model, Options, Task
+from .reasons import reason_of
+from .request import Request
 from .seeds import derive_seed
 
 #: Of the sampling, given by other ports.
@@ -118,7 +123,7 @@ def validate_inputs(inputs: Mapping[str, Any], port: Any) -> str | None:
     return None
 
 
-class AlloyDatasetWorkChain(ProtocolMixin, WorkChain):
+class AlloyDatasetWorkChain(ProtocolMixin, CheckedWorkChain):
     """Sample an alloy at some temperatures and choose data sets among the snapshots.
 
     Each temperature has one sampling, and of each sampling each selection makes one data set, split into training and
@@ -126,6 +131,11 @@ class AlloyDatasetWorkChain(ProtocolMixin, WorkChain):
     """
 
     _protocol_file = "dataset_alloy.yaml"
+    _override_names = {
+        "sample": Task("alloys.sample"),
+        "selections": Each(lambda _: Model(lambda: SelectionParameters, null=True)),
+        "options": Options(),
+    }
 
     @classmethod
     def define(cls, spec: ProcessSpec) -> None:
@@ -135,7 +145,7 @@ class AlloyDatasetWorkChain(ProtocolMixin, WorkChain):
             SampleAlloyWorkChain, namespace="sample", exclude=("expansion", "parameters", "seed", "parent_folder")
         )
         # that of the job looks at what is not given here
-        spec.inputs["sample"].validator = None
+        spec.inputs["sample"].validator = validate_job
         spec.input(
             "expansion",
             valid_type=ClusterExpansionData,
@@ -220,8 +230,9 @@ class AlloyDatasetWorkChain(ProtocolMixin, WorkChain):
             overrides: laid over the protocol.
             options: scheduler options.
         """
-        inputs = cls.get_protocol_inputs(protocol, overrides)
-        builder = cls.get_builder()
+        request = Request(cls, overrides, options)
+        inputs = cls.get_protocol_inputs(protocol, request.overrides)
+        builder, options = request.draft, request.options
         fill_job(builder.sample, code, {"options": inputs["options"]}, options)
         builder.seed = Int(seed)
         builder.temperatures = List(list(inputs["temperatures"]))
@@ -231,7 +242,7 @@ class AlloyDatasetWorkChain(ProtocolMixin, WorkChain):
         builder.validation_share = Float(inputs["validation_share"])
         if expansion is not None:
             builder.expansion = expansion
-        return builder
+        return request.finish()
 
     def _labels(self) -> list[str]:
         return [temperature_label(value) for value in self.inputs.temperatures.get_list()]
@@ -255,7 +266,7 @@ class AlloyDatasetWorkChain(ProtocolMixin, WorkChain):
         for label in self._labels():
             node = self.ctx[f"sample_{label}"]
             if not node.is_finished_ok:
-                failed.append(f"{label}: {node.exit_message}")
+                failed.append(f"{label}: {reason_of(node)}")
                 continue
             self.out(f"samplings.{label}", node.outputs.results)
             for warning in node.outputs.results.get_dict().get("warnings", []):

@@ -6,19 +6,24 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from aiida.common import AttributeDict
-from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, WorkChain, while_
+from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, while_
 from aiida.orm import AbstractCode, ArrayData, Dict, Float, Int, to_aiida_type
 
 from ..calculations.functions.amorphous import select_accepted
 from ..calculations.functions.sets import concatenate_structures, split_structures
-from ..calculations.relax import validate_calculator
 from ..data import PotentialData, StructureSetData
 from ..engine.errors import BadInput, nearest
 from .amorphous import CarveWorkChain, MakeAmorphousWorkChain, NetworkWorkChain, QuenchWorkChain
+from .checked import CheckedWorkChain
+from .checks import elements_of, potential_problems, relaxation_problems
 from .chunks import fill_chunks, positive, share
 from .jobs import MeasureAmorphousWorkChain, fill_job
+from .problems import Problem, answer
 from .protocols import ProtocolMixin
+from .protocols.names import Names, Of, Options, Value, job
+from .reasons import reason_of
 from .relax import RelaxWorkChain, relax_inputs
+from .request import Request
 from .seeds import derive_seed
 
 Route = Literal["network", "quench", "carve"]
@@ -29,21 +34,27 @@ ROUTES: dict[str, type[MakeAmorphousWorkChain]] = {
 }
 
 
-def validate_inputs(inputs: Mapping[str, Any], port: Any) -> str | None:
+def validate_inputs(inputs: Mapping[str, Any], _: Any) -> str | None:
     """Refuse no way or several ways to make structures, and a potential that does not fit the relaxation."""
+    found: list[Problem] = []
     given = [name for name in ROUTES if inputs.get(name)]
     if len(given) != 1:
-        found = " and ".join(given) if given else "none of them"
-        return f"structures are made in one way: give one of the namespaces {', '.join(ROUTES)}, not {found}"
+        ways = " and ".join(given) if given else "none of them"
+        text = f"structures are made in one way: give one of the namespaces {', '.join(ROUTES)}, not {ways}"
+        found.append(Problem("", text))
     if inputs["n_structures"].value < 2 and inputs["validation_share"].value > 0:
-        return "n_structures: a single structure cannot be split; take more, or the validation_share 0"
+        text = "a single structure cannot be split; take more, or the validation_share 0"
+        found.append(Problem("n_structures", text))
     job = inputs.get("relax", {}).get("job", {})
-    if "parameters" not in job:
-        return None  # refused as missing by its port
-    return validate_calculator(job["parameters"].get_dict(), inputs.get("potential"))
+    if "parameters" in job:
+        elements = elements_of((inputs.get("carve") or {}).get("structures")) or ["Si"]
+        potential = inputs.get("potential")
+        found += relaxation_problems(job["parameters"].get_dict(), potential, elements)
+        found += potential_problems(potential, elements)
+    return answer(found)
 
 
-class AmorphousDatasetWorkChain(ProtocolMixin, WorkChain):
+class AmorphousDatasetWorkChain(ProtocolMixin, CheckedWorkChain):
     """Make amorphous structures, relax and measure them, keep those that pass the gate, split.
 
     Rounds of ``n_candidates`` structures are made until there are enough. Structure i of a seed is the same in whatever
@@ -51,6 +62,13 @@ class AmorphousDatasetWorkChain(ProtocolMixin, WorkChain):
     """
 
     _protocol_file = "dataset_amorphous.yaml"
+    _override_names = {
+        "route": Value(),
+        **{name: Names(job(f"amorphous.{name}")) for name in ROUTES},
+        "relax": Of(lambda: RelaxWorkChain),
+        "measure": Names(job("amorphous.measure")),
+        "options": Options(),
+    }
 
     @classmethod
     def define(cls, spec: ProcessSpec) -> None:
@@ -125,11 +143,11 @@ class AmorphousDatasetWorkChain(ProtocolMixin, WorkChain):
                 required=False,
                 help=f"Radial distribution, bond angles and rings of {text}.",
             )
-        spec.exit_code(600, "ERROR_MAKE", message="making the structures failed: {message}")
-        spec.exit_code(601, "ERROR_RELAX", message="the relaxation failed: {message}")
-        spec.exit_code(602, "ERROR_MEASURE", message="the measures failed: {message}")
+        spec.exit_code(595, "ERROR_MAKE", message="making the structures failed: {message}")
+        spec.exit_code(596, "ERROR_RELAX", message="the relaxation failed: {message}")
+        spec.exit_code(597, "ERROR_MEASURE", message="the measures failed: {message}")
         spec.exit_code(
-            603,
+            598,
             "ERROR_TOO_FEW",
             message="{found} of {wanted} structures after {looked_at} candidates ({why}); allow more rounds, or loosen "
             "the gate",
@@ -163,7 +181,8 @@ class AmorphousDatasetWorkChain(ProtocolMixin, WorkChain):
         Raises:
             BadInput: no such route, ``carve`` without a large cell, or a large cell with another route.
         """
-        inputs = cls.get_protocol_inputs(protocol, overrides)
+        request = Request(cls, overrides, options)
+        inputs = cls.get_protocol_inputs(protocol, request.overrides)
         chosen = route or ("carve" if large_cell is not None else inputs["route"])
         if chosen not in ROUTES:
             raise BadInput(f"route: there is no '{chosen}'{nearest(str(chosen), ROUTES)}")
@@ -173,7 +192,7 @@ class AmorphousDatasetWorkChain(ProtocolMixin, WorkChain):
                 if large_cell is None
                 else f"a large cell is given, but the route '{chosen}' does not use it; take 'carve', or leave it out"
             )
-        builder = cls.get_builder()
+        builder, options = request.draft, request.options
         builder.seed = Int(seed)
         shared = {"options": inputs["options"]}
         fill_chunks(builder[chosen], code, shared | inputs[chosen], options)
@@ -186,7 +205,7 @@ class AmorphousDatasetWorkChain(ProtocolMixin, WorkChain):
         builder.validation_share = Float(inputs["validation_share"])
         if potential is not None:
             builder.potential = potential
-        return builder
+        return request.finish()
 
     def setup(self) -> None:
         """Begin with no candidates."""
@@ -216,9 +235,9 @@ class AmorphousDatasetWorkChain(ProtocolMixin, WorkChain):
         """Relax what was made; where some chunks failed, the others are gone on with."""
         node = self.ctx.making
         if "structures" not in node.outputs:
-            return self.exit_codes.ERROR_MAKE.format(message=node.exit_message)
+            return self.exit_codes.ERROR_MAKE.format(message=reason_of(node))
         if not node.is_finished_ok:
-            self.report(f"round {self.ctx.round}: {node.exit_message}; going on with the others")
+            self.report(f"round {self.ctx.round}: {reason_of(node)}; going on with the others")
         self.ctx.made.append(node.outputs.structures)
         inputs = AttributeDict(self.exposed_inputs(RelaxWorkChain, namespace="relax"))
         inputs.structures = node.outputs.structures
@@ -239,7 +258,7 @@ class AmorphousDatasetWorkChain(ProtocolMixin, WorkChain):
         """Measure the relaxed candidates and let the gate judge them."""
         node = self.ctx.relaxing
         if not node.is_finished_ok:
-            return self.exit_codes.ERROR_RELAX.format(message=node.exit_message)
+            return self.exit_codes.ERROR_RELAX.format(message=reason_of(node))
         self.ctx.relaxed.append(node.outputs.structures)
         return ToContext(judged=self._measure(node.outputs.structures, f"gate_{self.ctx.round}", gate=True))
 
@@ -247,7 +266,7 @@ class AmorphousDatasetWorkChain(ProtocolMixin, WorkChain):
         """Count what has passed so far."""
         node = self.ctx.judged
         if not node.is_finished_ok:
-            return self.exit_codes.ERROR_MEASURE.format(message=node.exit_message)
+            return self.exit_codes.ERROR_MEASURE.format(message=reason_of(node))
         chosen = select_accepted(  # type: ignore[call-arg]
             self.ctx.relaxed[-1],
             node.outputs.measures,
@@ -294,7 +313,7 @@ class AmorphousDatasetWorkChain(ProtocolMixin, WorkChain):
                 continue
             node = self.ctx[name]
             if not node.is_finished_ok:
-                return self.exit_codes.ERROR_MEASURE.format(message=node.exit_message)
+                return self.exit_codes.ERROR_MEASURE.format(message=reason_of(node))
             self.out(name, node.outputs.results)
             self.out(name.replace("measures", "distributions"), node.outputs.measures)
         if self.ctx.found:

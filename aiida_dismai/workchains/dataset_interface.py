@@ -6,39 +6,73 @@ from collections.abc import Mapping
 from typing import Any
 
 from aiida.common import AttributeDict
-from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, WorkChain, if_, while_
+from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, if_, while_
 from aiida.orm import AbstractCode, ArrayData, Dict, Float, Int, StructureData, to_aiida_type
 
 from ..calculations.functions.selection import select_low_energy
 from ..calculations.functions.sets import concatenate_structures, split_structures
 from ..calculations.interfaces import BuildInterfacesCalculation
 from ..data import PotentialData, StructureSetData
-from .chunks import fill_chunks, positive, share
+from .checked import CheckedWorkChain
+from .checks import below, elements_of, potential_problems, region_problems, relaxation_problems
+from .chunks import fill_chunks, not_negative, positive, share
 from .jobs import fill_calculation, fill_job
 from .label import LabelWorkChain
-from .label_inputs import fill_label_many
-from .potential import PotentialWorkChain, fill_check
+from .label_inputs import fill_label_many, label_problems
+from .potential import PotentialWorkChain, check_problems, fill_check
+from .problems import Problem, answer
 from .protocols import ProtocolMixin, merge
+from .protocols.names import Of, Options, Task
+from .reasons import reason_of
 from .relax import RelaxWorkChain
+from .request import Request
 from .seeds import derive_seed
 
 
-def _validate(inputs: dict[str, Any], _: Any) -> str | None:
-    """Refuse what would fail hours later: no potential and no way to train one, or one for other elements."""
-    potential = inputs.get("potential")
-    crystals = [inputs[name] for name in ("slab_a", "slab_b") if name in inputs]
+def _validate(inputs: Mapping[str, Any], _: Any) -> str | None:
+    """Refuse what would fail hours later."""
+    crystals = [inputs.get(name) for name in ("slab_a", "slab_b")]
+    potential, elements = inputs.get("potential"), elements_of(*crystals)
+    found: list[Problem] = []
+    if potential is None and ("training" not in inputs or "label" not in inputs or "train" not in inputs):
+        text = "give a `potential`, or `training`, `label` and `train` (with a VASP code) to make one"
+        found.append(Problem("", text))
+    found += potential_problems(potential, elements)
+    if all(crystals):
+        default = InterfaceDatasetWorkChain._default_inputs()["interface"]
+        for name in ("candidates", "training"):
+            if name in inputs:
+                said = region_problems(inputs[name].get_dict(), crystals[0], crystals[1], default)
+                known = {problem.message for problem in found}
+                found += [problem.below(name) for problem in said if problem.message not in known]
+    relaxation = inputs.get("relax", {}).get("job", {}).get("parameters")
+    if relaxation is not None:
+        found += relaxation_problems(relaxation.get_dict(), potential, elements, trained=potential is None)
+    if potential is None and "label" in inputs:
+        found += below("label", label_problems(inputs["label"], elements))
+        found += _region_moves(inputs)
     if potential is None:
-        if "label" not in inputs or "train" not in inputs:
-            return "give a `potential`, or `training`, `label` and `train` (with a VASP code) to make one"
-        return None
-    elements = {kind.symbol for crystal in crystals for kind in crystal.kinds}
-    unknown = sorted(elements - set(potential.elements))
-    if unknown:
-        return f"the potential does not know {', '.join(unknown)}; it was trained for {', '.join(potential.elements)}"
-    return None
+        found += below("train", check_problems(inputs.get("train", {}).get("check", {}), elements))
+    if inputs["n_structures"].value < 2 and inputs["validation_share"].value > 0:
+        found.append(
+            Problem("n_structures", "a single structure cannot be split; take more, or the validation_share 0")
+        )
+    return answer(found)
 
 
-class InterfaceDatasetWorkChain(ProtocolMixin, WorkChain):
+def _region_moves(inputs: Mapping[str, Any]) -> list[Problem]:
+    """Return whether a stage moves the random region of structures that have none."""
+    training = inputs.get("training")
+    composition = {} if training is None else training.get_dict().get("region", {}).get("composition", {})
+    stage = inputs["label"].get("stage_1") or {}
+    moves = stage["settings"].get_dict().get("moves") if "settings" in stage else None
+    if training is None or composition or moves != [0] or inputs["label"]["pre_relaxed"].value:
+        return []
+    text = "moves the random region (0), but its composition is empty: nothing would move; set moves to null"
+    return [Problem("label.stage_1.settings.moves", text)]
+
+
+class InterfaceDatasetWorkChain(ProtocolMixin, CheckedWorkChain):
     """Make a data set of low-energy disordered interfaces, and the potential for it if none is given.
 
     Without a potential: build interfaces → relax them with DFT in two stages → train M3GNet on all ionic
@@ -47,6 +81,13 @@ class InterfaceDatasetWorkChain(ProtocolMixin, WorkChain):
     """
 
     _protocol_file = "dataset_interface.yaml"
+    _override_names = {
+        **{name: Task("interfaces.build") for name in ("interface", "training", "candidates")},
+        "options": Options(),
+        "label": Of(lambda: LabelWorkChain),
+        "potential": Of(lambda: PotentialWorkChain),
+        "relax": Of(lambda: RelaxWorkChain),
+    }
 
     @classmethod
     def define(cls, spec: ProcessSpec) -> None:
@@ -83,6 +124,7 @@ class InterfaceDatasetWorkChain(ProtocolMixin, WorkChain):
             valid_type=Int,
             serializer=to_aiida_type,
             required=False,
+            validator=not_negative,
             help="Interfaces for the check of the potential against DFT (Table 5); none by default.",
         )
         spec.expose_inputs(LabelWorkChain, namespace="label", exclude=("structures",), namespace_options=dict(optional))
@@ -97,6 +139,7 @@ class InterfaceDatasetWorkChain(ProtocolMixin, WorkChain):
             valid_type=Float,
             serializer=to_aiida_type,
             default=lambda: Float(0.4),
+            validator=not_negative,
             help="Low means at most so many J/m² above the lowest interface energy.",
         )
         spec.input(
@@ -169,11 +212,12 @@ class InterfaceDatasetWorkChain(ProtocolMixin, WorkChain):
             overrides: laid over the protocol.
             options: scheduler options of the ``dismai`` jobs.
         """
-        inputs = cls.get_protocol_inputs(protocol, overrides)
-        builder = cls.get_builder()
+        request = Request(cls, overrides, options)
+        inputs = cls.get_protocol_inputs(protocol, request.overrides)
+        builder, options = request.draft, request.options
         builder.slab_a, builder.slab_b, builder.seed = slab_a, slab_b, Int(seed)
         fill_dataset(builder, code, vasp_code, potential, inputs, protocol, options)
-        return builder
+        return request.finish()
 
     # ------------------------------------------------------------------ the potential
     def setup(self) -> None:
@@ -209,7 +253,7 @@ class InterfaceDatasetWorkChain(ProtocolMixin, WorkChain):
         """Relax them with DFT."""
         for name in ("built_training", "built_check"):
             if name in self.ctx and not self.ctx[name].is_finished_ok:
-                return self.exit_codes.ERROR_BUILD.format(message=self.ctx[name].exit_message)
+                return self.exit_codes.ERROR_BUILD.format(message=reason_of(self.ctx[name]))
         inputs = AttributeDict(self.exposed_inputs(LabelWorkChain, namespace="label"))
         inputs.structures = self.ctx.built_training.outputs.structures
         inputs.metadata.call_link_label = "label"
@@ -222,7 +266,7 @@ class InterfaceDatasetWorkChain(ProtocolMixin, WorkChain):
         if "summary" in node.outputs:
             self.out("label_summary", node.outputs.summary)
         if not node.is_finished_ok:
-            return self.exit_codes.ERROR_LABEL.format(message=node.exit_message)
+            return self.exit_codes.ERROR_LABEL.format(message=reason_of(node))
         self.out("labelled", node.outputs.labelled)
         inputs = AttributeDict(self.exposed_inputs(PotentialWorkChain, namespace="train"))
         inputs.structures = node.outputs.labelled
@@ -237,9 +281,9 @@ class InterfaceDatasetWorkChain(ProtocolMixin, WorkChain):
         """Take over the potential; a failed check is reported, the potential is used all the same."""
         node = self.ctx.trained
         if not node.is_finished_ok and node.exit_status != PotentialWorkChain.exit_codes.ERROR_CHECK.status:
-            return self.exit_codes.ERROR_POTENTIAL.format(message=node.exit_message)
+            return self.exit_codes.ERROR_POTENTIAL.format(message=reason_of(node))
         if not node.is_finished_ok:
-            self.report(f"the potential goes unchecked: {node.exit_message}")
+            self.report(f"the potential goes unchecked: {reason_of(node)}")
         self.ctx.potential = node.outputs.potential
         self.out("potential", node.outputs.potential)
         for name in ("results", "curves", "parity", "check"):
@@ -265,7 +309,7 @@ class InterfaceDatasetWorkChain(ProtocolMixin, WorkChain):
         """Relax them with the potential."""
         node = self.ctx.built
         if not node.is_finished_ok:
-            return self.exit_codes.ERROR_BUILD.format(message=node.exit_message)
+            return self.exit_codes.ERROR_BUILD.format(message=reason_of(node))
         inputs = AttributeDict(self.exposed_inputs(RelaxWorkChain, namespace="relax"))
         inputs.structures, inputs.potential = node.outputs.structures, self.ctx.potential
         inputs.metadata.call_link_label = f"relax_{self.ctx.round}"
@@ -275,7 +319,7 @@ class InterfaceDatasetWorkChain(ProtocolMixin, WorkChain):
         """Choose the low-energy ones among all candidates so far."""
         node = self.ctx.relax
         if not node.is_finished_ok:
-            return self.exit_codes.ERROR_RELAX.format(message=node.exit_message)
+            return self.exit_codes.ERROR_RELAX.format(message=reason_of(node))
         self.ctx.relaxed.append(node.outputs.structures)
         self.ctx.round += 1
         sets = {f"round_{index:04d}": item for index, item in enumerate(self.ctx.relaxed)}

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiida.common import AttributeDict
-from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, WorkChain, if_
+from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, if_
 from aiida.orm import AbstractCode, ArrayData, Dict, FolderData, SinglefileData
 
 from ..calculations.base import validate_not_empty
 from ..calculations.evaluation import PostprocessCalculation
-from ..calculations.potentials import validate_elements
-from ..calculations.relax import validate_calculator
 from ..data import PotentialData, StructureSetData
 from ..engine.metrics.parameters import DescribeParameters, Kind
+from .checked import CheckedWorkChain
+from .checks import below, composition_problems, elements_of, ion_problems, potential_problems, relaxation_problems
 from .chunks import fill_chunks
+from .ions import Ions, note_few
 from .jobs import fill_calculation
 from .metrics import SETS, MetricsWorkChain
+from .problems import Problem, answer
 from .protocols import ProtocolMixin, merge
+from .protocols.names import Names, Of, job
+from .reasons import reason_of
 from .relax import RelaxWorkChain, relax_inputs
+from .request import Request
 
 #: Kinds that are measured as they were generated: the clean-up of alloys is part of their metrics.
 NOT_RELAXED = ("alloy",)
+#: Kinds whose structures all have the composition of their reference.
+ONE_COMPOSITION = ("interface", "amorphous")
 #: What comes before the metrics of all others.
 STEPS = ("postprocess", "relax")
 
@@ -32,41 +39,58 @@ def kind_of(parameters: Mapping[str, Any]) -> str:
     return str(parameters.get("kind", DescribeParameters.model_fields["kind"].default))
 
 
-def validate_steps(inputs: Mapping[str, Any], potential: PotentialData | None) -> str | None:
-    """Refuse what a kind of structures has no use for, and what it needs and has not got.
+def kind_in(inputs: Mapping[str, Any]) -> str | None:
+    """Return the family of metrics in the inputs of an :class:`EvaluateWorkChain`; None where they do not say it."""
+    parameters = inputs.get("metrics", {}).get("job", {}).get("parameters")
+    return None if parameters is None else kind_of(parameters.get_dict())
+
+
+def step_problems(
+    inputs: Mapping[str, Any], potential: PotentialData | None, elements: Sequence[str], trained: bool = False
+) -> list[Problem]:
+    """Return what a kind of structures has no use for, what it needs and has not got, and what does not know it.
 
     Args:
         inputs: those of an :class:`EvaluateWorkChain`, which another may have exposed.
         potential: what relaxes the structures.
+        elements: of the structures, none where they are not known.
+        trained: whether a potential is trained for them before.
     """
-    parameters = inputs.get("metrics", {}).get("job", {}).get("parameters")
-    if parameters is None:
-        return None  # refused as missing by its port
-    kind = kind_of(parameters.get_dict())
+    kind = kind_in(inputs)
+    if kind is None:
+        return []  # refused as missing by its port
     steps = [name for name in STEPS if inputs.get(name)]
     if kind in NOT_RELAXED:
         given = steps + ([] if potential is None else ["potential"])
-        return (
+        text = (
             f"structures of the kind '{kind}' are put on their lattice by the metrics, neither pushed apart nor "
             f"relaxed: leave out {' and '.join(given)}"
-            if given
-            else None
         )
+        return [Problem("", text)] if given else []
+    found = below("metrics.job.parameters", ion_problems(inputs["metrics"]["job"]["parameters"].get_dict(), elements))
     if len(steps) < len(STEPS):
         missing = " and ".join(step for step in STEPS if step not in steps)
-        return f"structures of the kind '{kind}' need the inputs {missing}"
-    relaxation = inputs["relax"].get("job", {}).get("parameters")
-    return None if relaxation is None else validate_calculator(relaxation.get_dict(), potential)
+        found.append(Problem("", f"structures of the kind '{kind}' need the inputs {missing}"))
+    job = inputs.get("relax", {}).get("job", {})
+    if "parameters" in job:
+        found += relaxation_problems(job["parameters"].get_dict(), potential, elements, trained)
+    return found
 
 
 def validate_inputs(inputs: Mapping[str, Any], port: Any) -> str | None:
-    """Refuse steps that do not fit the kind of structures, and elements that the potential does not know."""
+    """Refuse steps that do not fit the kind of structures, and elements that are not known."""
     if "structures" not in port:
         return None  # exposed by a WorkChain that brings the structures, and checks
-    return validate_steps(inputs, inputs.get("potential")) or validate_elements(dict(inputs), port)
+    structures, reference, potential = (inputs.get(name) for name in ("structures", "reference", "potential"))
+    elements = elements_of(reference if isinstance(reference, StructureSetData) else structures)
+    found = step_problems(inputs, potential, elements)
+    found += potential_problems(potential, elements_of(structures))
+    if kind_in(inputs) in ONE_COMPOSITION:
+        found += composition_problems(reference, structures)
+    return answer(found)
 
 
-class EvaluateWorkChain(ProtocolMixin, WorkChain):
+class EvaluateWorkChain(ProtocolMixin, CheckedWorkChain):
     """Post-process and relax generated structures and compare them with a data set.
 
     Alloys are compared as they were generated: putting them on their lattice is part of their metrics. A model whose
@@ -74,6 +98,11 @@ class EvaluateWorkChain(ProtocolMixin, WorkChain):
     """
 
     _protocol_file = "evaluate.yaml"
+    _override_names = {
+        "postprocess": Names(job("postprocess")),
+        "relax": Of(lambda: RelaxWorkChain),
+        "metrics": Names(job("metrics")),
+    }
 
     @classmethod
     def define(cls, spec: ProcessSpec) -> None:
@@ -148,6 +177,7 @@ class EvaluateWorkChain(ProtocolMixin, WorkChain):
         protocol: str | None = None,
         overrides: Mapping[str, Any] | None = None,
         options: Mapping[str, Any] | None = None,
+        oxidation_states: Mapping[str, float] | None = None,
     ) -> ProcessBuilder:
         """Return a builder filled from a protocol.
 
@@ -161,17 +191,22 @@ class EvaluateWorkChain(ProtocolMixin, WorkChain):
             protocol: ``paper``, ``moderate`` or ``demo``.
             overrides: laid over the protocol (``postprocess``, ``relax``, ``metrics``).
             options: scheduler options of all jobs.
+            oxidation_states: of the elements of interfaces; without them those of the overrides, the paper's for its
+                elements, else a guess.
         """
-        inputs = cls.get_protocol_inputs(protocol, overrides)
-        builder = cls.get_builder()
-        fill_evaluate(builder, code, inputs, kind, potential, protocol, options)
+        request = Request(cls, overrides, options)
+        inputs = cls.get_protocol_inputs(protocol, request.overrides)
+        builder, options = request.draft, request.options
+        ions = Ions(request, oxidation_states, (reference, structures))
+        fill_evaluate(builder, code, inputs, kind, potential, protocol, options, ions)
+        note_few(request, reference)
         builder.structures = structures
         builder.reference = reference
         if potential is not None:
             builder.potential = potential
         if validation is not None:
             builder.validation = validation
-        return builder
+        return request.finish()
 
     def setup(self) -> None:
         """Begin with what was generated."""
@@ -192,7 +227,7 @@ class EvaluateWorkChain(ProtocolMixin, WorkChain):
         """Check that it ran."""
         node = self.ctx.postprocess
         if not node.is_finished_ok:
-            return self.exit_codes.ERROR_POSTPROCESS.format(message=node.exit_message)
+            return self.exit_codes.ERROR_POSTPROCESS.format(message=reason_of(node))
         self.ctx.structures = node.outputs.structures
         self.out("postprocessed", node.outputs.structures)
         return None
@@ -214,7 +249,7 @@ class EvaluateWorkChain(ProtocolMixin, WorkChain):
         """Check that all chunks were relaxed."""
         node = self.ctx.relax
         if not node.is_finished_ok:
-            return self.exit_codes.ERROR_RELAX.format(message=node.exit_message)
+            return self.exit_codes.ERROR_RELAX.format(message=reason_of(node))
         self.ctx.structures = node.outputs.structures
         self.out("relaxed", node.outputs.structures)
         return None
@@ -235,7 +270,7 @@ class EvaluateWorkChain(ProtocolMixin, WorkChain):
         """Give out the metrics."""
         node = self.ctx.metrics
         if not node.is_finished_ok:
-            return self.exit_codes.ERROR_METRICS.format(message=node.exit_message)
+            return self.exit_codes.ERROR_METRICS.format(message=reason_of(node))
         self.out("metrics", node.outputs.results)
         self.out("per_structure", node.outputs.per_structure)
         self.out("reference", node.outputs.reference)
@@ -250,9 +285,11 @@ def fill_evaluate(
     potential: PotentialData | None,
     protocol: str | None,
     options: Mapping[str, Any] | None,
+    ions: Ions,
 ) -> None:
     """Fill a builder's namespace of :class:`EvaluateWorkChain` from its protocol, with the steps that the kind has."""
     metrics = merge(inputs["metrics"], {"parameters": {"kind": kind}} if kind else {})
+    metrics["parameters"] = ions.complete(metrics["parameters"])
     fill_chunks(port["metrics"], code, metrics, options)
     kind_asked = kind_of(metrics["parameters"])
     if kind_asked not in NOT_RELAXED:

@@ -10,11 +10,19 @@ from aiida.orm import AbstractCode, Dict, Int
 
 from ..calculations.generators import TrainGeneratorCalculation
 from ..data import StructureSetData
-from ..engine.errors import BadInput, nearest
+from ..engine.generators.registry import find, parameter_model, registered
 from ..engine.metrics.parameters import Kind
+from .ions import note_few
 from .jobs import fill_job
 from .protocols import ProtocolMixin, merge
+from .protocols.names import Each, Model, Names, Part, job
+from .request import Request
 from .restart import RestartTaskWorkChain
+
+
+def _of_model(name: str) -> Part:
+    """Return what overrides may say of a model."""
+    return Names(job("generator.train") | {"hyperparameters": Model(lambda: parameter_model(find(name)))})
 
 
 class GeneratorWorkChain(ProtocolMixin, RestartTaskWorkChain):
@@ -24,6 +32,7 @@ class GeneratorWorkChain(ProtocolMixin, RestartTaskWorkChain):
     _memory_parameter = "hyperparameters.batch_size"
     _rate_parameter = "hyperparameters.learning_rate"
     _protocol_file = "generator.yaml"
+    _override_names = job("generator.train") | {"models": Each(_of_model, registered)}
 
     @classmethod
     def get_builder_from_protocol(
@@ -52,26 +61,24 @@ class GeneratorWorkChain(ProtocolMixin, RestartTaskWorkChain):
             options: scheduler options.
 
         Raises:
-            BadInput: the protocol has nothing for this model.
+            BadInput: no such model, and whatever else is wrong.
         """
-        inputs = cls.get_protocol_inputs(protocol, overrides, kind)
-        builder = cls.get_builder()
-        fill_generator(builder, code, model, inputs, options)
+        request = Request(cls, overrides, options)
+        inputs = cls.get_protocol_inputs(protocol, request.overrides, kind)
+        builder = request.draft
+        fill_generator(builder, code, model, inputs, request.options)
+        note_few(request, structures)
         builder.structures = structures
         if validation is not None:
             builder.validation = validation
         builder.seed = Int(seed)
-        return builder
+        return request.finish()
 
 
 def fill_generator(
     port: Any, code: AbstractCode, model: str, inputs: Mapping[str, Any], options: Mapping[str, Any] | None
 ) -> None:
     """Fill a builder's namespace of :class:`GeneratorWorkChain`; a model without an entry gets its own defaults."""
-    from ..engine.generators.registry import registered
-
-    if model not in inputs["models"] and model not in registered():
-        raise BadInput(f"unknown model '{model}'{nearest(model, registered())}; `dismai generators` lists them")
     entry = merge(inputs, inputs["models"].get(model, {}))
     parameters = merge(entry["parameters"], {"model": model, "hyperparameters": entry.get("hyperparameters", {})})
     fill_job(port, code, {"options": entry["options"]}, options)

@@ -5,26 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, WorkChain
+from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec
 from aiida.orm import AbstractCode, Bool, Dict, Float, Int, List, ProcessNode, to_aiida_type
 
 from ..calculations.functions.labels import summarise_labels
 from ..calculations.functions.sets import concatenate_structures
 from ..data import StructureSetData
-from .chunks import positive
-from .label_inputs import check_inputs, define_inputs, fill_label_many, validate_inputs
+from .checked import CheckedWorkChain
+from .chunks import name_of, positive
+from .label_inputs import OVERRIDE_NAMES, define_inputs, fill_label_many, validate_inputs
 from .label_lane import LabelLaneWorkChain
 from .protocols import ProtocolMixin
+from .request import Request
 
 
-def _fraction(node: Float | None, _: Any) -> str | None:
-    return "must lie between 0 and 1" if node is not None and not 0 <= node.value <= 1 else None
+def _fraction(node: Float | None, port: Any) -> str | None:
+    if node is None or 0 <= node.value <= 1:
+        return None
+    return f"{name_of(port)}: must lie between 0 and 1 (given: {node.value:g})"
 
 
-class LabelWorkChain(ProtocolMixin, WorkChain):
+class LabelWorkChain(ProtocolMixin, CheckedWorkChain):
     """Relax every structure of a set, ``max_concurrent`` at once; those that fail are counted and named."""
 
     _protocol_file = "label.yaml"
+    _override_names = OVERRIDE_NAMES
 
     @classmethod
     def define(cls, spec: ProcessSpec) -> None:
@@ -94,13 +99,13 @@ class LabelWorkChain(ProtocolMixin, WorkChain):
             options: scheduler options of all jobs.
 
         Raises:
-            BadInput: what :func:`~aiida_dismai.workchains.label_inputs.check_inputs` refuses.
+            BadInput: what :func:`~aiida_dismai.workchains.label_inputs.label_problems` finds.
         """
-        builder = cls.get_builder()
+        request = Request(cls, overrides, options)
+        builder = request.draft
         builder.structures = structures
-        fill_label_many(builder, code, cls.get_protocol_inputs(protocol, overrides), options)
-        check_inputs(builder._inputs(prune=True))
-        return builder
+        fill_label_many(builder, code, cls.get_protocol_inputs(protocol, request.overrides), request.options)
+        return request.finish(whole=True)
 
     def setup(self) -> None:
         """Deal the structures out to the lanes."""

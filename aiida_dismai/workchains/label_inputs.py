@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,20 @@ from aiida.orm import AbstractCode, Bool, Dict, Int, Str, to_aiida_type
 from ..data import StructureSetData
 from ..engine.errors import BadInput
 from ..engine.parameters import validate
+from .checks import below, elements_of, option_problems, validate_options
 from .dft import StageSettings, engine_for
+from .problems import Problem, answer
+from .protocols.names import Model, Names, Options, Part, Table
 
 STAGES = ("stage_1", "stage_2")
+#: What overrides may have below the protocol ``label.yaml``.
+OVERRIDE_NAMES: dict[str, Part] = {
+    "potential_mapping": Table(),
+    **{
+        stage: Names({"settings": Model(lambda: StageSettings), "options": Options()}, null=stage == "stage_1")
+        for stage in STAGES
+    },
+}
 
 
 def define_inputs(spec: ProcessSpec) -> None:
@@ -52,6 +64,7 @@ def define_inputs(spec: ProcessSpec) -> None:
             f"{stage}.options",
             valid_type=Dict,
             serializer=to_aiida_type,
+            validator=validate_options,
             help="Scheduler options of the jobs of the stage (resources, max_wallclock_seconds, …).",
         )
 
@@ -74,37 +87,64 @@ def _validate_settings(node: Dict | None, _: Any) -> str | None:
     return None
 
 
-def validate_inputs(inputs: Mapping[str, Any], _: Any) -> str | None:
-    """Refuse before the submission what would fail after it; ports that are not there are not looked at."""
-    try:
-        check_inputs(inputs)
-    except BadInput as error:
-        return str(error)
-    return None
+def validate_inputs(inputs: Mapping[str, Any], port: Any) -> str | None:
+    """Refuse before the submission what would fail after it.
+
+    Where another WorkChain brings the structures, it asks :func:`label_problems` with the elements that it knows.
+    """
+    if port is not None and "structures" not in port:
+        return None
+    return answer(label_problems(inputs, elements_of(inputs.get("structures"))))
 
 
-def check_inputs(inputs: Mapping[str, Any]) -> None:
-    """Check the inputs of labelling against each other.
+def label_problems(inputs: Mapping[str, Any], elements: Sequence[str]) -> list[Problem]:
+    """Return what is wrong with the inputs of labelling: structures, regions, code, potentials, settings, options.
 
-    Raises:
-        BadInput: no structures, NaN, no region although stage 1 wants it, a code of another plugin, a missing
-            POTCAR or family, an unknown parameter of the code.
+    Args:
+        inputs: those that are there; structures may be missing.
+        elements: all that will occur.
     """
     structures = inputs.get("structures")
-    if isinstance(structures, StructureSetData):
-        structures.structures.require("structures to relax")
-    pre_relaxed = "pre_relaxed" in inputs and inputs["pre_relaxed"].value
     dft = inputs.get("dft") or {}
+    found: list[Problem] = []
+    if isinstance(structures, StructureSetData):
+        found += _said("structures", lambda: structures.structures.require("structures to relax"))
+    engine = None
+    if "code" in dft:
+        try:
+            engine = engine_for(dft["code"])
+        except BadInput as error:
+            found.append(Problem("dft.code", str(error)))
+    if engine is not None and "potential_family" in dft:
+        mapping = dft["potential_mapping"].get_dict() if "potential_mapping" in dft else None
+        said = engine.check_potentials(elements, dft["potential_family"].value, mapping)
+        found += [Problem("dft", text) for text in said]
+    pre_relaxed = "pre_relaxed" in inputs and inputs["pre_relaxed"].value
     for stage in STAGES:
         namespace = inputs.get(stage) or {}
         if "settings" not in namespace or (stage == "stage_1" and pre_relaxed):
             continue
-        settings = read_settings(namespace["settings"], stage)
-        if structures is not None:
-            _check_moves(structures, settings, stage)
-        if structures is not None and {"code", "potential_family"} <= set(dft):
-            mapping = dft["potential_mapping"].get_dict() if "potential_mapping" in dft else None
-            engine_for(dft["code"]).check(structures.elements, settings, dft["potential_family"].value, mapping)
+        try:
+            settings = read_settings(namespace["settings"], stage)
+        except BadInput:
+            continue  # said by the port
+        if engine is not None:
+            found += [Problem(f"{stage}.settings", text) for text in engine.check_settings(settings)]
+        if isinstance(structures, StructureSetData):
+            found += _said("", partial(_check_moves, structures, settings, stage))
+        if "options" in namespace:
+            options = namespace["options"].get_dict()
+            if not option_problems(options):  # else said by the port
+                found += below(f"{stage}.options", option_problems(options, dft.get("code")))
+    return found
+
+
+def _said(path: str, look: Callable[[], Any]) -> list[Problem]:
+    try:
+        look()
+    except BadInput as error:
+        return [Problem(path, str(error))]
+    return []
 
 
 def _check_moves(structures: StructureSetData, settings: StageSettings, stage: str) -> None:

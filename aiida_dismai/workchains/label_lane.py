@@ -7,14 +7,15 @@ of each batch is through. N lanes, each with every N-th structure, keep N relaxa
 from __future__ import annotations
 
 from aiida.common import AttributeDict
-from aiida.engine import ProcessSpec, WorkChain, while_
+from aiida.engine import ProcessSpec, while_
 from aiida.orm import Int, List, to_aiida_type
 
+from .checked import CheckedWorkChain
 from .label_inputs import validate_inputs
 from .label_structure import LabelStructureWorkChain
 
 
-class LabelLaneWorkChain(WorkChain):
+class LabelLaneWorkChain(CheckedWorkChain):
     """One of the lanes of :class:`~aiida_dismai.workchains.label.LabelWorkChain`; it never fails itself."""
 
     @classmethod

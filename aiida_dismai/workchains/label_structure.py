@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from ..calculations.functions.labels import collect_steps, grouped_order, take_structure
 from ..data import StructureSetData
+from .checked import CheckedWorkChain
 from .dft import DftEngine, StageSettings, engine_for
-from .label_inputs import check_inputs, define_inputs, fill_label, read_settings, validate_inputs
+from .label_inputs import OVERRIDE_NAMES, define_inputs, fill_label, read_settings, validate_inputs
 from .protocols import ProtocolMixin
+from .request import Request
 
 
 def _validate(inputs: Mapping[str, Any], port: Any) -> str | None:
@@ -25,13 +27,14 @@ def _validate(inputs: Mapping[str, Any], port: Any) -> str | None:
     return validate_inputs(inputs, port)
 
 
-class LabelStructureWorkChain(ProtocolMixin, WorkChain):
+class LabelStructureWorkChain(ProtocolMixin, CheckedWorkChain):
     """Stage 1 (the interface region, if asked for), stage 2, and all ionic steps of both as labels.
 
     When a stage fails, the steps done until then are still collected, and the exit code says which one.
     """
 
     _protocol_file = "label.yaml"
+    _override_names = OVERRIDE_NAMES
 
     @classmethod
     def define(cls, spec: ProcessSpec) -> None:
@@ -60,9 +63,11 @@ class LabelStructureWorkChain(ProtocolMixin, WorkChain):
         )
         spec.output("relaxed", valid_type=StructureSetData, required=False, help="The last ionic step of stage 2.")
         spec.output("summary", valid_type=Dict, required=False, help="Numbers of jobs and steps, converged or not.")
-        spec.exit_code(501, "ERROR_STAGE_1_FAILED", message="stage 1 failed: {reason}")
-        spec.exit_code(502, "ERROR_STAGE_2_FAILED", message="stage 2 failed: {reason}")
-        spec.exit_code(503, "ERROR_NO_LABELS", message="both stages ended, but no ionic step can be used as a label")
+        spec.exit_code(515, "ERROR_STAGE_1_FAILED", message="stage 1 failed: {reason}")
+        spec.exit_code(516, "ERROR_STAGE_2_FAILED", message="stage 2 failed: {reason}")
+        spec.exit_code(
+            517, "ERROR_NO_LABELS", message="both stages ended, but no ionic step can be used as a label: {reason}"
+        )
 
     @classmethod
     def get_builder_from_protocol(
@@ -85,14 +90,14 @@ class LabelStructureWorkChain(ProtocolMixin, WorkChain):
             options: scheduler options of all jobs.
 
         Raises:
-            BadInput: what :func:`~aiida_dismai.workchains.label_inputs.check_inputs` refuses.
+            BadInput: what :func:`~aiida_dismai.workchains.label_inputs.label_problems` finds.
         """
-        builder = cls.get_builder()
+        request = Request(cls, overrides, options)
+        builder = request.draft
         builder.structures = structures
         builder.index = Int(index)
-        fill_label(builder, code, cls.get_protocol_inputs(protocol, overrides), options)
-        check_inputs(builder._inputs(prune=True))
-        return builder
+        fill_label(builder, code, cls.get_protocol_inputs(protocol, request.overrides), request.options)
+        return request.finish(whole=True)
 
     def setup(self) -> None:
         """Take the structure out of the set."""
@@ -131,12 +136,14 @@ class LabelStructureWorkChain(ProtocolMixin, WorkChain):
     def collect(self) -> ExitCode | None:
         """Collect the ionic steps of all jobs, also of a stage that failed."""
         nodes: dict[str, Data] = {}
+        reasons: list[str] = []
         for number, stage in enumerate(("stage_1", "stage_2"), 1):
             if stage not in self.ctx:
                 continue
             for index, run in enumerate(self.engine.runs(self.ctx[stage])):
                 nodes |= {f"stage_{number}_run_{index:02d}_{name}": node for name, node in run.nodes.items()}
                 if run.reason:
+                    reasons.append(run.reason)
                     self.report(f"no labels from {run.reason}")
         if nodes:
             code = self.inputs.dft.code
@@ -149,9 +156,13 @@ class LabelStructureWorkChain(ProtocolMixin, WorkChain):
                 **nodes,
             )
             self.out_many(outputs)
+            reasons += [f"{count} × {why}" for why, count in outputs["summary"]["dropped_because"].items()]
+            reasons += outputs["summary"]["remarks"]
         if self.ctx.failure is not None:
             return self.ctx.failure
-        return None if "labelled" in self.outputs else self.exit_codes.ERROR_NO_LABELS
+        if "labelled" in self.outputs:
+            return None
+        return self.exit_codes.ERROR_NO_LABELS.format(reason="; ".join(reasons) or "no job left any")
 
     # ------------------------------------------------------------------ one stage
     def _run(self, stage: str) -> None:

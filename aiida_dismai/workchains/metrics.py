@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,27 @@ from ..calculations.functions.records import merge_records
 from ..calculations.functions.sets import slice_structures
 from ..data import StructureSetData
 from ..engine.metrics.parameters import DescribeParameters
+from .checks import below, composition_problems, elements_of, ion_problems
 from .chunks import ChunkedWorkChain, chunk_bounds
 from .jobs import DescribeChunkWorkChain, MetricsJobWorkChain
+from .problems import answer
+from .reasons import reason_of
 
 #: Ports with structures.
 SETS = ("structures", "reference", "validation")
+
+
+def validate_inputs(inputs: Mapping[str, Any], port: Any) -> str | None:
+    """Refuse elements without oxidation states, and sets of several compositions."""
+    parameters = inputs.get("job", {}).get("parameters")
+    if parameters is None or "reference" not in port:
+        return None  # refused as missing by its port; or exposed by a WorkChain that checks
+    reference, structures = inputs.get("reference"), inputs.get("structures")
+    elements = elements_of(reference if isinstance(reference, StructureSetData) else structures)
+    found = below("job.parameters", ion_problems(parameters.get_dict(), elements))
+    if parameters.get_dict().get("kind", "interface") != "alloy":
+        found += composition_problems(reference, structures)
+    return answer(found)
 
 
 class MetricsWorkChain(ChunkedWorkChain):
@@ -54,6 +71,7 @@ class MetricsWorkChain(ChunkedWorkChain):
             help="Validation structures of the same data set, whose distance is shown beside the noise floor.",
         )
         spec.expose_inputs(MetricsJobWorkChain, namespace="job", exclude=(*SETS, "records", "parent_folder"))
+        spec.inputs.validator = validate_inputs
         spec.outline(
             cls.setup,
             while_(cls.has_more)(cls.run_batch),
@@ -62,7 +80,7 @@ class MetricsWorkChain(ChunkedWorkChain):
             cls.finish,
         )
         spec.expose_outputs(MetricsJobWorkChain, include=("results", "per_structure", "reference"))
-        spec.exit_code(530, "ERROR_METRICS", message="the metrics failed: {message}")
+        spec.exit_code(530, "ERROR_METRICS", message="the comparison failed: {message}")
 
     def chunks(self) -> list[tuple[Any, ...]]:
         """Return port, first and one past the last structure of each chunk; none where no set is larger than one."""
@@ -110,6 +128,6 @@ class MetricsWorkChain(ChunkedWorkChain):
         """Give out the metrics."""
         node = self.ctx.metrics
         if not node.is_finished_ok:
-            return self.exit_codes.ERROR_METRICS.format(message=node.exit_message)
+            return self.exit_codes.ERROR_METRICS.format(message=reason_of(node))
         self.out_many(self.exposed_outputs(node, MetricsJobWorkChain))
         return None

@@ -6,20 +6,38 @@ from collections.abc import Mapping
 from typing import Any
 
 from aiida.common import AttributeDict
-from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, WorkChain
+from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext
 from aiida.orm import AbstractCode, StructureData
 
 from ..data import PotentialData
-from .benchmark import BenchmarkWorkChain, fill_benchmark
+from .benchmark import BenchmarkWorkChain, evaluation_problems, fill_benchmark
+from .checked import CheckedWorkChain
+from .checks import below, elements_of
 from .dataset_interface import InterfaceDatasetWorkChain, fill_dataset
+from .ions import Ions
+from .problems import answer
 from .protocols import ProtocolMixin
+from .protocols.names import Of
+from .reasons import reason_of
+from .request import Request
 from .seeds import derive_seed
 
 
-class PipelineWorkChain(ProtocolMixin, WorkChain):
+def validate_inputs(inputs: Mapping[str, Any], _: Any) -> str | None:
+    """Refuse what the benchmark would refuse after the data set has been made."""
+    dataset = inputs.get("dataset", {})
+    elements = elements_of(dataset.get("slab_a"), dataset.get("slab_b"))
+    # without a potential, that of the data set relaxes what is generated
+    trained = "potential" not in dataset
+    found = evaluation_problems(inputs.get("benchmark", {}), dataset.get("potential"), elements, trained)
+    return answer(below("benchmark", found))
+
+
+class PipelineWorkChain(ProtocolMixin, CheckedWorkChain):
     """Make a data set of interfaces and benchmark a model on it."""
 
     _protocol_file = "pipeline.yaml"
+    _override_names = {"dataset": Of(lambda: InterfaceDatasetWorkChain), "benchmark": Of(lambda: BenchmarkWorkChain)}
 
     @classmethod
     def define(cls, spec: ProcessSpec) -> None:
@@ -27,6 +45,7 @@ class PipelineWorkChain(ProtocolMixin, WorkChain):
         super().define(spec)
         spec.expose_inputs(InterfaceDatasetWorkChain, namespace="dataset")
         spec.expose_inputs(BenchmarkWorkChain, namespace="benchmark", exclude=("train", "validation", "potential"))
+        spec.inputs.validator = validate_inputs
         spec.outline(cls.run_dataset, cls.run_benchmark, cls.finish)
         spec.expose_outputs(InterfaceDatasetWorkChain, namespace="dataset")
         spec.expose_outputs(BenchmarkWorkChain, namespace="benchmark", namespace_options={"required": False})
@@ -46,6 +65,7 @@ class PipelineWorkChain(ProtocolMixin, WorkChain):
         protocol: str | None = None,
         overrides: Mapping[str, Any] | None = None,
         options: Mapping[str, Any] | None = None,
+        oxidation_states: Mapping[str, float] | None = None,
     ) -> ProcessBuilder:
         """Return a builder filled from a protocol.
 
@@ -60,9 +80,11 @@ class PipelineWorkChain(ProtocolMixin, WorkChain):
             protocol: ``paper``, ``moderate`` or ``demo``.
             overrides: laid over the protocol (``dataset``, ``benchmark``).
             options: scheduler options of the ``dismai`` jobs.
+            oxidation_states: as for :class:`~.evaluate.EvaluateWorkChain`, where they are guessed from the crystals.
         """
-        inputs = cls.get_protocol_inputs(protocol, overrides)
-        builder = cls.get_builder()
+        request = Request(cls, overrides, options)
+        inputs = cls.get_protocol_inputs(protocol, request.overrides)
+        builder, options = request.draft, request.options
         dataset, benchmark = builder["dataset"], builder["benchmark"]
         dataset["slab_a"], dataset["slab_b"] = slab_a, slab_b
         dataset["seed"] = derive_seed(seed, "dataset")
@@ -85,8 +107,9 @@ class PipelineWorkChain(ProtocolMixin, WorkChain):
             potential,
             protocol,
             options,
+            Ions(request, oxidation_states, (slab_a, slab_b)),
         )
-        return builder
+        return request.finish()
 
     def run_dataset(self) -> ToContext:
         """Make the data set."""
@@ -99,7 +122,7 @@ class PipelineWorkChain(ProtocolMixin, WorkChain):
         node = self.ctx.dataset
         self.out_many(self.exposed_outputs(node, InterfaceDatasetWorkChain, namespace="dataset"))
         if not node.is_finished_ok:
-            return self.exit_codes.ERROR_DATASET.format(message=node.exit_message)
+            return self.exit_codes.ERROR_DATASET.format(message=reason_of(node))
         inputs = AttributeDict(self.exposed_inputs(BenchmarkWorkChain, namespace="benchmark"))
         inputs.train, inputs.validation = node.outputs.train, node.outputs.validation
         given = self.inputs.dataset.get("potential")
@@ -112,5 +135,5 @@ class PipelineWorkChain(ProtocolMixin, WorkChain):
         node = self.ctx.benchmark
         self.out_many(self.exposed_outputs(node, BenchmarkWorkChain, namespace="benchmark"))
         if not node.is_finished_ok:
-            return self.exit_codes.ERROR_BENCHMARK.format(message=node.exit_message)
+            return self.exit_codes.ERROR_BENCHMARK.format(message=reason_of(node))
         return None

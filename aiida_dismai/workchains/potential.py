@@ -2,29 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiida.common import AttributeDict
-from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, WorkChain, if_
+from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, if_
 from aiida.orm import AbstractCode, ArrayData, Dict, Float, Int, to_aiida_type
 
 from ..calculations.base import validate_not_empty
 from ..calculations.functions.selection import prepare_check
 from ..calculations.potentials import EvaluatePotentialCalculation, validate_labelled
 from ..data import PotentialData, StructureSetData
-from .chunks import fill_chunks
+from .checked import CheckedWorkChain
+from .checks import below, elements_of, relaxation_problems
+from .chunks import fill_chunks, not_negative
 from .jobs import TrainPotentialWorkChain, fill_calculation, fill_job
 from .label import LabelWorkChain
-from .label_inputs import fill_label_many
+from .label_inputs import fill_label_many, label_problems
+from .problems import Problem, answer
 from .protocols import ProtocolMixin, merge
+from .protocols.names import Names, Of, job
+from .reasons import reason_of
 from .relax import RelaxWorkChain
+from .request import Request
 
 
-class PotentialWorkChain(ProtocolMixin, WorkChain):
+def check_problems(check: Mapping[str, Any], elements: Sequence[str]) -> list[Problem]:
+    """Return what would fail in the check against DFT, after the training, with paths below ``check``.
+
+    Args:
+        check: the inputs of the check, empty without one.
+        elements: of the structures that are trained on.
+    """
+    if not check:
+        return []
+    found = below("label", label_problems(check.get("label") or {}, elements))
+    parameters = check.get("relax", {}).get("job", {}).get("parameters")
+    if parameters is not None:
+        found += relaxation_problems(parameters.get_dict(), None, elements, trained=True)
+    return below("check", found)
+
+
+def validate_inputs(inputs: Mapping[str, Any], port: Any) -> str | None:
+    """Refuse before the training what the check would refuse after it."""
+    if "structures" not in port:
+        return None  # exposed by a WorkChain that brings the structures, and checks
+    check, structures = inputs.get("check") or {}, inputs.get("structures")
+    if "structures" not in check:
+        return None
+    known, elements = elements_of(structures), elements_of(check["structures"])
+    found = check_problems(check, elements)
+    if odd := sorted(set(elements) - set(known)):
+        text = f"{', '.join(odd)} is not in the structures that are trained on ({', '.join(known)})"
+        found.append(Problem("check.structures", text))
+    for name in ("relax", "label", "evaluate", "window"):
+        if name not in check:
+            found.append(Problem(f"check.{name}", "is needed for the check of the structures"))
+    return answer(found)
+
+
+class PotentialWorkChain(ProtocolMixin, CheckedWorkChain):
     """Train M3GNet on labelled structures; relax others with it and let DFT judge."""
 
     _protocol_file = "potential.yaml"
+    _override_names = {
+        "train": Names(job("potential.train")),
+        "check": Names(
+            {
+                "relax": Of(lambda: RelaxWorkChain),
+                "label": Of(lambda: LabelWorkChain),
+                "evaluate": Names(job("potential.evaluate")),
+            }
+        ),
+    }
 
     @classmethod
     def define(cls, spec: ProcessSpec) -> None:
@@ -53,6 +103,7 @@ class PotentialWorkChain(ProtocolMixin, WorkChain):
             valid_type=Float,
             serializer=to_aiida_type,
             required=False,
+            validator=not_negative,
             help="Interface energies up to so many J/m² above the lowest count as low (0.4 in the paper).",
         )
         optional = {"required": False, "populate_defaults": False}
@@ -71,6 +122,7 @@ class PotentialWorkChain(ProtocolMixin, WorkChain):
             exclude=("structures", "potential", "relaxed", "parent_folder"),
             namespace_options=dict(optional),
         )
+        spec.inputs.validator = validate_inputs
         spec.outline(
             cls.run_train,
             cls.inspect_train,
@@ -110,15 +162,16 @@ class PotentialWorkChain(ProtocolMixin, WorkChain):
             overrides: laid over the protocol (``train``, ``check``).
             options: scheduler options of the ``dismai`` jobs.
         """
-        inputs = cls.get_protocol_inputs(protocol, overrides)
-        builder = cls.get_builder()
+        request = Request(cls, overrides, options)
+        inputs = cls.get_protocol_inputs(protocol, request.overrides)
+        builder, options = request.draft, request.options
         builder.structures = structures
         builder.seed = Int(seed)
         fill_job(builder["train"], code, inputs["train"], options)
         if check_structures is not None and vasp_code is not None:
             fill_check(builder["check"], code, vasp_code, inputs, protocol, options)
             builder["check"]["structures"] = check_structures
-        return builder
+        return request.finish()
 
     def run_train(self) -> ToContext:
         """Train."""
@@ -131,7 +184,7 @@ class PotentialWorkChain(ProtocolMixin, WorkChain):
         """Give out the potential."""
         node = self.ctx.train
         if not node.is_finished_ok:
-            return self.exit_codes.ERROR_TRAINING.format(message=node.exit_message)
+            return self.exit_codes.ERROR_TRAINING.format(message=reason_of(node))
         for name in ("potential", "results", "curves", "parity"):
             self.out(name, node.outputs[name])
         return None
@@ -152,7 +205,7 @@ class PotentialWorkChain(ProtocolMixin, WorkChain):
         """Relax them further with DFT (second stage only: they are pre-relaxed)."""
         node = self.ctx.relax
         if not node.is_finished_ok:
-            return self.exit_codes.ERROR_CHECK.format(message=node.exit_message)
+            return self.exit_codes.ERROR_CHECK.format(message=reason_of(node))
         self.ctx.relaxed = prepare_check(node.outputs.structures, self.inputs.check.window)
         self.out("check_relaxed", self.ctx.relaxed)
         if len(self.ctx.relaxed) == 0:
@@ -166,7 +219,7 @@ class PotentialWorkChain(ProtocolMixin, WorkChain):
         """Compare the two."""
         node = self.ctx.label
         if not node.is_finished_ok:
-            return self.exit_codes.ERROR_CHECK.format(message=node.exit_message)
+            return self.exit_codes.ERROR_CHECK.format(message=reason_of(node))
         self.out("check_labelled", node.outputs.labelled)
         inputs = AttributeDict(self.exposed_inputs(EvaluatePotentialCalculation, namespace="check.evaluate"))
         inputs.structures = node.outputs.labelled
@@ -179,7 +232,7 @@ class PotentialWorkChain(ProtocolMixin, WorkChain):
         """Give out the figures of Table 5."""
         node = self.ctx.evaluate
         if not node.is_finished_ok:
-            return self.exit_codes.ERROR_CHECK.format(message=node.exit_message)
+            return self.exit_codes.ERROR_CHECK.format(message=reason_of(node))
         self.out("check", node.outputs.results)
         return None
 

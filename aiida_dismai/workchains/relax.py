@@ -14,20 +14,30 @@ from ..calculations.functions.sets import slice_structures
 from ..calculations.relax import OWN_CALCULATOR, validate_inputs
 from ..data import PotentialData, StructureSetData
 from ..engine.metrics.parameters import Kind
+from .checks import below, calculator_problems, elements_of
 from .chunks import ChunkedStructuresWorkChain, fill_chunks
 from .jobs import RelaxChunkWorkChain
+from .problems import Problem, answer
 from .protocols import ProtocolMixin
+from .protocols.names import job
+from .request import Request
 
 
 def _validate(inputs: dict[str, Any], port: Any) -> str | None:
-    job = inputs.get("job", {})
-    return validate_inputs({**inputs, **({"parameters": job["parameters"]} if "parameters" in job else {})}, port)
+    if "structures" not in port or "parameters" not in inputs.get("job", {}):
+        return None  # another WorkChain brings the structures, or the port says what is missing
+    parameters = inputs["job"]["parameters"]
+    refused = validate_inputs({**inputs, "parameters": parameters}, port)
+    found = [] if refused is None else [Problem("", refused)]
+    found += below("job", calculator_problems(parameters.get_dict(), elements_of(inputs.get("structures"))))
+    return answer(found)
 
 
 class RelaxWorkChain(ProtocolMixin, ChunkedStructuresWorkChain):
     """Relax a set of structures chunk by chunk, at most ``max_concurrent`` chunks at once."""
 
     _protocol_file = "relax.yaml"
+    _override_names = job("relax")
     _chunk_class = RelaxChunkWorkChain
 
     @classmethod
@@ -61,13 +71,14 @@ class RelaxWorkChain(ProtocolMixin, ChunkedStructuresWorkChain):
             overrides: laid over the protocol (``parameters``, ``chunk_size``, ``max_concurrent``, ``options``).
             options: scheduler options of all jobs.
         """
-        inputs = relax_inputs(protocol, overrides or {}, kind, potential)
-        builder = cls.get_builder()
+        request = Request(cls, overrides, options)
+        inputs = relax_inputs(protocol, request.overrides, kind, potential)
+        builder = request.draft
         builder.structures = structures
         if potential is not None:
             builder.potential = potential
-        fill_chunks(builder, code, inputs, options)
-        return builder
+        fill_chunks(builder, code, inputs, request.options)
+        return request.finish()
 
     def count(self) -> int:
         """Return how many structures are to be relaxed."""

@@ -17,11 +17,14 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from aiida.common import AttributeDict
-from aiida.engine import BaseRestartWorkChain, ProcessHandlerReport, ProcessSpec, process_handler, while_
+from aiida.engine import BaseRestartWorkChain, ExitCode, ProcessHandlerReport, ProcessSpec, process_handler, while_
 from aiida.orm import CalcJobNode, Dict, to_aiida_type
 
 from ..calculations.base import TaskCalculation
 from ..report.progress import progress_lines
+from .checked import CheckedWorkChain, together
+from .checks import validate_job, validate_options
+from .reasons import failed_with, reason_of, traceback_of
 
 
 def get_parameter(parameters: dict[str, Any], path: str) -> Any:
@@ -49,7 +52,7 @@ def found_batch_size(node: CalcJobNode) -> int | None:
     return found[-1] if found else None
 
 
-class RestartTaskWorkChain(BaseRestartWorkChain):
+class RestartTaskWorkChain(CheckedWorkChain, BaseRestartWorkChain):
     """Run one task until it is finished, from checkpoint to checkpoint.
 
     A subclass sets ``_process_class`` to a :class:`~aiida_dismai.calculations.base.TaskCalculation`, and the
@@ -71,9 +74,11 @@ class RestartTaskWorkChain(BaseRestartWorkChain):
             "options",
             valid_type=Dict,
             serializer=to_aiida_type,
+            validator=validate_options,
             help="Scheduler options of the jobs: resources, max_wallclock_seconds, queue_name, account, "
             "custom_scheduler_commands (where GPUs are asked for), …",
         )
+        spec.inputs.validator = together(spec.inputs.validator, validate_job)
         spec.expose_outputs(cls._process_class)
         spec.outline(
             cls.setup,
@@ -82,8 +87,20 @@ class RestartTaskWorkChain(BaseRestartWorkChain):
         )
         spec.exit_code(500, "ERROR_INPUT", message="the job refused its input: {message}")
         spec.exit_code(501, "ERROR_MEMORY", message="out of memory with the smallest batch: {message}")
-        spec.exit_code(502, "ERROR_DIVERGED", message="diverged twice, also with half the learning rate: {message}")
+        spec.exit_code(502, "ERROR_DIVERGED", message="diverged, and half the learning rate was no help: {message}")
         spec.exit_code(503, "ERROR_NO_PROGRESS", message="a whole wall time without progress: {message}")
+
+    def inspect_process(self) -> ExitCode | None:
+        """Let the handlers look at the job; a failure that none of them knows carries up what the job said of it."""
+        result = super().inspect_process()
+        code = self.exit_codes.ERROR_UNHANDLED_FAILURE
+        if not isinstance(result, ExitCode) or result.status != code.status:
+            return result
+        node = self.ctx.children[self.ctx.iteration - 1]
+        lines = traceback_of(node)
+        if lines:
+            self.report("the end of the traceback:\n  " + "\n  ".join(lines))
+        return ExitCode(code.status, failed_with(node), code.invalidates_cache)
 
     def setup(self) -> None:
         """Collect the inputs of the first job."""
@@ -97,9 +114,7 @@ class RestartTaskWorkChain(BaseRestartWorkChain):
         self.ctx.halved = False
 
     def _stop(self, node: CalcJobNode, label: str) -> ProcessHandlerReport:
-        return ProcessHandlerReport(
-            True, getattr(self.exit_codes, label).format(message=node.exit_message or node.exit_status)
-        )
+        return ProcessHandlerReport(True, getattr(self.exit_codes, label).format(message=reason_of(node)))
 
     @process_handler(priority=600)
     def handle_bad_input(self, node: CalcJobNode) -> ProcessHandlerReport | None:

@@ -8,6 +8,7 @@ import sys
 from typing import get_args
 
 import handmade
+import numpy as np
 import pytest
 import yaml
 from aiida import orm
@@ -16,12 +17,12 @@ from click.testing import CliRunner
 
 from aiida_dismai.cli import main
 from aiida_dismai.cli.launch import KINDS
-from aiida_dismai.cli.launching import reference_input, scheduler_options, seconds
+from aiida_dismai.cli.launching import gpu_line, reference_input, scheduler_options, seconds
 from aiida_dismai.cli.status import describe_progress, summary_lines
 from aiida_dismai.data import StructureSetData
 from aiida_dismai.engine.errors import BadInput
 from aiida_dismai.engine.metrics.parameters import Kind
-from aiida_dismai.engine.structures import write_extxyz
+from aiida_dismai.engine.structures import StructureSet, write_extxyz
 
 
 @pytest.fixture(scope="module")
@@ -260,20 +261,55 @@ def test_wall_times():
             seconds(text)
 
 
+class Computer:
+    label = "cluster"
+
+    def __init__(self, scheduler):
+        self.scheduler_type = scheduler
+
+
+class Code:
+    def __init__(self, scheduler):
+        self.computer = Computer(scheduler)
+
+
 def test_scheduler_options(tmp_path):
     how = {"options_file": None, "queue": "gpu", "account": None, "walltime": "00:10:00", "gpus": 2}
-    assert scheduler_options(how) == {
+    slurm = Code("core.slurm")
+    assert scheduler_options(how, slurm) == {
         "queue_name": "gpu",
         "max_wallclock_seconds": 600,
         "custom_scheduler_commands": "#SBATCH --gres=gpu:2",
     }
-    (tmp_path / "options.yaml").write_text("queue_name: cpu\nqos: high\n")
+    (tmp_path / "options.yaml").write_text("queue_name: cpu\nqos: high\ncustom_scheduler_commands: '#SBATCH --nice'\n")
     how["options_file"] = str(tmp_path / "options.yaml")
-    assert scheduler_options(how)["qos"] == "high"
-    assert scheduler_options(how)["queue_name"] == "gpu"
+    assert scheduler_options(how, slurm)["qos"] == "high"
+    assert scheduler_options(how, slurm)["queue_name"] == "gpu"
+    assert scheduler_options(how, slurm)["custom_scheduler_commands"] == "#SBATCH --nice\n#SBATCH --gres=gpu:2"
     (tmp_path / "options.yaml").write_text("- a list\n")
     with pytest.raises(BadInput, match="mapping"):
-        scheduler_options(how)
+        scheduler_options(how, slurm)
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "line"),
+    [("core.slurm", "#SBATCH --gres=gpu:3"), ("core.lsf", '#BSUB -gpu "num=3"'), ("core.sge", "#$ -l gpu=3")],
+)
+def test_gpus_are_asked_for_in_the_language_of_the_scheduler(scheduler, line):
+    assert gpu_line(3, Code(scheduler)) == line
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "hint"),
+    [
+        ("core.direct", "CUDA_VISIBLE_DEVICES"),
+        ("core.pbspro", "custom_scheduler_commands"),
+        ("x.y", "custom_scheduler"),
+    ],
+)
+def test_gpus_of_a_scheduler_without_a_line_for_them(scheduler, hint):
+    with pytest.raises(BadInput, match=f"--gpus.*cluster.*{hint}"):
+        gpu_line(1, Code(scheduler))
 
 
 def dry(*arguments):
@@ -324,6 +360,12 @@ def test_an_evaluation_of_alloys_is_not_relaxed(graph, tmp_path):
     assert "potential" not in inputs
 
 
+def silicon(n, seed):
+    """Return the handmade structures with silicon on every site."""
+    made = handmade.structures(n, seed)
+    return StructureSet.from_uniform(np.full(6, 14), made.positions.reshape(n, 6, 3), made.cells[0])
+
+
 def test_a_data_set_of_amorphous_silicon_and_what_is_compared_with_it(graph, tmp_path):
     """Generated structures are relaxed as those of the data set were; the user's overrides lie over that."""
     inputs = dry("launch", "amorphous", "--seed", 3, "--protocol", "demo")["inputs"]
@@ -343,9 +385,9 @@ def test_a_data_set_of_amorphous_silicon_and_what_is_compared_with_it(graph, tmp
         "AmorphousDatasetWorkChain",
         {"relax__job__parameters": relaxation},
     )
-    sets = {name: StructureSetData(handmade.structures(n, n)).store() for name, n in (("train", 6), ("validation", 2))}
+    sets = {name: StructureSetData(silicon(n, n)).store() for name, n in (("train", 6), ("validation", 2))}
     handmade.finish(made, sets)
-    write_extxyz(handmade.structures(2, 6), tmp_path / "gen.extxyz")
+    write_extxyz(silicon(2, 6), tmp_path / "gen.extxyz")
     (tmp_path / "overrides.yaml").write_text("relax: {parameters: {fmax: 0.1}}")
     arguments = ("evaluate", tmp_path / "gen.extxyz", "--dataset", made.pk)
     inputs = dry(*arguments)["inputs"]
@@ -393,7 +435,9 @@ def test_dry_run_of_a_benchmark(graph):
 def test_launch_refuses_in_one_line(graph, tmp_path):
     common = ("--code", "dismai@localhost", "--dry-run")
     benchmark = ("launch", "benchmark", "--dataset", graph.pipeline.pk, "--seed", 3, *common)
-    assert "unknown model 'cryingann'; did you mean 'cryingan'?" in refused(*benchmark, "--model", "cryingann")
+    assert "no generative model 'cryingann' is registered; did you mean 'cryingan'?" in refused(
+        *benchmark, "--model", "cryingann"
+    )
     assert "unknown protocol 'papre'" in refused(*benchmark, "--model", "cryingan", "--protocol", "papre")
     (tmp_path / "o.yaml").write_text("n_modles: 2\n")
     line = refused(*benchmark, "--model", "cryingan", "--overrides", tmp_path / "o.yaml")
@@ -416,7 +460,10 @@ def test_unknown_element_for_the_potential(graph, tmp_path):
         "dismai@localhost",
         "--dry-run",
     )
-    assert "does not know Xe" in refused(*arguments)
+    result = run(*arguments)
+    assert result.exit_code == 1
+    assert "- the potential does not know Xe; it was trained for Li, O, Co" in result.output
+    assert "- structures: Xe, but those of the reference are Li2CoO3: they belong to another data set" in result.output
 
 
 def test_usage_errors_name_what_is_missing(graph):

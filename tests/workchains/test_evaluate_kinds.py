@@ -8,6 +8,7 @@ from ase.build import bulk
 from fakes import ended, process, weights
 
 from aiida_dismai.data import StructureSetData
+from aiida_dismai.engine.errors import BadInput
 from aiida_dismai.engine.structures import from_ase
 from aiida_dismai.workchains.benchmark import BenchmarkWorkChain
 from aiida_dismai.workchains.evaluate import EvaluateWorkChain
@@ -21,8 +22,8 @@ WITH_LJ = {"relax": {"parameters": LJ}}
 def builder(dismai_code, copper):
     """Return a factory of builders of evaluations of two structures."""
 
-    def make(kind=None, overrides=WITH_LJ, **more):
-        structures = StructureSetData(copper(2))
+    def make(kind=None, overrides=WITH_LJ, frames=None, **more):
+        structures = StructureSetData(copper(2) if frames is None else from_ase(frames))
         return EvaluateWorkChain.get_builder_from_protocol(
             dismai_code, structures, structures, kind=kind, protocol="demo", overrides=overrides, **more
         )
@@ -53,9 +54,42 @@ def alloys():
 
 @pytest.mark.parametrize("kind", [None, "interface", "amorphous"])
 def test_interfaces_and_amorphous_structures_are_pushed_apart_and_relaxed(builder, kind):
-    chain = built(builder(kind))
+    frames = [bulk("LiF", "rocksalt", a=4.03, cubic=True)] * 2
+    chain = built(builder(kind, frames=frames))
     assert chain.is_relaxed()
     assert chain.inputs.metrics.job.parameters["kind"] == (kind or "interface")
+
+
+def test_oxidation_states_are_guessed_shown_or_given(builder):
+    frames = [bulk("MgO", "rocksalt", a=4.21, cubic=True)] * 3
+    guessed = builder(frames=frames)
+    table = guessed.metrics.job.parameters["interface"]
+    assert table == {"oxidation_states": {"Mg": 2, "O": -2}, "cations": ["Mg"], "anions": ["O"]}
+    assert guessed._notes == (
+        "oxidation states guessed for the metrics: Mg=2,O=-2 (others: --oxidation-states, or the overrides)",
+    )
+    given = builder(frames=frames, oxidation_states={"Mg": 1, "O": -1, "F": -1})
+    assert given.metrics.job.parameters["interface"]["oxidation_states"] == {"Mg": 1, "O": -1, "F": -1}
+    assert given.metrics.job.parameters["interface"]["anions"] == ["O"]
+    assert given._notes == ()
+    explicit = {"metrics": {"parameters": {"interface": {"oxidation_states": {"Mg": 3, "O": -3}}}}}
+    stated = builder(frames=frames, overrides=WITH_LJ | explicit, oxidation_states={"Mg": 1, "O": -1})
+    assert stated.metrics.job.parameters["interface"]["oxidation_states"] == {"Mg": 3, "O": -3}
+    assert stated.metrics.job.parameters["interface"]["cations"] == ["Mg"]
+
+
+def test_states_that_cannot_be_guessed_are_asked_for(builder):
+    with pytest.raises(ValueError, match="no oxidation state of Cu .* --oxidation-states Cu="):
+        built(builder())
+    with pytest.raises(BadInput, match="no cations or no anions"):
+        builder(oxidation_states={"Cu": 2})
+    with pytest.raises(BadInput, match="--oxidation-states are of the metrics of interfaces"):
+        builder("amorphous", oxidation_states={"Cu": 2})
+
+
+def test_a_training_set_of_one_structure_is_warned_of(builder):
+    frames = [bulk("LiF", "rocksalt", a=4.03, cubic=True)]
+    assert any("the training set has one structure" in note for note in builder(frames=frames)._notes)
 
 
 def test_alloys_are_measured_as_they_are(builder, monkeypatch):

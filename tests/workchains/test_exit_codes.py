@@ -90,7 +90,7 @@ def test_a_failed_chunk_fails_the_sampling(dismai_code, copper):
 def evaluate(dismai_code, copper):
     structures = StructureSetData(copper(2))
     builder = EvaluateWorkChain.get_builder_from_protocol(
-        dismai_code, structures, structures, protocol="demo", overrides={"relax": {"parameters": LJ}}
+        dismai_code, structures, structures, kind="amorphous", protocol="demo", overrides={"relax": {"parameters": LJ}}
     )
     return process(EvaluateWorkChain, builder._inputs(prune=True))
 
@@ -210,6 +210,7 @@ def benchmark(dismai_code, labelled):
         "cryingan",
         1,
         protocol="demo",
+        kind="amorphous",
         overrides={"evaluate": {"relax": {"parameters": LJ}}},
     )
     chain = process(BenchmarkWorkChain, builder._inputs(prune=True))

@@ -120,9 +120,8 @@ def test_the_same_checks_guard_a_submission_without_a_protocol(build, slabs):
 
 
 def test_index_outside_of_the_set(slabs, vasp_code, label_overrides):
-    builder = LabelStructureWorkChain.get_builder_from_protocol(vasp_code(), slabs(2), 2, "demo", label_overrides)
-    with pytest.raises(ValueError, match="index 2 is outside of the set of 2 structures"):
-        run(builder)
+    with pytest.raises(BadInput, match="index 2 is outside of the set of 2 structures"):
+        LabelStructureWorkChain.get_builder_from_protocol(vasp_code(), slabs(2), 2, "demo", label_overrides)
 
 
 def test_paper_protocol_has_the_numbers_of_the_paper():

@@ -9,20 +9,19 @@ does not have is refused with the nearest right one.
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
 import yaml
 
 from ...engine.errors import BadInput, nearest
+from ..problems import Problem, text_of
+from .files import read_mapping
+from .names import ELEMENTS, Names, Part
 
 FOLDER = Path(__file__).parent
-
-
-#: Keys of a table by element or by pair of elements: ``Li``, ``Li-O``.
-ELEMENTS = re.compile(r"[A-Z][a-z]?(-[A-Z][a-z]?)?")
 
 
 def is_table(value: Any) -> bool:
@@ -49,15 +48,14 @@ def read_overrides(file: str | Path) -> Mapping[str, Any]:
     """Return the overrides in a YAML file.
 
     Raises:
-        BadInput: unreadable, or no mapping.
+        BadInput: unreadable, or no mapping (:func:`~.files.read_mapping`).
     """
-    path = Path(file)
-    try:
-        content = yaml.safe_load(path.read_text()) or {}
-    except (OSError, yaml.YAMLError) as error:
-        raise BadInput(f"{path}: not readable as YAML ({error})") from error
-    if not isinstance(content, Mapping):
-        raise BadInput(f"{path}: overrides must be a mapping of names to values")
+    return read_mapping(file, "overrides")
+
+
+@cache
+def _load(file: str) -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load((FOLDER / file).read_text())
     return content
 
 
@@ -65,11 +63,36 @@ class ProtocolMixin:
     """Gives a WorkChain its protocols; the class names its file in ``_protocol_file``."""
 
     _protocol_file: ClassVar[str]
+    #: Parts of the protocol that are more than single values (:mod:`.names`).
+    _override_names: ClassVar[Mapping[str, Part]] = {}
 
     @classmethod
     def _load_protocols(cls) -> dict[str, Any]:
-        content: dict[str, Any] = yaml.safe_load((FOLDER / cls._protocol_file).read_text())
-        return content
+        return copy.deepcopy(_load(cls._protocol_file))
+
+    @classmethod
+    def _default_inputs(cls) -> dict[str, Any]:
+        """Return what all protocols share."""
+        inputs: dict[str, Any] = cls._load_protocols()["default_inputs"]
+        inputs.pop("kinds", None)
+        return inputs
+
+    @classmethod
+    def check_overrides(
+        cls, overrides: Mapping[str, Any] | str | Path | None
+    ) -> tuple[dict[str, Any], tuple[Problem, ...]]:
+        """Return the overrides without what the protocol has no place for, and what that is.
+
+        Raises:
+            BadInput: a file that cannot be read.
+        """
+        if overrides is None:
+            return {}, ()
+        if not isinstance(overrides, Mapping):
+            overrides = read_overrides(overrides)
+        found: list[Problem] = []
+        kept = Names(cls._override_names).clean(overrides, "", found, cls._default_inputs())
+        return kept, tuple(found)
 
     @classmethod
     def get_default_protocol(cls) -> str:
@@ -96,7 +119,7 @@ class ProtocolMixin:
             kind: of the structures, for what the protocol has under ``kinds``.
 
         Raises:
-            BadInput: no such protocol, or an override whose name the protocol does not have.
+            BadInput: no such protocol, or overrides whose names, at whatever depth, the protocol does not have.
         """
         content = cls._load_protocols()
         name = protocol or content["default_protocol"]
@@ -106,11 +129,7 @@ class ProtocolMixin:
         inputs = merge(content["default_inputs"], chosen)
         of_kinds = inputs.pop("kinds", {})
         inputs = merge(inputs, of_kinds.get(kind) or {})
-        if overrides is None:
-            return inputs
-        if not isinstance(overrides, Mapping):
-            overrides = read_overrides(overrides)
-        for key in overrides:
-            if key not in inputs:
-                raise BadInput(f"{cls.__name__}: unknown override '{key}'{nearest(str(key), inputs)}")
-        return merge(inputs, overrides)
+        kept, found = cls.check_overrides(overrides)
+        if found:
+            raise BadInput(f"{cls.__name__}: {text_of(found)}")
+        return merge(inputs, kept)

@@ -1,0 +1,286 @@
+"""What the inputs of a workflow have to do with each other: elements, tables, potentials, schedulers.
+
+Each function returns what is wrong, with paths below the namespace that it was given; the validators of the WorkChains
+put them together (:mod:`.problems`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from aiida.engine import CalcJob
+from aiida.orm import AbstractCode, Dict, StructureData
+
+from ..calculations.relax import OWN_CALCULATOR, validate_calculator
+from ..data import PotentialData, StructureSetData
+from ..engine.errors import BadInput
+from ..engine.interfaces.parameters import InterfaceParameters
+from ..engine.metrics.parameters import DescribeParameters
+from ..engine.parameters import validate
+from ..engine.potentials.parameters import LAMMPS_CALCULATORS
+from .problems import Problem, answer
+from .protocols.names import Options
+
+#: What each protocol of ``dismai.dataset.interface`` takes from the paper's interface, by its path.
+OF_THE_PAPER = ("slab_a.vectors", "slab_b.vectors", "lateral_cell")
+
+
+def elements_of(*nodes: StructureData | StructureSetData | None) -> list[str]:
+    """Return the elements of crystals and sets, each once, in their order."""
+    found: dict[str, None] = {}
+    for node in nodes:
+        if isinstance(node, StructureSetData):
+            found |= dict.fromkeys(node.elements)
+        elif isinstance(node, StructureData):
+            found |= dict.fromkeys(symbol for kind in node.kinds for symbol in kind.symbols)
+    return list(found)
+
+
+def composition_of(crystal: StructureData) -> dict[str, int]:
+    """Return the atoms of each element in the cell of a crystal."""
+    symbols = {kind.name: kind.symbol for kind in crystal.kinds}
+    return dict(Counter(symbols[site.kind_name] for site in crystal.sites))
+
+
+# ---------------------------------------------------------------------- interfaces
+def region_problems(
+    parameters: Mapping[str, Any], slab_a: StructureData, slab_b: StructureData, default: Mapping[str, Any]
+) -> list[Problem]:
+    """Return what in the parameters of ``interfaces.build`` is of other crystals than these.
+
+    Args:
+        parameters: of the task, which may be the protocol's for the crystals of the paper.
+        slab_a: lower crystal.
+        slab_b: upper crystal.
+        default: the protocol's own table, the paper's interface.
+    """
+    try:
+        read = validate(InterfaceParameters, parameters, "interfaces.build")
+    except BadInput:
+        return []  # said by the port
+    elements = elements_of(slab_a, slab_b)
+    listed, region = ", ".join(elements), read.region
+    found = []
+    if odd := [symbol for symbol in region.composition if symbol not in elements]:
+        found.append(
+            Problem(
+                "region.composition",
+                f"{', '.join(odd)} in neither crystal ({listed}): give what the random region is made of, for instance "
+                f"{_example(slab_b)}",
+            )
+        )
+    pairs = {symbol for pair in region.distances for symbol in pair.split("-")}
+    if odd := sorted(pairs - {*elements, *region.composition}):
+        found.append(
+            Problem(
+                "region.distances",
+                f"{', '.join(odd)} in neither crystal ({listed}): give minimum distances of their pairs, or {{}} for "
+                f"default_distance ({region.default_distance:g} Å) everywhere",
+            )
+        )
+    order = read.element_order
+    if order is not None and set(order) != {*elements, *region.composition}:
+        found.append(
+            Problem(
+                "element_order", f"{', '.join(order)} are not the elements of the crystals: order {listed}, or null"
+            )
+        )
+    lower = elements_of(slab_a)
+    if odd := sorted({kind.top_layer for kind in read.exchanges} - set(lower)):
+        text = f"{', '.join(odd)} not in slab_a ({', '.join(lower)}): give your own, or [] for none"
+        found.append(Problem("exchanges", text))
+    if set(elements) != _elements_of_region(default):
+        kept = [path for path in OF_THE_PAPER if _at(parameters, path) is not None and _same(parameters, default, path)]
+        if kept:
+            found.append(
+                Problem(
+                    "",
+                    f"{', '.join(kept)} are those of the paper's Li3ScCl6|LiCoO2, the crystals are not: give your own, "
+                    "or null (docs/howto/own_crystals.md)",
+                )
+            )
+    return found
+
+
+def _example(crystal: StructureData) -> str:
+    from math import gcd
+
+    counts = composition_of(crystal)
+    unit = {symbol: count // gcd(*counts.values()) for symbol, count in counts.items()}
+    times = max(1, round(12 / sum(unit.values())))
+    return "{" + ", ".join(f"{symbol}: {times * count}" for symbol, count in unit.items()) + "}"
+
+
+def _elements_of_region(default: Mapping[str, Any]) -> set[str]:
+    return set(default["element_order"])
+
+
+def _at(values: Any, path: str) -> Any:
+    for name in path.split("."):
+        values = values.get(name) if isinstance(values, Mapping) else None
+    return values
+
+
+def _same(values: Mapping[str, Any], default: Mapping[str, Any], path: str) -> bool:
+    return bool(_at(values, path) == _at(default, path))
+
+
+# ---------------------------------------------------------------------- potentials
+def potential_problems(potential: PotentialData | None, elements: Sequence[str]) -> list[Problem]:
+    """Return what a trained potential does not know."""
+    unknown = [] if potential is None else sorted(set(elements) - set(potential.elements))
+    if potential is None or not unknown:
+        return []
+    known = ", ".join(potential.elements)
+    return [Problem("", f"the potential does not know {', '.join(unknown)}; it was trained for {known}")]
+
+
+def calculator_problems(parameters: Mapping[str, Any], elements: Sequence[str]) -> list[Problem]:
+    """Return the elements that the calculator of a relaxation does not know, as far as its name says it."""
+    name = parameters.get("calculator")
+    given = parameters.get("calculator_kwargs")
+    if name == "lammps":
+        known = list(given["elements"]) if isinstance(given, Mapping) and given.get("elements") else None
+    else:
+        known = ["Si"] if name in LAMMPS_CALCULATORS else None
+    unknown = [] if known is None else sorted(set(elements) - set(known))
+    if known is None or not unknown:
+        return []
+    text = f"'{name}' does not know {', '.join(unknown)}; it knows {', '.join(known)}"
+    return [Problem("parameters.calculator", text)]
+
+
+def relaxation_problems(
+    parameters: Mapping[str, Any], potential: PotentialData | None, elements: Sequence[str], trained: bool = False
+) -> list[Problem]:
+    """Return what does not fit of a calculator, a potential, and the elements of what is relaxed.
+
+    Args:
+        parameters: of the task ``relax``, below ``relax.job``.
+        potential: the potential that is given, None without.
+        elements: of the structures.
+        trained: whether a potential is trained before, and will be given.
+    """
+    if trained:
+        name = parameters.get("calculator", OWN_CALCULATOR)
+        if name == OWN_CALCULATOR:
+            return []
+        text = f"is '{name}', but the potential that is trained here would not be used: leave it out"
+        return [Problem("relax.job.parameters.calculator", text)]
+    refused = validate_calculator(parameters, potential)
+    found = [] if refused is None else [Problem("relax", refused)]
+    return found + below("relax.job", calculator_problems(parameters, elements))
+
+
+# ---------------------------------------------------------------------- metrics
+def ion_problems(parameters: Mapping[str, Any], elements: Sequence[str]) -> list[Problem]:
+    """Return the elements whose oxidation states the metrics of interfaces lack, and cations that are not there.
+
+    Args:
+        parameters: of the task ``metrics``.
+        elements: of the data set; none where they are not known.
+    """
+    known = {key: value for key, value in parameters.items() if key in DescribeParameters.model_fields}
+    try:
+        read = validate(DescribeParameters, known, "metrics")
+    except BadInput:
+        return []  # said by the port
+    if read.kind != "interface" or not elements:
+        return []
+    found = []
+    states = read.interface.oxidation_states
+    if odd := [symbol for symbol in elements if symbol not in states]:
+        found.append(
+            Problem(
+                "interface.oxidation_states",
+                f"no oxidation state of {', '.join(odd)} (known: {', '.join(sorted(states))}): give all of them, for "
+                f"instance --oxidation-states {','.join(f'{symbol}=…' for symbol in elements)}, or in the overrides",
+            )
+        )
+    odd = [symbol for symbol in read.interface.cations if symbol not in elements]
+    if odd and not found:
+        found.append(
+            Problem(
+                "interface.cations",
+                f"{', '.join(odd)} not in the structures ({', '.join(elements)}): name the cations that are there",
+            )
+        )
+    return found
+
+
+def composition_problems(reference: Any, structures: Any = None) -> list[Problem]:
+    """Return what keeps interfaces and amorphous structures from being compared: more than one composition."""
+    if not isinstance(reference, StructureSetData):
+        return []
+    if len(reference.formulas) > 1:
+        text = f"the metrics need one composition; its structures have {_some(reference.formulas)}"
+        return [Problem("reference", text)]
+    if not isinstance(structures, StructureSetData) or not structures.formulas:
+        return []
+    if set(structures.formulas) & set(reference.formulas):
+        return []
+    text = (
+        f"{_some(structures.formulas)}, but those of the reference are {_some(reference.formulas)}: they belong to "
+        "another data set"
+    )
+    return [Problem("structures", text)]
+
+
+def _some(formulas: Sequence[str]) -> str:
+    return ", ".join(formulas[:3]) + (", …" if len(formulas) > 3 else "")
+
+
+# ---------------------------------------------------------------------- jobs
+def option_problems(options: Mapping[str, Any], code: AbstractCode | None = None) -> list[Problem]:
+    """Return what is wrong with scheduler options: names, types, and resources that the scheduler has not.
+
+    Args:
+        options: as a job gets them.
+        code: on whose computer it runs, None where that is not known.
+    """
+    found: list[Problem] = []
+    kept = Options().clean(options, "", found)
+    ports = CalcJob.spec().inputs["metadata"]["options"]
+    for name, value in kept.items():
+        if name == "resources":
+            continue
+        error = ports[name].validate(value)
+        if error is not None:
+            found.append(Problem(name, error.message))
+    wall = kept.get("max_wallclock_seconds")
+    if isinstance(wall, int) and wall < 1:
+        found.append(Problem("max_wallclock_seconds", f"must be at least 1 (given: {wall})"))
+    resources = kept.get("resources")
+    computer = getattr(code, "computer", None)
+    if isinstance(resources, Mapping) and computer is not None and not found:
+        scheduler = computer.get_scheduler()
+        given = dict(resources)
+        scheduler.preprocess_resources(given, computer.get_default_mpiprocs_per_machine())
+        try:
+            scheduler.validate_resources(**given)
+        except (ValueError, TypeError) as error:
+            text = f"the scheduler of '{computer.label}' ({computer.scheduler_type}) refuses them: {error}"
+            found.append(Problem("resources", text))
+    return found
+
+
+def validate_options(node: Dict | None, _: Any) -> str | None:
+    """Validate a port with scheduler options."""
+    return None if node is None else answer(option_problems(node.get_dict()))
+
+
+def validate_job(inputs: Mapping[str, Any], _: Any) -> str | None:
+    """Validate the options of a job against the scheduler of its code."""
+    if "code" not in inputs or "options" not in inputs:
+        return None
+    options = inputs["options"].get_dict()
+    if option_problems(options):
+        return None  # said by the port
+    return answer(problem.below("options") for problem in option_problems(options, inputs["code"]))
+
+
+def below(path: str, problems: Iterable[Problem]) -> list[Problem]:
+    """Return problems as seen from a namespace further up."""
+    return [problem.below(path) for problem in problems]
