@@ -114,7 +114,9 @@ def _extxyz(path: Path, good: bytes, found: StructureSet) -> None:
     if len(frames) != len(found):
         return  # it stops at a blank line
     assert np.array_equal(np.concatenate([frame.numbers for frame in frames]), found.numbers)
-    np.testing.assert_array_equal(np.concatenate([frame.positions for frame in frames]), found.positions)
+    if all(name in ("numbers", "positions") for frame in frames for name in frame.arrays if "os" in name.lower()):
+        # positions under any other name are zeros to it
+        np.testing.assert_array_equal(np.concatenate([frame.positions for frame in frames]), found.positions)
     if all(frame.cell.rank == 3 for frame in frames):  # it knows no other spelling of Lattice
         np.testing.assert_array_equal([frame.cell.array for frame in frames], found.cells)
 

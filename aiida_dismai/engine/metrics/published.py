@@ -16,10 +16,8 @@ scripts, nothing here depends on the order of the rows. Columns are found by nam
 
 from __future__ import annotations
 
-import gzip
 import re
-import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -27,6 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadInput, nearest
+from ..structures.source import MAX_LINE, UNPACKING, open_bytes
+from ..text import visible
 
 _BEFORE, _AFTER = r"(?:\w+_)?", r"(?:_[\w-]+)?\.csv(?:\.gz)?"
 #: File names by kind. Averages (``avg_…``) and metrics (``…_metric``) that the authors' scripts write do not match.
@@ -195,25 +195,30 @@ def _fingerprint_files(folder: Path, elements: Sequence[str] | None) -> dict[str
 # ---- reading one of them
 
 
-def _open(path: Path) -> BinaryIO:
-    return cast(BinaryIO, gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
-
-
 def _guarded(path: Path, read: Callable[[BinaryIO], Any]) -> Any:
     """Call ``read`` on the opened file; what cannot be decompressed, decoded or parsed is bad input."""
     try:
-        with _open(path) as handle:
-            return read(handle)
+        with open_bytes(path) as handle:
+            return read(cast(BinaryIO, handle))
     except BadInput:
         raise
-    except (OSError, EOFError, zlib.error, ValueError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise BadInput(f"{path}: damaged, or not a csv file ({reason}); {FRESH}") from error
+    except (*UNPACKING, ValueError) as error:
+        raise BadInput(
+            f"{path}: damaged, or not a csv file ({visible(error or type(error).__name__, 160)}); {FRESH}"
+        ) from error
+
+
+def _lines(path: Path, handle: BinaryIO) -> Iterator[bytes]:
+    """Iterate over the lines; one that is longer than any of the authors' is refused before it fills the memory."""
+    while line := handle.readline(MAX_LINE + 1):
+        if len(line) > MAX_LINE:
+            raise BadInput(f"{path}: a line of more than {MAX_LINE} characters; {FRESH}")
+        yield line
 
 
 def _header(path: Path) -> list[str]:
     """Return the names of the columns; refuses an empty file and names that are there twice."""
-    line = _guarded(path, lambda handle: handle.readline().decode())
+    line = _guarded(path, lambda handle: next(_lines(path, handle), b"").decode())
     names = line.strip().split(",")
     if names == [""]:
         raise BadInput(f"{path}: empty; {FRESH}")
@@ -246,7 +251,7 @@ def _read_table(path: Path, columns: Sequence[str]) -> NDArray[np.float64]:
 def _count_rows(path: Path, handle: BinaryIO, width: int) -> int:
     """Return the number of rows; refuses those with too few or too many values, which pandas would fill or cut."""
     number, line = 0, b"\n"
-    for number, line in enumerate(handle):
+    for number, line in enumerate(_lines(path, handle)):
         if line.count(b",") != width - 1:
             values = f"{line.count(b',') + 1} values instead of {width}"
             raise BadInput(f"{path}: line {number + 1} has {values}, the file is truncated or damaged; {FRESH}")

