@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -186,31 +187,104 @@ def _ask_dismai(path: str) -> None:
         )
 
 
+def label_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what says, as for `launch`, which POTCARs are needed."""
+    for option in (
+        click.option(
+            "--set", "settings", multiple=True, metavar="PATH=VALUE", help="A single override, as for `launch`."
+        ),
+        click.option(
+            "--overrides",
+            type=click.Path(exists=True, dir_okay=False),
+            metavar="FILE",
+            help="The file of overrides that `launch` is given (label, potential, dataset or pipeline).",
+        ),
+        click.option("--protocol", metavar="NAME", help="Protocol; without it, the default one, as for `launch`."),
+    ):
+        function = option(function)
+    return function
+
+
 @setup.command("potcars")
 @click.option("--family", help="Name of the POTCAR family; without it, the protocol's.")
 @click.option("--path", "folder", type=click.Path(), help="Folder FAMILY/SYMBOL/POTCAR, for the printed command.")
-@click.option(
-    "--protocol", default="paper", show_default=True, help="Protocol of `dismai.label` whose POTCARs are needed."
-)
-def potcars_command(family: str | None, folder: str | None, protocol: str) -> None:
-    """Check that the POTCAR family has what the protocol needs; print the upload command where it has not."""
+@label_options
+def potcars_command(
+    family: str | None, folder: str | None, protocol: str | None, overrides: str | None, settings: tuple[str, ...]
+) -> None:
+    """Check that the POTCAR family has what a launch needs; print the upload command where it has not."""
     load_profile()
-    inputs = _label_protocol(protocol)
-    family = family or str(inputs["potential_family"])
-    rows, missing = potcar_rows(family, inputs["potential_mapping"])
-    console().print(table(f"POTCAR family '{family}'", ("element", "symbol", "found"), rows))
-    if missing:
-        raise BadInput(
-            f"POTCAR family '{family}' lacks {', '.join(missing)}; upload it: aiida-vasp potcar uploadfamily "
-            f"--path {folder or 'FOLDER_OF_POTCARS'} --name {family} --description 'POTCARs of VASP'"
-        )
+    problems = []
+    for needed, mapping in needed_potcars(protocol, overrides, settings):
+        name = family or needed
+        rows, missing = potcar_rows(name, mapping)
+        console().print(table(f"POTCAR family '{name}'", ("element", "symbol", "found"), rows))
+        if missing:
+            problems.append(
+                f"POTCAR family '{name}' lacks {', '.join(missing)}; upload it: aiida-vasp potcar uploadfamily "
+                f"--path {folder or 'FOLDER_OF_POTCARS'} --name {name} --description 'POTCARs of VASP'"
+            )
+    if problems:
+        raise BadInput("\n".join(problems))
 
 
-def _label_protocol(protocol: str) -> dict[str, Any]:
+def needed_potcars(
+    protocol: str | None = None, overrides: str | None = None, settings: Sequence[str] = ()
+) -> list[tuple[str, dict[str, str]]]:
+    """Return the families and the POTCARs of each element that a launch would need.
+
+    Args:
+        protocol: its name; None takes the default of `launch`.
+        overrides: a file that was written for one of the workflows that run VASP: which one, its names say.
+        settings: single overrides of the same workflow, ``path=value``.
+
+    Raises:
+        BadInput: no such protocol, or overrides that fit none of these workflows.
+    """
+    from ..workchains.dataset_interface import InterfaceDatasetWorkChain
     from ..workchains.label import LabelWorkChain
+    from ..workchains.potential import PotentialWorkChain
+    from ..workchains.protocols import merge, read_overrides
+    from ..workchains.protocols.single import single_overrides
 
-    inputs: dict[str, Any] = LabelWorkChain.get_protocol_inputs(protocol)
-    return inputs
+    given = read_overrides(overrides) if overrides else {}
+    chain = _workflow_of(given, settings)
+    inputs = chain.get_protocol_inputs(protocol, merge(given, single_overrides(chain, settings)))
+    if chain is LabelWorkChain:
+        found = [inputs]
+    elif chain is PotentialWorkChain:
+        found = [LabelWorkChain.get_protocol_inputs(protocol, inputs["check"]["label"])]
+    else:
+        if "dataset" in inputs:  # of a pipeline
+            inputs = InterfaceDatasetWorkChain.get_protocol_inputs(protocol, inputs["dataset"])
+        check = PotentialWorkChain.get_protocol_inputs(protocol, inputs["potential"])["check"]
+        found = [LabelWorkChain.get_protocol_inputs(protocol, part) for part in (inputs["label"], check["label"])]
+    needed = [(str(item["potential_family"]), dict(item["potential_mapping"])) for item in found]
+    return [item for index, item in enumerate(needed) if item not in needed[:index]]
+
+
+def _workflow_of(overrides: Mapping[str, Any], settings: Sequence[str]) -> Any:
+    """Return the WorkChain whose protocol has the names of these overrides, of those that run VASP.
+
+    Raises:
+        BadInput: none has all of them; says what is wrong for the one that has most.
+    """
+    from ..workchains.dataset_interface import InterfaceDatasetWorkChain
+    from ..workchains.label import LabelWorkChain
+    from ..workchains.pipeline import PipelineWorkChain
+    from ..workchains.potential import PotentialWorkChain
+    from ..workchains.problems import text_of
+    from ..workchains.protocols import merge
+    from ..workchains.protocols.single import single_overrides
+
+    worst = []
+    for chain in (LabelWorkChain, PotentialWorkChain, InterfaceDatasetWorkChain, PipelineWorkChain):
+        _, problems = chain.check_overrides(merge(overrides, single_overrides(chain, settings)))
+        if not problems:
+            return chain
+        worst.append((len(problems), chain.__name__, problems))
+    _, name, problems = min(worst, key=lambda item: item[0])
+    raise BadInput(f"overrides (taken for those of {name}): {text_of(problems)}")
 
 
 def potcar_rows(family: str, mapping: dict[str, str]) -> tuple[list[tuple[str, str, str]], list[str]]:
@@ -231,8 +305,8 @@ def potcar_rows(family: str, mapping: dict[str, str]) -> tuple[list[tuple[str, s
 
 
 @setup.command("check")
-@click.option("--protocol", default="paper", show_default=True, help="Protocol whose POTCARs are looked for.")
-def check_command(protocol: str) -> None:
+@label_options
+def check_command(protocol: str | None, overrides: str | None, settings: tuple[str, ...]) -> None:
     """Print what is set up and what is missing."""
     profile = load_profile()
     rows = [
@@ -243,7 +317,7 @@ def check_command(protocol: str) -> None:
         ),
         _daemon_row(profile),
         *_code_rows(),
-        _potcar_row(protocol),
+        *(_potcar_row(family, mapping) for family, mapping in needed_potcars(protocol, overrides, settings)),
     ]
     console().print(table("aiida-dismai", ("what", "", "found"), rows))
 
@@ -277,10 +351,8 @@ def _code_rows() -> list[tuple[str, str, str]]:
     return rows
 
 
-def _potcar_row(protocol: str) -> tuple[str, str, str]:
-    inputs = _label_protocol(protocol)
-    family = str(inputs["potential_family"])
-    _, missing = potcar_rows(family, inputs["potential_mapping"])
+def _potcar_row(family: str, mapping: dict[str, str]) -> tuple[str, str, str]:
+    _, missing = potcar_rows(family, mapping)
     if missing:
         return "POTCARs", "missing", f"{', '.join(missing)} in family '{family}': see `aiida-dismai setup potcars`"
-    return "POTCARs", "ok", f"family '{family}' has {', '.join(inputs['potential_mapping'].values())}"
+    return "POTCARs", "ok", f"family '{family}' has {', '.join(mapping.values())}"

@@ -79,7 +79,7 @@ def test_oxidation_states_are_guessed_shown_or_given(builder):
 
 
 def test_states_that_cannot_be_guessed_are_asked_for(builder):
-    with pytest.raises(ValueError, match="no oxidation state of Cu .* --oxidation-states Cu="):
+    with pytest.raises(ValueError, match=r"no oxidation state of Cu .* --oxidation-states Cu="):
         built(builder())
     with pytest.raises(BadInput, match="no cations or no anions"):
         builder(oxidation_states={"Cu": 2})

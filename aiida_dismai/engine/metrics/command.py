@@ -15,7 +15,10 @@ from typing import Any
 import click
 
 from ..errors import BadInput
+from ..structures import StructureSet
 from ..task import RESULTS, run_task
+from .chemistry import composition_of
+from .oxidation import OPTION, guess_states, ions, of_the_paper, parse_states, written
 from .parameters import Kind
 
 #: Kinds that can be given on the command line.
@@ -47,6 +50,11 @@ KINDS = Kind.__args__  # type: ignore[attr-defined]
     type=click.Choice(("none", "translate", "rotate", "auto")),
     help="How the lattice of an alloy is laid on a structure (default: auto, whichever keeps most atoms).",
 )
+@click.option(
+    "--oxidation-states",
+    metavar="Ca=2,O=-2",
+    help="Of all elements of interfaces; without it those of --parameters, of the paper, or a guess that is shown.",
+)
 @click.option("--workers", type=int, default=1, show_default=True, help="Processes.")
 @click.option("--compat", is_flag=True, help="The numbers of the authors' scripts also where these are peculiar.")
 @click.option(
@@ -73,6 +81,7 @@ def metrics(
     validation: Path | None,
     generated_total: int | None,
     align: str | None,
+    oxidation_states: str | None,
     workers: int,
     compat: bool,
     parameters: Path | None,
@@ -93,8 +102,55 @@ def metrics(
             raise BadInput(f"--align: only structures on a lattice (kind alloy) are aligned, not {kind}")
         values["alloy"] = dict(values.get("alloy") or {}) | {"align": align}
     _check_targets(output, write_reference, [generated, reference, validation, parameters])
+    if kind == "interface":
+        values["interface"] = _ions(dict(values.get("interface") or {}), oxidation_states, reference, generated)
+    elif oxidation_states is not None:
+        raise BadInput(f"{OPTION}: only bonds of interfaces are told by them, not those of the kind {kind}")
     inputs = {"structures": generated, "reference": reference} | ({"validation": validation} if validation else {})
     sys.exit(_run(values, inputs, output, write_reference))
+
+
+def _ions(table: dict[str, Any], given: str | None, reference: Path, generated: Path) -> dict[str, Any]:
+    """Return the parameters of the ions, completed by the option or a guess where they do not name them.
+
+    The guess is from the first training structure; where the reference holds none (a file of an earlier run, csv
+    files), from the first generated one if it is not of the paper's elements.
+
+    Raises:
+        BadInput: an option that cannot be read, or states that cannot be guessed.
+    """
+    from ase.data import chemical_symbols
+
+    if "oxidation_states" in table:
+        return table
+    if reference.is_dir() and given is None:
+        return table  # csv files: the authors'
+    first = _first_structure(reference)
+    first = _first_structure(generated) if first is None else first
+    if first is None and given is None:
+        return table
+    present = [] if first is None else [chemical_symbols[number] for number in dict.fromkeys(first.numbers.tolist())]
+    if given is not None:
+        states: dict[str, int] = parse_states(given)
+        present = present or list(states)
+        if missing := [symbol for symbol in present if symbol not in states]:
+            raise BadInput(f"{OPTION} {given}: none of {', '.join(missing)}; give those of all elements")
+    elif first is None or of_the_paper(present):
+        return table
+    else:
+        states = guess_states([composition_of(first)])
+        click.echo(f"oxidation states guessed: {written(states)} (others: {OPTION})", err=True)
+    return {**ions(states, present), **table}
+
+
+def _first_structure(path: Path) -> StructureSet | None:
+    """Return the first structure of a file, None where it holds records and no structures; errors are the task's."""
+    from ..structures import StructureStream
+
+    try:
+        return next(iter(StructureStream(path, properties=()).blocks(1)), None)
+    except (BadInput, OSError):
+        return None
 
 
 def _parameters(path: Path | None) -> dict[str, Any]:

@@ -97,6 +97,10 @@ class InterfaceKind(MetricKind):
             f"cos_{name}": Metric.cosine(name) for name in names
         }
 
+    def summary(self, generated: Any, reference: Any) -> dict[str, Any]:
+        """Return the oxidation states that bonds were told from."""
+        return {"oxidation_states": dict(self.chemistry.oxidation_states)}
+
     def labels(self) -> dict[str, list[str]]:
         """Return the names of the fingerprint's components."""
         return {"features": fingerprints.feature_labels(self.chemistry)}
