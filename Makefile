@@ -8,7 +8,7 @@ export OMP_NUM_THREADS ?= 1
 # nothing of the user: ~/.aiida is not touched
 export AIIDA_PATH := $(CURDIR)
 
-.PHONY: help setup demo test lint format benchmarks clean
+.PHONY: help setup demo test fuzz lint format benchmarks clean
 help:            ## list the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -29,6 +29,9 @@ demo: setup      ## the whole benchmark once, small, in a quarter of an hour
 
 test: setup      ## the tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+fuzz: setup      ## the readers of structures with 100,000 mutated files
+	DISMAI_FUZZ=100000 DISMAI_FUZZ_SEED=$$(date +%s) $(BIN)/python -m pytest tests/readers --numprocesses 2
 
 lint: setup      ## ruff, mypy, import-linter
 	$(BIN)/ruff check .

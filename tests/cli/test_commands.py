@@ -22,7 +22,7 @@ from aiida_dismai.cli.status import describe_progress, summary_lines
 from aiida_dismai.data import StructureSetData
 from aiida_dismai.engine.errors import BadInput
 from aiida_dismai.engine.metrics.parameters import Kind
-from aiida_dismai.engine.structures import StructureSet, write_extxyz
+from aiida_dismai.engine.structures import Property, StructureSet, write_extxyz
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +119,25 @@ def test_import_show_export(graph, tmp_path):
     assert run("dataset", "export", node.pk, tmp_path / "again.npz").exit_code == 0
     assert StructureSetData.from_file(tmp_path / "again.npz").content_hash == node.content_hash
     assert "ending" in refused("dataset", "export", node.pk, tmp_path / "again.pdf")
+
+
+def test_what_is_exported_is_imported_as_it_was(graph, tmp_path):
+    """Empty and number-like texts, matrices, units: by both formats, there and back and there again."""
+    structures = handmade.structures(3, 5, energy=[1.0, 2.0, 3.5]).with_properties(
+        {
+            "failure": Property(np.array(["", "overlap", "12"]), "structure"),
+            "fmax": Property(np.array([0.82, 0.01, 0.5]), "structure", "eV/Å"),
+            "sro": Property(np.arange(27.0).reshape(3, 3, 3), "structure"),
+            "density": Property(np.array([2.3, 2.2, 2.1]), "structure", "g/cm³"),
+        }
+    )
+    node = StructureSetData(structures).store()
+    for ending in ("extxyz", "npz"):
+        out = tmp_path / f"out.{ending}"
+        assert run("dataset", "export", node.pk, out).exit_code == 0
+        assert run("dataset", "import", out, "--label", f"back_{ending}").exit_code == 0
+        back = orm.QueryBuilder().append(StructureSetData, filters={"label": f"back_{ending}"}).one()[0]
+        assert back.structures == structures
 
 
 def test_import_without_lattice(graph, tmp_path):
