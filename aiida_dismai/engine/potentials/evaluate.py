@@ -14,6 +14,7 @@ from .folder import load_potential
 from .labels import load_labelled
 from .parameters import EvaluateParameters
 from .predictions import errors_of, predict, write_parity
+from .questionable import questionable, worst_frames
 
 WHERE = "potential.evaluate"
 
@@ -25,8 +26,10 @@ def run(context: Context, parameters: EvaluateParameters) -> dict[str, Any]:
 
     Returns:
         ``mae_energy`` (meV/atom), ``mae_forces`` (meV/Å), ``mae_stress`` (GPa), the same as ``rmse_…``, and
-        ``n_structures``. With the input ``relaxed`` also ``table5`` (see :func:`~.dft_check.table`), ``n_pairs``,
-        and the trajectories left out of it: ``without_dft`` and ``not_matching``.
+        ``n_structures``, the ``worst_frames``, and frames whose labels are hardly right (``n_questionable``,
+        ``questionable_frames``, ``warnings``; see :mod:`~.questionable`). With the input ``relaxed`` also ``table5``
+        (see :func:`~.dft_check.table`), ``n_pairs``, and the trajectories left out of it: ``without_dft`` and
+        ``not_matching``.
 
     Raises:
         BadInput: labels that are missing or NaN, elements that the potential does not know, or relaxed
@@ -41,7 +44,7 @@ def run(context: Context, parameters: EvaluateParameters) -> dict[str, Any]:
     trained.builder.require_known(structures.numbers, WHERE)
     relaxed = pairs = None
     if "relaxed" in context.inputs:
-        relaxed = load_structures(context.inputs["relaxed"])
+        relaxed = load_structures(context.inputs["relaxed"]).require(f"{WHERE}: input 'relaxed'", periodic=True)
         pairs = find_pairs(relaxed, structures, parameters.match_tolerance, WHERE)
 
     started = time.monotonic()
@@ -50,6 +53,7 @@ def run(context: Context, parameters: EvaluateParameters) -> dict[str, Any]:
     write_parity(context.folder / "parity.npz", predictions, structures)
     results: dict[str, Any] = {"n_structures": len(structures), "device": device}
     results |= errors_of(predictions, structures, np.arange(len(structures)))
+    results |= {**questionable(structures), "worst_frames": worst_frames(predictions, structures)}
     if relaxed is not None and pairs is not None:
         interface_energy = relaxed.values("interface_energy") if "interface_energy" in relaxed.properties else None
         results |= {

@@ -14,6 +14,24 @@ from ..structures import StructureSet, load_structures
 
 #: Two atoms nearer than this are an error of the data and no structure to learn, Å.
 OVERLAP = 0.5
+#: What a label is, and what stands in its place in other people's files.
+LABELS: dict[str, tuple[str, dict[str, str]]] = {
+    "energy": (
+        "total energy of each structure, eV",
+        {
+            "free_energy": "'free_energy' is there: it is the label of this project, give it as 'energy'",
+            "energy_initial": "'energy_initial' belongs to a relaxation and not to these positions",
+        },
+    ),
+    "forces": ("of each atom, eV/Å", {}),
+    "stress": (
+        "3×3 of each structure, GPa, negative under compression",
+        {
+            "virial": "'virial' is there: give stress = −virial / volume, in GPa (1 eV/Å³ = 160.2177 GPa)",
+            "virials": "'virials' are there: give stress = −virial / volume, in GPa (1 eV/Å³ = 160.2177 GPa)",
+        },
+    ),
+}
 #: Names of the sets of a split, in the order of the numbers that stand for them in files.
 SETS = ("train", "validation", "test")
 
@@ -22,10 +40,12 @@ def load_labelled(path: Path, where: str) -> StructureSet:
     """Read structures with energy (eV), forces (eV/Å) and stress (GPa, 3×3), and check every label.
 
     Raises:
-        BadInput: no structures, a label that is missing, of a wrong shape, NaN or infinite (names the
-            frames), or atoms on top of each other.
+        BadInput: no structures, one that is not periodic, a label that is missing (says what is there in its place), of
+            a wrong shape, no numbers, NaN or infinite (names the frames), or atoms on top of each other.
     """
-    structures = load_structures(path).require(where, "energy", "forces", "stress")
+    structures = load_structures(path).require(where, periodic=True)
+    for name in LABELS:
+        require_label(structures, name, where)
     frames = structures.atom_structure
     for name, shape, rows in (
         ("energy", (), None),
@@ -33,6 +53,11 @@ def load_labelled(path: Path, where: str) -> StructureSet:
         ("stress", (3, 3), None),
     ):
         values = structures.values(name)
+        if values.dtype.kind not in "iuf":
+            raise BadInput(f"{where}: '{name}' holds {values.dtype.name} and no numbers")
+        level = "structure" if rows is None else "atom"
+        if structures.properties[name].level != level:
+            raise BadInput(f"{where}: '{name}' must be a property of each {level}")
         if values.shape[1:] != shape:
             raise BadInput(f"{where}: '{name}' has the shape {values.shape[1:]} per row, not {shape}")
         finite = np.isfinite(values.reshape(len(values), -1)).all(axis=1)
@@ -49,6 +74,22 @@ def load_labelled(path: Path, where: str) -> StructureSet:
                 "each other; remove this frame"
             )
     return structures
+
+
+def require_label(structures: StructureSet, name: str, where: str) -> None:
+    """Refuse a set without a label, and say what is there in its place.
+
+    Raises:
+        BadInput: names the label, properties that look like it, and how to give it.
+    """
+    if name in structures.properties:
+        return
+    what, others = LABELS[name]
+    similar = [key for key in structures.properties if key in others or name.rstrip("s") in key.lower()]
+    hints = [others.get(key, f"is '{key}' meant? Then rename it") for key in similar]
+    there = ", ".join(sorted(structures.properties)) or "none"
+    hint = "; ".join(dict.fromkeys(hints)) or f"the properties that are there: {there}"
+    raise BadInput(f"{where}: the structures have no '{name}' ({what}); {hint}")
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from .labels import SETS, Split, load_labelled, split_by_trajectory
 from .losses import Labels
 from .parameters import NetworkParameters, TrainParameters
 from .predictions import errors_of, predict, write_arrays, write_parity
+from .questionable import questionable, worst_frames
 from .references import count_elements, fit_references
 from .training import Training
 
@@ -34,7 +35,9 @@ def run(context: Context, parameters: TrainParameters) -> dict[str, Any]:
         ``test_mae_energy`` (meV/atom), ``test_mae_forces`` (meV/Å), ``test_mae_stress`` (GPa), ``test_rmse_…``,
         the same for ``train_`` and ``validation_`` (a set without frames has no errors), the counts of frames and
         trajectories, ``epochs``, ``best_epoch``, ``stopped`` (``patience`` or ``max_epochs``), ``n_parameters``,
-        ``elements``, ``reference_energies`` (eV per atom), and the trajectories of each set in ``split``.
+        ``elements``, ``reference_energies`` (eV per atom), the trajectories of each set in ``split``, frames whose
+        labels are hardly right (see :func:`~.questionable.questionable`: ``n_questionable``, ``questionable_frames``,
+        ``warnings``) and the ``worst_frames``, with the set that each is in.
 
     Raises:
         BadInput: structures that cannot be trained on, or a checkpoint of another training.
@@ -73,12 +76,16 @@ def run(context: Context, parameters: TrainParameters) -> dict[str, Any]:
     trained = load_potential(best, device)
     key = f"{trained.config['sha256']} {structures.content_hash}"
     predictions = predict(trained, structures, parameters.micro_batch_size, context, key)
-    write_parity(context.folder / "parity.npz", predictions, structures, split.labels(len(structures)))
+    sets = split.labels(len(structures))
+    write_parity(context.folder / "parity.npz", predictions, structures, sets)
     results: dict[str, Any] = {}
     for name in SETS:
         errors = errors_of(predictions, structures, getattr(split, name))
         results |= {f"{name}_{quantity}": value for quantity, value in errors.items()}
+    worst = [item | {"set": SETS[sets[item["frame"]]]} for item in worst_frames(predictions, structures)]
     return results | {
+        **questionable(structures),
+        "worst_frames": worst,
         "device": device,
         "stopped": stopped,
         "epochs": training.epoch - 1,
