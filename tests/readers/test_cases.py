@@ -151,6 +151,10 @@ def test_the_free_energy_is_the_label(tmp_path):
     both = load_structures(one(tmp_path, "free_energy=-3 energy=-2.9", "Si 0 0 0"))
     assert both.values("energy").tolist() == [-3]
     assert both.values("energy_sigma0").tolist() == [-2.9]
+    path = one(tmp_path, "free_energy=-3 energy=-3", "Si 0 0 0")
+    assert set(load_structures(path).properties) == {"energy"}  # the same twice
+    path.write_text(path.read_text() + f"1\n{CELL} free_energy=-4 energy=-3.9\nSi 0 0 0\n")
+    assert load_structures(path).values("energy_sigma0").tolist() == [-3, -3.9]
 
 
 def test_words_of_truth(tmp_path):
@@ -290,6 +294,43 @@ def test_a_cif_must_give_its_formula_and_say_its_symmetry(tmp_path):
         with pytest.raises(BadInput) as refusal:
             read(*changes)
         assert reason in str(refusal.value), reason
+
+
+def test_cifs_of_other_writers(tmp_path):
+    """Pymatgen writes the formula of the cell beside its formula units, with and without symmetry."""
+    from pymatgen.core import Lattice, Structure
+    from pymatgen.io.cif import CifWriter
+
+    lithium_cobaltate = Structure.from_spacegroup(
+        "R-3m", Lattice.hexagonal(2.8166, 14.052), ["Li", "Co", "O"], [[0, 0, 0.5], [0, 0, 0], [0, 0, 0.2605]]
+    )
+    silicon = Structure.from_spacegroup("Fd-3m", Lattice.cubic(5.43), ["Si"], [[0, 0, 0]])
+    for structure, formula in ((lithium_cobaltate, "Li3Co3O6"), (silicon, "Si8")):
+        for symprec in (None, 0.01):
+            CifWriter(structure, symprec=symprec).write_file(tmp_path / "x.cif")
+            found = load_structures(tmp_path / "x.cif")
+            assert found.formulas == [formula]
+            shortest = structure.distance_matrix[~np.eye(len(structure), dtype=bool)].min()
+            assert found.closest_pair(0) == pytest.approx(shortest, abs=1e-4)
+
+
+def test_two_origins_of_one_space_group(tmp_path):
+    """Diamond on 8a: (0, 0, 0) with the first origin, (1/8, 1/8, 1/8) with the second."""
+    path = tmp_path / "x.cif"
+    head = (
+        "data_Si\n_cell_length_a 5.43\n_cell_length_b 5.43\n_cell_length_c 5.43\n_cell_angle_alpha 90\n"
+        "_cell_angle_beta 90\n_cell_angle_gamma 90\n_space_group_name_H-M_alt '{name}'\n{formula}loop_\n"
+        "_atom_site_label\n_atom_site_fract_x\n_atom_site_fract_y\n_atom_site_fract_z\nSi1 {x} {x} {x}\n"
+    )
+    for name, x in (("F d -3 m :1", 0), ("F d -3 m :2", 0.125), ("F d -3 m", 0), ("F d -3 m", 0.125)):
+        stated = "_chemical_formula_sum Si\n_cell_formula_units_Z 8\n" if ":" not in name else ""
+        path.write_text(head.format(name=name, x=x, formula=stated))
+        found = load_structures(path)
+        assert found.formulas == ["Si8"]
+        assert found.closest_pair(0) == pytest.approx(5.43 * 3**0.5 / 4)
+    path.write_text(head.format(name="F d -3 m", x=0.3, formula=""))
+    with pytest.raises(BadInput, match="two origins or settings"):
+        load_structures(path)
 
 
 def test_a_poscar_must_have_what_its_head_says(tmp_path):

@@ -290,7 +290,8 @@ def _fits(structures: StructureSet, formula: dict[str, float], units: float) -> 
     factors = [counts[name] / formula[name] for name in formula]
     if max(factors) > min(factors) * (1 + 1e-6):
         return False
-    return not units or abs(factors[0] - units) < 1e-6 * units
+    # pymatgen and others write the formula of the whole cell beside the number of formula units
+    return not units or any(abs(factors[0] - number) < 1e-6 * number for number in (units, 1.0))
 
 
 def _words(formula: dict[str, float]) -> str:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ..errors import BadInput
 from ..text import visible
+from .header import same
 
 #: eV/Å³ in GPa (CODATA 2018 elementary charge).
 EV_PER_A3_IN_GPA = 160.21766339999998
@@ -49,6 +50,8 @@ QUANTITIES = {
     "stress": "stress", "virial": "virial", "virials": "virial",
 }  # fmt: skip
 ANGSTROM = re.compile(r"ångström|angström|angstroms?|ang\b|å")
+#: The energy without smearing of the occupations, where a file has it beside the free energy.
+SIGMA0 = "energy_sigma0"
 #: Words of truth values.
 WORDS = {"yes": True, "y": True, "true": True, "t": True, "no": False, "n": False, "false": False, "f": False}
 #: Kind and shape of the properties of a structure that the project reads; all others may be anything.
@@ -79,8 +82,9 @@ def normalise(
     units = _units(info, where)
     if (wanted is None or "energy" in wanted) and "free_energy" in info:
         # what forces derive from; `energy` is then that without smearing, or the same
-        if "energy" in info:
-            info["energy_sigma0"] = _scaled(info.pop("energy"), units.get("energy"), "energy", where)
+        other = info.get("energy")
+        if other is not None and not same(other, info["free_energy"]):
+            info[SIGMA0] = _scaled(other, units.get("energy"), "energy", where)
         info["energy"] = info.pop("free_energy")
     if "energy" in info and (wanted is None or "energy" in wanted):
         info["energy"] = _scaled(info["energy"], units.get("energy"), "energy", where)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..errors import BadInput
 from ..text import visible
 from .container import Property, StructureSet, unit_of
-from .conventions import normalise
+from .conventions import SIGMA0, normalise
 
 #: Keys of ours in extended XYZ: units of properties that others do not know, and shapes of atoms' properties.
 UNITS_KEY = "property_units"
@@ -92,6 +92,10 @@ def join(frames: Sequence[Frame]) -> StructureSet:
     if not frames:
         return StructureSet.empty()
     first = frames[0]
+    if any(SIGMA0 in frame.info for frame in frames):
+        for frame in frames:  # where both energies are the same, only one of them is kept
+            if "energy" in frame.info:
+                frame.info.setdefault(SIGMA0, frame.info["energy"])
     for frame in frames:
         for level, here, there in (("", frame.info, first.info), ("of atoms ", frame.arrays, first.arrays)):
             if odd := sorted(set(here) ^ set(there)):

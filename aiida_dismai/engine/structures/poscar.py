@@ -33,6 +33,8 @@ def read_poscar(path: Path) -> StructureSet:
     if len(atoms) != expected:
         raise BadInput(f"{visible(path)}: its head says {expected} atoms, {len(atoms)} were read")
     atoms.set_constraint()
+    for name in set(atoms.arrays) - {"numbers", "positions"}:
+        del atoms.arrays[name]
     return from_ase([atoms], visible(path))
 
 

@@ -122,6 +122,6 @@ def test_a_property_that_comes_late_is_an_error(ragged, tmp_path):
     with pytest.raises(BadInput, match=r"frame 4 \(line 19\): the property 'converged' is not in all frames"):
         list(StructureStream(both).blocks(4))
     with pytest.raises(
-        BadInput, match=r"both\.extxyz: frame 4 \(line 19\): the property .*\(frame 0 \(line 1\) has none\)"
+        BadInput, match=r"both\.extxyz: frame 4 \(line 19\): the property .*\(frame 0 \(line 1\) lacks it\)"
     ):
         list(StructureStream(both).blocks(7))
