@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from ..engine.text import visible
+from ..workchains.reasons import LIMIT, reason_of
 from .profiles import load_node, load_profile
 
 #: Entries of a progress line that are told in words already.
@@ -49,6 +51,16 @@ def _print(node: Any, everything: bool) -> None:
     from .console import console
 
     console().print(process_tree(node, everything))
+    _hint(node)
+
+
+def _hint(node: Any) -> None:
+    """Say what to do where nobody works on a process."""
+    from .stuck import hint
+
+    text = hint(node)
+    if text is not None:
+        click.echo(f"! {text}")
 
 
 def _live(node: Any, interval: float, everything: bool) -> None:
@@ -56,6 +68,7 @@ def _live(node: Any, interval: float, everything: bool) -> None:
 
     from .console import console
 
+    _hint(node)
     with Live(process_tree(node, everything), console=console(), auto_refresh=False) as live:
         while not node.is_terminated:
             time.sleep(interval)
@@ -63,6 +76,7 @@ def _live(node: Any, interval: float, everything: bool) -> None:
 
 
 def _follow(node: Any, interval: float, everything: bool) -> None:
+    _hint(node)
     last = ""
     while True:
         ended = node.is_terminated
@@ -127,14 +141,14 @@ def _line(node: Any, stage: str) -> Any:
     state = state_of(node)
     text = Text()
     if stage and stage != "CALL":
-        text.append(f"{stage}: ", style="bold")
-    text.append(f"{node.process_label or type(node).__name__}<{node.pk}> ")
+        text.append(f"{visible(stage)}: ", style="bold")
+    text.append(f"{visible(node.process_label or type(node).__name__)}<{node.pk}> ")
     text.append(state, style=COLOURS.get(state.split()[0], ""))
-    if not node.is_finished_ok and node.exit_message:
-        text.append(f" {node.exit_message}", style="red")
+    if node.is_terminated and not node.is_finished_ok and not node.is_killed:
+        text.append(f" {visible(reason_of(node), LIMIT)}", style="red")
     if not node.is_terminated and hasattr(node, "get_remote_workdir"):
         line = last_progress(node)
-        text.append(f"  {describe_progress(line)}" if line else f"  {_job_state(node)}", style="cyan")
+        text.append(f"  {visible(describe_progress(line))}" if line else f"  {_job_state(node)}", style="cyan")
     return text
 
 

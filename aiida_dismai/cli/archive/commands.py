@@ -54,6 +54,7 @@ def write_archive(node: Any, output: Path) -> dict[str, int]:
     from aiida.orm import ProcessNode
     from aiida.tools.archive import create_archive
 
+    from ..stuck import RECIPE
     from .graph import load_nodes, provenance
     from .licence import licensed_content
 
@@ -63,7 +64,8 @@ def write_archive(node: Any, output: Path) -> dict[str, int]:
         first = running[0]
         raise BadInput(
             f"{len(running)} processes of it have not ended (the first: {first.process_label}<{first.pk}>); wait for "
-            "them (`aiida-dismai status`) or kill them (`verdi process kill`)"
+            "them (`aiida-dismai status`) or kill them (`verdi process kill`); where nobody works on them any more: "
+            f"`{RECIPE}`"
         )
     held = list(licensed_content(nodes))
     if held:
