@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
-import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from aiida.common.exceptions import AiidaException
 from aiida.engine import ExitCode
 from aiida.orm import ArrayData, Data, Dict, SinglefileData
 from aiida.parsers import Parser
@@ -16,7 +14,11 @@ from ..calculations.base import TaskCalculation
 from ..data import GeneratorData, PotentialData, StructureSetData
 from ..engine.errors import BadInput
 from ..engine.structures import read_npz
+from ..engine.structures.npz import open_arrays
 from ..engine.task import RESULTS
+from ..engine.text import visible
+from ..engine.untrusted import DEFAULT
+from .results import MESSAGE, read_record
 
 #: ``error.kind`` of results.json → label of the exit code.
 EXIT_CODES = {
@@ -39,18 +41,17 @@ class TaskParser(Parser):
         codes = self.exit_codes
         scheduler = self.node.exit_status
         try:
-            record = json.loads(self.retrieved.base.repository.get_object_content(RESULTS, mode="r"))
+            with self.retrieved.base.repository.open(RESULTS, "rb") as handle:
+                content = handle.read(DEFAULT.size + 1)
+            record = read_record(content, process.TASK)
         except FileNotFoundError:
             return ExitCode(scheduler, self.node.exit_message) if scheduler else codes.ERROR_RESULTS_MISSING
-        except ValueError as error:
-            return codes.ERROR_RESULTS_UNREADABLE.format(message=str(error))
-        if not isinstance(record, dict) or record.get("task") not in (process.TASK, None) or "status" not in record:
-            return codes.ERROR_RESULTS_UNREADABLE.format(message=f"no record of the task '{process.TASK}'")
-        self.out("results", Dict(record))
-        if record["status"] != "finished":
-            reason = record.get("error") or {}
-            label = EXIT_CODES.get(str(reason.get("kind")), "ERROR_CRASHED")
-            return codes[label].format(message=reason.get("message", "no message"))
+        except (BadInput, OSError) as error:  # a folder of that name is an OSError
+            message = str(error).removeprefix(f"{RESULTS}: ")
+            return codes.ERROR_RESULTS_UNREADABLE.format(message=visible(message, MESSAGE))
+        self.out("results", Dict(record.content))
+        if not record.finished:
+            return codes[EXIT_CODES.get(record.kind, "ERROR_CRASHED")].format(message=record.message)
 
         temporary = kwargs.get("retrieved_temporary_folder")
         if temporary is None:
@@ -63,18 +64,26 @@ class TaskParser(Parser):
                 return codes.ERROR_OUTPUT_MISSING.format(name=name)
             try:
                 self.out(port, make_node(path, process.spec().outputs[port].valid_type))
-            except (BadInput, ValueError, OSError) as error:
-                return codes.ERROR_OUTPUT_UNREADABLE.format(name=name, message=str(error))
+            except (BadInput, AiidaException, ValueError, OSError) as error:
+                return self._unreadable(name, error)
+            except Exception as error:  # a file made to break a library; the job is to end, not to be excepted
+                self.logger.exception("%s cannot be read", name)
+                return self._unreadable(name, error)
         return None
+
+    def _unreadable(self, name: str, error: Exception) -> ExitCode:
+        text = str(error) or type(error).__name__
+        return self.exit_codes.ERROR_OUTPUT_UNREADABLE.format(name=name, message=visible(text, MESSAGE))
 
 
 def make_node(path: Path, wanted: Any) -> Data:
     """Turn a file or folder that a task wrote into an unstored node of the type that the port wants.
 
     Raises:
-        BadInput: the content is not what it should be.
-        ValueError: an ``.npz`` with arrays that would need pickle.
+        BadInput: the content is not what it should be, or a link to something else.
     """
+    if any(item.is_symlink() for item in (path, *(path.iterdir() if path.is_dir() else ()))):
+        raise BadInput("a symbolic link, where tasks write files")
     types = wanted if isinstance(wanted, tuple) else (wanted,)
     if StructureSetData in types:
         return StructureSetData(read_npz(path))
@@ -83,10 +92,17 @@ def make_node(path: Path, wanted: Any) -> Data:
     if GeneratorData in types:
         return GeneratorData(path)
     if ArrayData in types:
-        node = ArrayData()
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
-            for name in arrays.files:
-                node.set_array(name.replace(".", "_"), arrays[name])
-        return node
+        return _arrays(path)
     assert SinglefileData in types
     return SinglefileData(path)
+
+
+def _arrays(path: Path) -> ArrayData:
+    node = ArrayData()
+    with open_arrays(path, "arrays of a task") as arrays:
+        for name in arrays.names():
+            known = name.replace(".", "_")  # AiiDA takes letters, digits and underscores
+            if known in node.get_arraynames():
+                raise BadInput(f"two arrays are called '{visible(known, 60)}'")
+            node.set_array(known, arrays.read(name))
+    return node
