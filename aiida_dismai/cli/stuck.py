@@ -62,10 +62,8 @@ def unreachable(node: Any) -> list[int]:
     The broker passes a question on to the worker that holds the process, and says if there is none. The deepest are
     asked first: what they do is what the others wait for.
     """
-    from aiida.manage import get_manager
-
     try:
-        controller = get_manager().get_process_controller()
+        controller = _controller()
     except Exception:  # brokers raise what they like; a hint is not worth failing for
         return []
     lost = []
@@ -73,6 +71,12 @@ def unreachable(node: Any) -> list[int]:
         if not _answers(controller, pk):
             lost.append(pk)
     return sorted(lost)
+
+
+def _controller() -> Any:
+    from aiida.manage import get_manager
+
+    return get_manager().get_process_controller()
 
 
 def _answers(controller: Any, pk: int) -> bool:
@@ -92,7 +96,7 @@ def _answers(controller: Any, pk: int) -> bool:
 
 def active(node: Any) -> Sequence[int]:
     """Return the jobs and WorkChains at and below ``node`` that have not ended."""
-    from aiida.orm import CalcJobNode, WorkChainNode
+    from aiida.orm import CalcJobNode, WorkChainNode, WorkflowNode
 
     found: list[int] = []
     waiting: list[Any] = [node]
@@ -101,6 +105,7 @@ def active(node: Any) -> Sequence[int]:
         if current.is_terminated:
             continue
         if isinstance(current, (CalcJobNode, WorkChainNode)):  # a function runs within its caller
-            found.append(current.pk)
-        waiting.extend(getattr(current, "called", ()))  # a job calls nothing
+            found.append(int(current.pk))
+        if isinstance(current, WorkflowNode):
+            waiting.extend(current.called)
     return found

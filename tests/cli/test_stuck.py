@@ -42,8 +42,7 @@ def answered_by(monkeypatch, held, error=UnroutableError):
             future.set_exception(error(f"Recipient not found: {pk}"))
         return future
 
-    manager = SimpleNamespace(get_process_controller=lambda: SimpleNamespace(get_status=get_status))
-    monkeypatch.setattr("aiida.manage.get_manager", lambda: manager)
+    monkeypatch.setattr(stuck, "_controller", lambda: SimpleNamespace(get_status=get_status))
     monkeypatch.setattr(stuck, "daemon_runs", lambda: True)
 
 
