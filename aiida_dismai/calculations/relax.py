@@ -8,10 +8,21 @@ from typing import Any
 from aiida.engine import CalcJobProcessSpec
 
 from ..data import PotentialData, StructureSetData
+from ..engine.errors import BadInput
 from .base import TaskCalculation, validate_not_empty
 from .potentials import validate_elements
 
 OWN_CALCULATOR = "m3gnet"
+
+
+def validate_periodic(node: StructureSetData | None, port: Any) -> str | None:
+    """Refuse an empty set, and structures that are not periodic along all three lattice vectors."""
+    try:
+        if isinstance(node, StructureSetData) and len(node):
+            node.structures.require_periodic(getattr(port, "name", "structures"))
+    except BadInput as error:
+        return str(error)
+    return validate_not_empty(node, port)
 
 
 def validate_calculator(parameters: Mapping[str, Any], potential: PotentialData | None) -> str | None:
@@ -43,7 +54,7 @@ class RelaxCalculation(TaskCalculation):
     def define(cls, spec: CalcJobProcessSpec) -> None:  # type: ignore[override]
         """Declare the structures before and after."""
         super().define(spec)
-        spec.input("structures", valid_type=StructureSetData, validator=validate_not_empty, help="Structures to relax.")
+        spec.input("structures", valid_type=StructureSetData, validator=validate_periodic, help="Structures to relax.")
         spec.input(
             "potential",
             valid_type=PotentialData,

@@ -23,8 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from .errors import BadInput, DismaiError, OutOfMemory, Unfinished, nearest
-from .files import write_json
+from .files import append_line, write_json
 from .parameters import Parameters, validate
+from .untrusted import read_json
 
 RESULTS = "results.json"
 PROGRESS = "progress.jsonl"
@@ -112,8 +113,7 @@ class Context:
         """
         line = {"time": round(time.time(), 3), "stage": stage, "done": done, "total": total}
         line |= {key: _round(value) for key, value in more.items()}
-        with (self.folder / PROGRESS).open("a") as handle:
-            handle.write(json.dumps(line) + "\n")
+        append_line(self.folder / PROGRESS, json.dumps(line))
         if self.watch is not None:
             self.watch(line)
 
@@ -174,12 +174,7 @@ def read_task(path: Path) -> tuple[Task, Context, Parameters]:
     Raises:
         BadInput: anything in it that is missing, misspelt or out of range.
     """
-    try:
-        content = json.loads(path.read_text())
-    except FileNotFoundError as error:
-        raise BadInput(f"{path}: no such file") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path}: not JSON ({error})") from error
+    content = read_json(path)
     allowed = ("task", "seed", "parameters", "inputs", "max_seconds")
     if not isinstance(content, dict) or "task" not in content:
         raise BadInput(f"{path}: needs a 'task'; `dismai list` names them")
@@ -267,10 +262,11 @@ def run_task(
 def _failure(error: BaseException, folder: Path) -> dict[str, Any]:
     """Return what ``results.json`` says of an exception; what is nobody's message is printed with its traceback."""
     from .crash import describe, text_of, without_folder
+    from .memory import is_out_of_memory
 
     if isinstance(error, DismaiError):
         return {"kind": error.kind, "message": without_folder(str(error), folder)}
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    if is_out_of_memory(error):
         return {"kind": OutOfMemory.kind, "message": without_folder(text_of(error), folder) or "no memory is left"}
     import traceback
 

@@ -91,6 +91,7 @@ def test_a_task_file_that_is_none(tmp_path):
         (Diverged("x"), "diverged"),
         (OutOfMemory("x"), "out_of_memory"),
         (MemoryError("x"), "out_of_memory"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: x"), "out_of_memory"),
         (ZeroDivisionError("x"), "crashed"),
     ],
 )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..errors import OutOfMemory
+from ..memory import naming
 from ..structures import StructureSet
 from .graphs import GraphBuilder
 
@@ -36,19 +36,13 @@ class Output:
     sizes: torch.Tensor
 
 
-@contextmanager
-def memory_hint() -> Iterator[None]:
-    """Turn torch's errors about memory into one that says what to do.
+def memory_hint() -> AbstractContextManager[None]:
+    """Turn errors of memory into one that says what to do.
 
     Raises:
         OutOfMemory: the device, or the machine, ran out of memory.
     """
-    try:
-        yield
-    except RuntimeError as error:
-        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
-            raise OutOfMemory(f"out of memory; lower micro_batch_size ({str(error).splitlines()[0]})") from error
-        raise
+    return naming("out of memory", "lower micro_batch_size")
 
 
 def compute(

@@ -133,7 +133,7 @@ def worst_frames(predictions: Predictions, structures: StructureSet) -> list[dic
 
     Returns:
         Of each frame ``frame``, ``trajectory``, ``error_energy`` (meV/atom, predicted minus reference),
-        ``error_forces`` (meV/Å, the largest norm of a difference) and ``error_stress`` (GPa, the largest component), and
+        ``error_forces`` (meV/Å, the largest norm of a difference) and ``error_stress`` (GPa, the largest component) and
         ``largest_in``: the quantities in which it is one of the worst. By the number of the frame.
     """
     energy = 1000 * (predictions.energy - structures.values("energy")) / structures.n_atoms

@@ -27,6 +27,8 @@ from .relaxation import Outcome, relax_one
 WHERE = "relax"
 #: Labels of the input that are no longer true of the relaxed structures.
 STALE = ("forces", "stress")
+#: Structures that failed and are named one by one; all are counted.
+NAMED = 100
 
 
 def run(context: Context, parameters: RelaxParameters) -> dict[str, Any]:
@@ -39,17 +41,18 @@ def run(context: Context, parameters: RelaxParameters) -> dict[str, Any]:
 
     Returns:
         ``n_structures``, ``n_converged``, ``n_not_converged`` (ran out of steps), ``n_failed`` (these three add
-        up), ``failures`` (reason → count), ``mean_steps`` (over the converged), ``n_resumed``,
+        up), ``failures`` (reason → count), ``failed_structures`` (``structure`` and ``reason`` of the first
+        :data:`NAMED`), ``mean_steps`` (over the converged), ``n_resumed``,
         ``dropped_properties``, ``seconds_per_structure`` and, for a calculator that reads one, ``potential_file``
         (``name`` and ``sha256``).
 
     Raises:
-        BadInput: structures, calculator or checkpoint that do not fit.
+        BadInput: structures (one that is not periodic, for instance), calculator or checkpoint that do not fit.
         Unfinished: the time was used up; finished structures are kept.
     """
     device = choose_device(parameters.device)
     limit_threads(parameters.threads)
-    structures = load_structures(context.inputs["structures"]).require(WHERE)
+    structures = load_structures(context.inputs["structures"]).require(WHERE, periodic=True)
     potential = context.inputs.get("potential")
     calculator = make_calculator(parameters.calculator, parameters.calculator_kwargs, potential, device, structures)
     potential_file = getattr(calculator, "potential_file", None)
@@ -230,6 +233,7 @@ def collect(structures: StructureSet, outcomes: list[Outcome]) -> tuple[Structur
         if outcome.failure:
             reason = outcome.failure.partition(":")[0]
             failures[reason] = failures.get(reason, 0) + 1
+    named = [{"structure": i, "reason": outcome.failure} for i, outcome in enumerate(outcomes) if outcome.failure]
     seconds = [outcome.seconds for outcome in outcomes]
     results = {
         "n_structures": n,
@@ -237,6 +241,7 @@ def collect(structures: StructureSet, outcomes: list[Outcome]) -> tuple[Structur
         "n_failed": sum(failures.values()),
         "n_not_converged": n - len(converged) - sum(failures.values()),
         "failures": failures,
+        "failed_structures": named[:NAMED],
         "mean_steps": float(np.mean([outcome.steps for outcome in converged])) if converged else math.nan,
         "dropped_properties": dropped,
         "seconds_per_structure": float(np.mean(seconds)),

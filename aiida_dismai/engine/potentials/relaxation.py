@@ -14,12 +14,19 @@ from ase.neighborlist import neighbor_list
 from numpy.typing import NDArray
 
 from ..errors import DismaiError
+from ..memory import is_out_of_memory
 from .parameters import RelaxParameters
 
 #: Two atoms nearer than this are no structure, and a potential that pulls atoms so near has a hole, Å.
 OVERLAP = 0.5
 #: An atom that moves farther than this from where it began has been thrown out, Å.
 THROWN_OUT = 100.0
+#: A cell whose volume grows or shrinks by a larger factor has burst or collapsed.
+VOLUME_FACTOR = 10.0
+#: Energies (eV for each atom), forces (eV/Å) and stresses (eV/Å³) beyond are an overflow, or a hole of the potential.
+ABSURD = 1e7
+#: A relaxation that ends so much higher than it began has left its basin, eV/atom.
+UPHILL = 1.0
 
 
 class RelaxationError(Exception):
@@ -54,25 +61,28 @@ class Outcome:
 
 
 class Watched(Calculator):
-    """Passes everything on to another calculator, and looks at each result before the optimiser does.
+    """Passes everything on to another calculator, and looks at what goes in and out before the optimiser does.
 
-    ASE's optimisers go on with NaN for as many steps as they are allowed.
+    ASE's optimisers go on with NaN for as many steps as they are allowed, and a calculator that is given atoms light
+    years apart may search for their neighbours until the memory is full.
     """
 
     implemented_properties = ["energy", "free_energy", "forces", "stress"]
 
-    def __init__(self, inner: Any, before: Callable[[], None], stress: bool) -> None:
+    def __init__(self, inner: Any, before: Callable[[], None], stress: bool, start: Atoms | None = None) -> None:
         """Wrap ``inner``.
 
         Args:
             inner: any ASE calculator.
             before: called before each calculation; may raise.
             stress: compute the stress each time, because the cell moves.
+            start: where the relaxation began.
         """
         super().__init__()
         self.inner = inner
         self.before = before
         self.names = ("stress", "forces", "energy") if stress else ("forces", "energy")
+        self.start = None if start is None else (start.positions.copy(), start.cell.volume)
 
     def calculate(
         self,
@@ -83,25 +93,50 @@ class Watched(Calculator):
         """Compute energy, forces and, when the cell moves, stress.
 
         Raises:
-            RelaxationError: the calculator failed, or gave NaN or infinity.
+            RelaxationError: the atoms have flown apart, or the calculator failed, or gave NaN, infinity or numbers
+                beyond :data:`ABSURD`.
         """
         super().calculate(atoms, properties, system_changes)
+        if self.start is not None:
+            require_together(self.atoms, *self.start)
         self.before()
         try:
-            # The dearest first: a calculator that computes it on demand then gives the others in the same go.
+            # The most expensive first: a calculator that computes it on demand then gives the others in the same go.
             found = {name: self.inner.get_property(name, self.atoms) for name in self.names}
-        except (DismaiError, MemoryError):
+        except DismaiError:
             raise
         except Exception as error:  # whatever a foreign calculator raises concerns this structure alone
-            if type(error).__name__ == "OutOfMemoryError":  # torch's; the next structure would fare no better
+            if is_out_of_memory(error):  # the next structure would fare no better
                 raise
             raise RelaxationError(f"the calculator failed: {type(error).__name__}: {error}") from error
-        for name, value in found.items():
-            if not np.isfinite(value).all():
+        try:
+            self.results = {name: np.array(value, dtype=float) for name, value in found.items()}
+            self.results["energy"] = float(self.results["energy"])
+        except (TypeError, ValueError) as error:
+            raise RelaxationError(f"the calculator gave no numbers: {error}") from error
+        if self.results["forces"].shape != self.atoms.positions.shape:
+            raise RelaxationError(f"the calculator gave forces of the shape {self.results['forces'].shape}")
+        for name in self.names:
+            if not np.isfinite(self.results[name]).all():
                 raise RelaxationError(f"the calculator gave NaN or infinite {name}")
-        self.results = {name: np.array(value, dtype=float) for name, value in found.items()}
-        self.results["energy"] = float(self.results["energy"])
+            if np.abs(self.results[name]).max(initial=0.0) > ABSURD * max(1, len(self.atoms)):
+                raise RelaxationError(f"exploded: the calculator gave {name} beyond {ABSURD:g} for each atom")
         self.results["free_energy"] = self.results["energy"]
+
+
+def require_together(atoms: Atoms, start: NDArray[np.float64], volume: float) -> None:
+    """Refuse atoms that have left where they began, and a cell that has burst or collapsed.
+
+    Raises:
+        RelaxationError: says which.
+    """
+    if not (np.isfinite(atoms.positions).all() and np.isfinite(atoms.cell.array).all()):
+        raise RelaxationError("exploded: the optimiser moved atoms to NaN or infinity")
+    if not volume / VOLUME_FACTOR <= atoms.cell.volume <= volume * VOLUME_FACTOR:
+        raise RelaxationError(f"exploded: the volume of the cell changed by more than a factor of {VOLUME_FACTOR:g}")
+    moved = float(np.abs(atoms.positions - start).max(initial=0.0))
+    if moved > THROWN_OUT:
+        raise RelaxationError(f"exploded: an atom moved by more than {THROWN_OUT:g} Å")
 
 
 @dataclass
@@ -111,20 +146,19 @@ class Watch:
     atoms: Atoms
     outcome: Outcome
     start: NDArray[np.float64] = field(init=False)
+    volume: float = field(init=False)
 
     def __post_init__(self) -> None:
         """Remember where the atoms began."""
-        self.start = self.atoms.positions.copy()
+        self.start, self.volume = self.atoms.positions.copy(), float(self.atoms.cell.volume)
 
     def __call__(self) -> None:
         """Look at the atoms.
 
         Raises:
-            RelaxationError: an atom has flown off.
+            RelaxationError: an atom has flown off, or the cell has burst.
         """
-        moved = float(np.abs(self.atoms.positions - self.start).max(initial=0.0))
-        if moved > THROWN_OUT:
-            raise RelaxationError(f"exploded: an atom moved by more than {THROWN_OUT:g} Å")
+        require_together(self.atoms, self.start, self.volume)
         forces = self.atoms.get_forces()
         self.outcome.energy = self.atoms.get_potential_energy()
         self.outcome.fmax = float(np.linalg.norm(forces, axis=1).max(initial=0.0))
@@ -155,7 +189,7 @@ def relax_one(
         earlier: outcome so far of a relaxation that was stopped, to go on from; is changed and returned.
     """
     outcome = earlier if earlier is not None else Outcome(atoms.positions.copy(), atoms.cell.array.copy())
-    atoms.calc = Watched(calculator, before, stress=parameters.relax_cell)
+    atoms.calc = Watched(calculator, before, parameters.relax_cell, atoms.copy())
     done = outcome.steps
     watch = Watch(atoms, outcome)
     steps = [done]
@@ -170,6 +204,9 @@ def relax_one(
         if (distance := closest(atoms)) < OVERLAP:
             outcome.converged = False
             raise RelaxationError(f"collapsed: two atoms came within {distance:.3f} Å; the potential has a hole there")
+        if (rise := (outcome.energy - outcome.energy_initial) / max(1, len(atoms))) > UPHILL:
+            outcome.converged = False
+            raise RelaxationError(f"exploded: it ended {rise:.3g} eV/atom above the energy that it began with")
     except RelaxationError as failure:
         outcome.failure = str(failure)
     finally:
@@ -217,3 +254,6 @@ def _optimise(atoms: Atoms, parameters: RelaxParameters, watch: Watch, steps: li
             atoms.positions = watch.outcome.positions
             if steps[0] == begun:
                 raise RelaxationError("the line search found no lower energy along the forces") from error
+        except (ArithmeticError, np.linalg.LinAlgError, ValueError) as error:
+            # numbers that are finite, but too large for its algebra
+            raise RelaxationError(f"the optimiser failed: {type(error).__name__}: {error}") from error

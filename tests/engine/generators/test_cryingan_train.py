@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from aiida_dismai.engine.checkpoint import load_checkpoint, load_weights
-from aiida_dismai.engine.errors import BadInput, Diverged
+from aiida_dismai.engine.errors import BadInput, Diverged, OutOfMemory
 from aiida_dismai.engine.generators.cryingan.config import CryinganParameters
 from aiida_dismai.engine.generators.cryingan.data import prepare
 from aiida_dismai.engine.generators.cryingan.train import CHECKPOINT, Adversaries, train
@@ -29,6 +29,16 @@ def same(first, second):
 
 def check(structures, **parameters):
     return prepare(structures, structures[0], CryinganParameters(**parameters), "cpu", "training structures")
+
+
+def test_a_batch_that_does_not_fit_is_named(toy, tmp_path, monkeypatch):
+    def step(self, real, train_generator):
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory: you tried")
+
+    monkeypatch.setattr(Adversaries, "step", step)
+    parameters = CryinganParameters(batch_size=4, epochs=1)
+    with pytest.raises(OutOfMemory, match=r"^epoch 1, batch 1: 4 structures do not fit.*a smaller batch_size may help"):
+        train(toy, None, parameters, Context(tmp_path, seed=1), "cpu")
 
 
 # ---------------------------------------------------------------------- bad input

@@ -85,6 +85,8 @@ def test_one_bad_structure_does_not_stop_the_others(folder):
     results = folder.run("relax", EMT_CALCULATOR, {"structures": structures(bad=(1, 3))})
     assert (results["n_converged"], results["n_not_converged"], results["n_failed"]) == (3, 0, 2)
     assert results["failures"] == {"overlap": 2}
+    assert [item["structure"] for item in results["failed_structures"]] == [1, 3]
+    assert "0.100 Å apart" in results["failed_structures"][0]["reason"]
     relaxed = read_npz(folder.path / "structures.npz")
     assert relaxed.values("converged").tolist() == [True, False, True, False, True]
     assert np.isnan(relaxed.values("energy")[[1, 3]]).all()
@@ -262,6 +264,26 @@ def test_structures_that_are_refused(folder):
     message = folder.refused("relax", EMT_CALCULATOR, {"structures": given.with_positions(positions)})
     assert "NaN or infinite coordinates in structure 1" in message
     assert "empty" in folder.refused("relax", EMT_CALCULATOR, {"structures": given[:0]})
+
+
+@pytest.mark.parametrize("pbc", [(False, False, False), (True, True, False)])
+def test_a_lattice_that_is_not_periodic_is_no_crystal(folder, pbc):
+    whole = structures(3)
+    periodic = whole.pbc.copy()
+    periodic[1] = pbc
+    partly = StructureSet(whole.numbers, whole.positions, whole.cells, periodic, whole.offsets)
+    results = folder.run("relax", EMT_CALCULATOR, {"structures": partly})
+    assert results["error"]["kind"] == "bad_input"
+    flags = " ".join("T" if flag else "F" for flag in pbc)
+    assert f'structure 1 has a lattice but is not periodic along all of its vectors (pbc="{flags}")' in str(results)
+    assert not (folder.path / "structures.npz").exists()
+
+
+def test_the_cluster_of_a_stranger_s_file(folder):
+    path = Path(__file__).parents[2] / "data" / "cases" / "no_periodicity.extxyz"
+    results = folder.run("relax", EMT_CALCULATOR, {"structures": path})
+    assert results["error"]["kind"] == "bad_input"
+    assert 'pbc="T T T"' in results["error"]["message"]
 
 
 def test_damaged_potential(folder, tmp_path: Path):

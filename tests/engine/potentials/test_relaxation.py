@@ -202,3 +202,87 @@ def test_lennard_jones_pair_ends_at_its_minimum():
     outcome = relax_one(atoms, LennardJones(rc=5.0), RelaxParameters(fmax=1e-3))
     distance = np.linalg.norm(outcome.positions[1] - outcome.positions[0])
     assert distance == pytest.approx(2 ** (1 / 6), abs=1e-3)
+
+
+def overflown_forces(results: dict[str, Any]) -> None:
+    results["forces"] = results["forces"].copy()
+    results["forces"][2, 2] = 1e12
+
+
+def text_for_energy(results: dict[str, Any]) -> None:
+    results["energy"] = "low"
+
+
+def fewer_forces(results: dict[str, Any]) -> None:
+    results["forces"] = results["forces"][:-1]
+
+
+@pytest.mark.parametrize("name", list(OPTIMIZERS))
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (overflown_forces, "exploded: the calculator gave forces beyond 1e+07 for each atom"),
+        (text_for_energy, "the calculator gave no numbers"),
+        (fewer_forces, "the calculator gave forces of the shape (7, 3)"),
+    ],
+)
+def test_one_absurd_step_is_a_failure(name: str, spoil: Any, message: str):
+    outcome = relax_one(copper(), Scripted(spoil, after=3), RelaxParameters(optimizer=name))
+    assert outcome.failure.startswith(message)
+    assert not outcome.converged
+    assert np.abs(outcome.positions - copper().positions).max() < 1
+    assert outcome.energy <= outcome.energy_initial
+
+
+class Pushed(Calculator):
+    """Constant forces, energies and stress of a list, whatever the atoms do."""
+
+    implemented_properties = ["energy", "forces", "stress"]
+
+    def __init__(self, energies: list[float], forces: list[float], pressure: float = 0.0) -> None:
+        super().__init__()
+        self.energies, self.forces, self.pressure, self.calls = energies, forces, pressure, 0
+
+    def calculate(self, atoms: Any = None, properties: Any = None, system_changes: Any = all_changes) -> None:
+        super().calculate(atoms, properties, system_changes)
+        forces = np.zeros((len(atoms), 3))
+        forces[0, 0] = self.forces[min(self.calls, len(self.forces) - 1)]
+        energy = self.energies[min(self.calls, len(self.energies) - 1)]
+        self.calls += 1
+        self.results = {"energy": energy, "forces": forces, "stress": -self.pressure * np.array([1, 1, 1, 0, 0, 0])}
+
+
+@pytest.mark.parametrize("pressure", [0.5, -0.5])
+def test_a_cell_that_bursts_or_collapses_is_a_failure(pressure: float):
+    parameters = RelaxParameters(relax_cell=True, optimizer="FIRE")
+    outcome = relax_one(copper(0.0), Pushed([0.0], [0.0], pressure), parameters)
+    assert outcome.failure.startswith(("exploded: the volume of the cell", "collapsed"))
+    assert not outcome.converged
+
+
+def test_a_relaxation_that_ends_high_above_its_beginning_is_none():
+    energies = [-20.0, -20.5, 700.0]
+    outcome = relax_one(copper(0.0), Pushed(energies, [1.0, 0.5, 0.0]), RelaxParameters(optimizer="FIRE"))
+    assert outcome.failure == "exploded: it ended 90 eV/atom above the energy that it began with"
+    assert not outcome.converged
+
+
+def test_an_optimiser_whose_algebra_fails_is_a_failure_of_the_structure(monkeypatch):
+    def step(self: Any, *_: Any) -> None:
+        raise np.linalg.LinAlgError("Eigenvalues did not converge")
+
+    monkeypatch.setattr(BFGS, "step", step)
+    outcome = relax_one(copper(), EMT(), RelaxParameters(optimizer="BFGS"))
+    assert outcome.failure == "the optimiser failed: LinAlgError: Eigenvalues did not converge"
+
+
+def test_atoms_at_nan_never_reach_the_calculator(monkeypatch):
+    def step(self: Any, *_: Any) -> None:
+        self.atoms.positions = self.atoms.positions * np.nan
+        self.atoms.get_forces()
+
+    monkeypatch.setattr(FIRE, "step", step)
+    calculator = Scripted(crash, after=1)
+    outcome = relax_one(copper(), calculator, RelaxParameters(optimizer="FIRE"))
+    assert outcome.failure == "exploded: the optimiser moved atoms to NaN or infinity"
+    assert np.isfinite(outcome.positions).all()

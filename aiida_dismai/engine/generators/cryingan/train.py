@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ...checkpoint import load_checkpoint, save_checkpoint
 from ...errors import Diverged, Unfinished
+from ...memory import naming
 from ...structures import StructureSet
 from ...task import Context
 from ..contract import Trained
@@ -204,6 +205,7 @@ def train(
     Raises:
         BadInput: structures that differ in atoms or cell, overlap, or are not grouped by element.
         Diverged: a loss became NaN or infinite; the last good checkpoint is kept.
+        OutOfMemory: a batch did not fit; it is named.
         Unfinished: out of time; a checkpoint is written.
     """
     template = structures[0]
@@ -264,7 +266,12 @@ def _loop(nets: Adversaries, schedule: Schedule, images: Images, context: Contex
         turn = schedule.batch % parameters.generator_interval == 0
         chosen = schedule.take(parameters.batch_size, nets.random).to(nets.device)
         try:
-            numbers = nets.step(images.views(chosen, nets.critics), turn)
+            with naming(
+                f"epoch {schedule.epoch + 1}, batch {schedule.batch + 1}: {len(chosen)} structures do not fit into the "
+                "memory",
+                "a smaller batch_size may help",
+            ):
+                numbers = nets.step(images.views(chosen, nets.critics), turn)
             steps += 1
             complete = schedule.advance(numbers, parameters.batch_size)
             now = time.monotonic()

@@ -5,13 +5,13 @@ from __future__ import annotations
 import gc
 import os
 import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import torch
 
 from ...errors import BadInput, OutOfMemory
+from ...memory import naming
 from .objective import Objective
 from .problem import Problem
 from .randomness import DRY_RUN, stream
@@ -20,32 +20,17 @@ from .randomness import DRY_RUN, stream
 SHARE = 0.8
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory could not be had, on a GPU or on a CPU."""
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return True
-    return isinstance(error, RuntimeError) and any(
-        text in str(error) for text in ("can't allocate memory", "not enough memory", "out of memory")
-    )
-
-
-@contextmanager
-def named_batch(where: str, n_structures: int, n_atoms: int) -> Iterator[None]:
+def named_batch(where: str, n_structures: int, n_atoms: int) -> AbstractContextManager[None]:
     """Turn an error of memory inside into one that names the batch.
 
     Raises:
         OutOfMemory: where, how many structures and atoms, and what to do.
     """
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        advice = "a smaller batch_size" if n_structures > 1 else "smaller structures or a smaller network"
-        raise OutOfMemory(
-            f"{where}: {n_structures} structures with {n_atoms} atoms do not fit into the memory ({error}); {advice} "
-            "may help, 'accumulate' keeps the structures per step"
-        ) from error
+    advice = "a smaller batch_size" if n_structures > 1 else "smaller structures or a smaller network"
+    return naming(
+        f"{where}: {n_structures} structures with {n_atoms} atoms do not fit into the memory",
+        f"{advice} may help, 'accumulate' keeps the structures per step",
+    )
 
 
 def find_batch_size(problem: Problem, objective: Objective, seed: int, device: torch.device) -> int:
