@@ -34,10 +34,33 @@ from pydantic import Field, model_validator
 
 from ..errors import BadInput, nearest
 from ..parameters import Parameters, validate
+from ..structures.source import SIGNATURES
+from ..text import visible
+from ..untrusted import kind_of, read_json
 from .lattice import Lattice, Vectors
 
 #: The expansion of the paper's alloy, in this package.
 PACKAGED = "fe_ni_cr.json"
+#: What every file has.
+REQUIRED = ("lattice", "species", "constant", "sites", "shells")
+#: How an expansion of icet becomes a file of ours (docs/howto/alloys.md).
+CONVERTER = (
+    "Path('expansion.json').write_text(from_icet(icet.ClusterExpansion.read('FILE.ce')).model_dump_json()), with "
+    "from_icet of aiida_dismai.engine.alloys.icet"
+)
+#: What to do with an expansion for which there is no converter.
+BY_HAND = "write its pair energies into a file as docs/howto/alloys.md shows"
+#: Keys of other programs' files, and what to do with these.
+OTHERS: tuple[tuple[frozenset[str], str], ...] = (
+    (
+        frozenset({"@module", "@class", "cluster_subspace", "coefs", "coefficients", "cluster_space"}),
+        f"an expansion of smol or icet in their own JSON, which is not read; of icet: {CONVERTER}; of smol: {BY_HAND}",
+    ),
+    (
+        frozenset({"cluster_functions", "orbits", "eci", "basis_functions", "prim"}),
+        f"effective interactions of CASM, which are not read; {BY_HAND}",
+    ),
+)
 
 Triple = Annotated[list[float], Field(min_length=3, max_length=3)]
 
@@ -263,19 +286,51 @@ def read_file(source: Mapping[str, Any] | Path | str) -> ExpansionFile:
     """Read and check the content of a JSON file, or what such a file holds.
 
     Raises:
-        BadInput: no such file, not JSON, unknown keys or species, missing or doubled coefficients.
+        BadInput: no such file, not JSON, another program's expansion (says how to convert it), unknown keys or species,
+            missing or doubled coefficients.
     """
-    where = "cluster expansion"
-    content = source
-    if not isinstance(source, Mapping):
-        where = str(source)
-        try:
-            content = json.loads(Path(source).read_text(encoding="utf-8"))
-        except OSError as error:
-            raise BadInput(f"{where}: cannot be read ({error.strerror})") from error
-        except ValueError as error:
-            raise BadInput(f"{where}: not JSON ({error})") from error
-    return validate(ExpansionFile, content, where)  # type: ignore[arg-type]
+    if isinstance(source, Mapping):
+        return _checked(source, "cluster expansion")
+    path = Path(source)
+    where = visible(path)
+    if path.is_dir():
+        raise BadInput(f"{where}: a folder, not the JSON file of a cluster expansion")
+    try:
+        with path.open("rb") as handle:
+            start = handle.read(512)
+    except OSError as error:
+        raise BadInput(f"{where}: cannot be read ({error.strerror})") from error
+    if what := _other_file(start):
+        raise BadInput(f"{where}: {what}")
+    return _checked(read_json(path, where), where)
+
+
+def _other_file(start: bytes) -> str:
+    """Say what a file is, and what to do, where its first 512 bytes are those of something else than JSON."""
+    if start[257:262] == b"ustar" or start.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00")):
+        return f"an archive, as icet writes its .ce files, and not JSON; where you trust it: {CONVERTER}"
+    if not start.strip():
+        return "empty; a cluster expansion is a JSON file"
+    if start.startswith(tuple(SIGNATURES)):
+        return next(text for mark, text in SIGNATURES.items() if start.startswith(mark))
+    if start.lstrip()[:1] == b"<":
+        return "a web page or XML, not the JSON file of a cluster expansion; download the file itself"
+    return ""
+
+
+def _checked(content: Any, where: str) -> ExpansionFile:
+    """Check what a file holds.
+
+    Raises:
+        BadInput: it is no object, or another program's, or not complete.
+    """
+    if not isinstance(content, Mapping):
+        raise BadInput(f"{where}: must be a JSON object with {', '.join(REQUIRED)}, not {kind_of(content)}")
+    if not set(REQUIRED) & set(content):
+        for keys, what in OTHERS:
+            if keys & set(content):
+                raise BadInput(f"{where}: looks like {what}")
+    return validate(ExpansionFile, content, where)
 
 
 def read_expansion(source: Mapping[str, Any] | Path | str, lattice_constant: float | None = None) -> Expansion:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -190,3 +191,56 @@ def test_supercell_numbers_its_sites():
         # the cell's own vectors lead from each site to itself
         moved = supercell.points + rng.integers(-3, 4, (supercell.n_sites, 3)) @ multiples
         np.testing.assert_array_equal(supercell.index(moved, supercell.basis), np.arange(supercell.n_sites))
+
+
+CASES = Path(__file__).parents[2] / "data" / "cases" / "expansions"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("my.ce", r"my\.ce: an archive, as icet writes its \.ce files.*from_icet\(icet\.ClusterExpansion\.read"),
+        ("smol.json", r"smol\.json: looks like an expansion of smol or icet in their own JSON.*howto/alloys\.md"),
+        ("text.json", r"text\.json: not JSON"),
+    ],
+)
+def test_expansions_of_other_programs_are_named(name, said):
+    with pytest.raises(BadInput, match=said):
+        read_expansion(CASES / name)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "empty"),
+        (b" \n\t ", "empty"),
+        (b"[1, 2]", "must be a JSON object with lattice, species, constant, sites, shells, not a list"),
+        (b"null", "not null"),
+        (b'"lattice"', "not a text"),
+        (b"{" * 100_000, "not JSON"),
+        (b"[" * 100_000, "nested more than"),
+        (b'{"constant": NaN}', "holds NaN"),
+        (b'{"constant": 1, "constant": 2}', "'constant' is there twice"),
+        (b"\xff\xfe{\x00}\x00", "UTF-16"),
+        (b'{"name": "\xff"}', "not UTF-8"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "Git LFS pointer"),
+        (b"<!DOCTYPE html><html>", "web page"),
+        (b"\x80\x04\x95\x00", "pickle"),
+        (b"\x1f\x8b\x08\x00", "archive"),
+        (b'{"@module": "smol.cofe.expansion", "@class": "ClusterExpansion"}', "smol"),
+        (b'{"orbits": [], "prim": {}}', "CASM"),
+        (b'{"latice": {}, "species": ["Fe"]}', r"unknown parameter 'latice'; did you mean 'lattice'\?"),
+    ],
+)
+def test_files_that_are_no_expansion(tmp_path, content, said):
+    path = tmp_path / "expansion.json"
+    path.write_bytes(content)
+    with pytest.raises(BadInput, match=said) as caught:
+        read_expansion(path)
+    assert "expansion.json: " in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_is_no_expansion(tmp_path):
+    with pytest.raises(BadInput, match="a folder"):
+        read_expansion(tmp_path)
