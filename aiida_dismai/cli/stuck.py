@@ -98,14 +98,14 @@ def active(node: Any) -> Sequence[int]:
     """Return the jobs and WorkChains at and below ``node`` that have not ended."""
     from aiida.orm import CalcJobNode, WorkChainNode, WorkflowNode
 
-    found: list[int] = []
+    found: list[Any] = []
     waiting: list[Any] = [node]
     while waiting:
         current = waiting.pop()
         if current.is_terminated:
             continue
         if isinstance(current, (CalcJobNode, WorkChainNode)):  # a function runs within its caller
-            found.append(int(current.pk))
+            found.append(current.pk)
         if isinstance(current, WorkflowNode):
             waiting.extend(current.called)
     return found

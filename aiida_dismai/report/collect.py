@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engine.errors import BadInput
+from ..engine.text import visible
+from ..workchains.reasons import LIMIT, reason_of
 from .alloys import AlloySet, read_sets
 from .amorphous import AmorphousSet, read_set
 from .links import inputs_of, outputs_of
@@ -32,6 +34,10 @@ MEASURES = {
     "failed_percent": "failed, %",
     "mean_relaxation_steps": "relaxation steps",
 }
+#: Calculations between a relaxation and the set that a report is given: chunks are joined.
+JOINED = 4
+#: Training sets with fewer structures have no scatter to compare with.
+TOO_FEW = 3
 #: What a kind is judged by first; it stands for the others where there is room for one.
 MAIN_MEASURE = {"interface": "d_all", "amorphous": "d_motif", "alloy": "d_cluster"}
 
@@ -48,6 +54,7 @@ class Model:
         per_structure: the arrays of ``per_structure.npz``.
         curves: its losses by epoch.
         energies: energy per atom of what it generated, after relaxation, eV (converged ones).
+        fmax: force at which its relaxations ended, eV/Å; None where nothing is known of them.
     """
 
     name: str
@@ -57,6 +64,7 @@ class Model:
     per_structure: Arrays = field(default_factory=dict)
     curves: Arrays = field(default_factory=dict)
     energies: NDArray[Any] = field(default_factory=lambda: np.array([]))
+    fmax: float | None = None
 
 
 @dataclass
@@ -103,6 +111,12 @@ class Report:
     def labels_title(self) -> str:
         """What the relaxations that labels are from are called."""
         return "relaxations with the stand-in (not DFT)" if self.stand_ins else "DFT relaxations"
+
+    @property
+    def n_training(self) -> int | None:
+        """Structures in the smallest training set that was compared with; None where it is not known."""
+        counts = [model.metrics.get("n_reference") for model in self.models]
+        return min((int(count) for count in counts if isinstance(count, int)), default=None)
 
     def measures(self) -> list[str]:
         """Return the names of the measures, the important ones first."""
@@ -176,7 +190,7 @@ def _process(node: Any) -> dict[str, Any]:
         "label": node.label,
         "state": "created" if state is None else state.value,
         "exit_status": node.exit_status,
-        "exit_message": node.exit_message,
+        "exit_message": reason_of(node) if node.is_excepted else node.exit_message,
         "started": node.ctime.isoformat(timespec="seconds"),
         "seconds": round((node.mtime - node.ctime).total_seconds(), 1) if node.is_terminated else None,
     }
@@ -260,7 +274,24 @@ def _model(name: str, parts: dict[str, Any]) -> Model:
         model.per_structure = _arrays(parts["per_structure"])
     if parts.get("relaxed") is not None:
         model.energies = energies_per_atom(parts["relaxed"].structures)
+        model.fmax = relaxed_until(parts["relaxed"])
     return model
+
+
+def relaxed_until(structures: Any) -> float | None:
+    """Return the force (eV/Å) at which the relaxations ended that structures come from; None where none is known."""
+    from ..engine.potentials.parameters import RelaxParameters
+
+    waiting = [structures]
+    for _ in range(JOINED):
+        makers = list({node.creator.pk: node.creator for node in waiting if node.creator is not None}.values())
+        relaxations = [maker for maker in makers if (maker.process_type or "").endswith(":dismai.relax")]
+        if relaxations:
+            given = inputs_of(relaxations[0]).get("parameters")
+            default = RelaxParameters.model_fields["fmax"].default
+            return float((given.get_dict() if given is not None else {}).get("fmax", default))
+        waiting = [node for maker in makers for node in inputs_of(maker).values() if hasattr(node, "structures")]
+    return None
 
 
 def _arrays(node: Any) -> Arrays:
@@ -334,10 +365,16 @@ def notes(report: Report) -> list[str]:
     if report.stand_ins:
         found.append(not_dft(report.stand_ins))
     process = report.process
-    if process["state"] != "finished":
+    if process["state"] == "excepted":
+        found.append(f"The process raised an exception: {visible(process['exit_message'], LIMIT)}")
+    elif process["state"] != "finished":
         found.append(f"The process is {process['state']}: what is shown is what there is so far.")
     elif process["exit_status"]:
-        found.append(f"The process failed [{process['exit_status']}]: {process['exit_message']}")
+        found.append(f"The process failed [{process['exit_status']}]: {visible(process['exit_message'], LIMIT)}")
+    n = report.n_training
+    if n is not None and n < TOO_FEW:
+        plural = "s" if n != 1 else ""
+        found.append(f"Only {n} training structure{plural} to compare with: distances and noise floor say nothing.")
     small = smaller_than_paper(report)
     if small:
         found.append("Small about this run (in the paper): " + "; ".join(small) + ".")

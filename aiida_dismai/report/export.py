@@ -47,6 +47,8 @@ def to_dict(report: Report) -> dict[str, Any]:
     }
     content["stages"] = [asdict(stage) for stage in report.tree.stages.values()]
     content["losses"] = report.tree.losses
+    content["failures"] = report.tree.failures
+    content["n_failures"] = report.tree.n_failures
     content["versions"] = report.tree.versions
     content["devices"] = report.tree.devices
     content["processes"] = report.tree.processes

@@ -212,6 +212,9 @@ def steps(report: Report) -> Figure | None:
     ]
     if not groups:
         return None
-    figure = new_figure("Relaxation steps", "steps until 0.05 eV/Å (or what the protocol asks for)", "structures, %")
+    limits = {model.fmax for model in report.models}
+    only = limits.pop() if len(limits) == 1 else None
+    until = "the force that was asked for" if only is None else f"{only:g} eV/Å"
+    figure = new_figure("Relaxation steps", f"steps until {until}", "structures, %")
     add_histograms(figure, groups)
     return figure

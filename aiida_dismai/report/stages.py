@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..workchains.reasons import reason_of, traceback_of
+
 #: Call labels that only number the parts of a stage: ``chunk_0003``, ``lane_000``, ``iteration_01``.
 COUNTERS = re.compile(r"^(chunk|lane|iteration|structure|run)_?\d+.*$|^CALL$")
 #: A number or a model at the end of a call label: ``train_model_2`` and ``relax_0`` are one stage each (but the two
@@ -26,6 +28,10 @@ LOSSES: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
     ),
     "metrics": ("n_given", (("n_not_analysed", "could not be analysed"),)),
 }
+#: Exit codes that are no failures: the job went on in the next one.
+GONE_ON = (120, 400)
+#: At most so many failures are listed.
+MAX_FAILURES = 50
 #: At most so many processes are listed; a paper-sized run has tens of thousands.
 MAX_LISTED = 500
 
@@ -56,6 +62,9 @@ class Tree:
     Attributes:
         stages: by name, in order of their first job.
         losses: ``stage``, ``what``, ``count``, ``of``.
+        failures: of jobs that failed and processes that raised: stage, pk, label, exit_status, reason (with the place
+            of a crash) and traceback (its last lines).
+        n_failures: how many there are in all; the rows end at :data:`MAX_FAILURES`.
         versions: library → the versions that computed.
         devices: where tasks computed.
         processes: one row each: depth, pk, uuid, label, stage, state, exit_status, exit_message, seconds.
@@ -64,6 +73,8 @@ class Tree:
 
     stages: dict[str, Stage] = field(default_factory=dict)
     losses: list[dict[str, Any]] = field(default_factory=list)
+    failures: list[dict[str, Any]] = field(default_factory=list)
+    n_failures: int = 0
     versions: dict[str, list[str]] = field(default_factory=dict)
     devices: list[str] = field(default_factory=list)
     processes: list[dict[str, Any]] = field(default_factory=list)
@@ -80,6 +91,10 @@ def read_tree(root: Any) -> Tree:
         tree.n_processes += 1
         if len(tree.processes) < MAX_LISTED:
             tree.processes.append(_row(node, depth, path))
+        if node.is_excepted or (isinstance(node, CalcJobNode) and node.is_failed and node.exit_status not in GONE_ON):
+            tree.n_failures += 1
+            if len(tree.failures) < MAX_FAILURES:
+                tree.failures.append(_failure(node, path))
         if isinstance(node, CalcJobNode):
             _add_job(tree, losses, node, " / ".join(path) or task_name(node))
     tree.losses = [
@@ -127,8 +142,24 @@ def _row(node: Any, depth: int, path: tuple[str, ...]) -> dict[str, Any]:
         "stage": " / ".join(path),
         "state": None if state is None else state.value,
         "exit_status": node.exit_status,
-        "exit_message": node.exit_message,
+        "exit_message": _message(node),
         "seconds": _seconds(node),
+    }
+
+
+def _message(node: Any) -> str | None:
+    """Return the exit message; of a process that raised, what it raised."""
+    return reason_of(node) if node.is_excepted else node.exit_message
+
+
+def _failure(node: Any, path: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "stage": " / ".join(path) or task_name(node),
+        "pk": node.pk,
+        "label": node.process_label,
+        "exit_status": node.exit_status,
+        "reason": reason_of(node),
+        "traceback": traceback_of(node),
     }
 
 

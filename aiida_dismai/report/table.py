@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ..cli.console import table
+from ..engine.text import visible
+from ..workchains.reasons import LIMIT
 from . import alloys, amorphous
-from .collect import MEASURES, Report
+from .collect import MEASURES, TOO_FEW, Report
 from .details import detail_tables
 from .numbers import number
 
@@ -21,6 +23,13 @@ ERRORS = (
 
 #: Stands behind a noise floor that the value does not exceed.
 MARK = "✓"
+#: Stands behind a bootstrap interval in which the value is not, and what is said of it below the table.
+OUTSIDE_MARK = "*"
+OUTSIDE = (
+    f"{OUTSIDE_MARK} the interval does not hold its value: resamples repeat structures, so their averages scatter, "
+    "and that only ever lengthens a distance. The pivotal interval takes it off, and near the floor it lies below "
+    "the value: compare the value with the floor there."
+)
 WITHIN = f"{MARK} no farther from the training set than another sample of it may be"
 
 
@@ -55,7 +64,9 @@ class MetricRow(NamedTuple):
         spread: smallest and largest of the models; of one model the bootstrap interval.
         floor: what another sample of the training set would get, with interval where it is a distance.
         validation: what the validation set gets, at the number of structures that was measured.
-        within: whether the value is not above the noise floor's interval.
+        within: whether the value is not above the noise floor's interval; never with one or two training structures.
+        warning: what to know of the training set beside the noise floor; empty for nothing.
+        outside: whether the interval does not hold the value.
     """
 
     name: str
@@ -64,6 +75,8 @@ class MetricRow(NamedTuple):
     floor: str | None
     validation: str | None
     within: bool
+    warning: str = ""
+    outside: bool = False
 
 
 def spread_title(report: Report) -> str:
@@ -74,20 +87,25 @@ def spread_title(report: Report) -> str:
 def metric_rows(report: Report) -> list[MetricRow]:
     """Return a row for each measure."""
     rows = []
+    n = report.n_training
+    warning = f"{n} training structure{'s' if n != 1 else ''} only" if n is not None and n < TOO_FEW else ""
     for name in report.measures():
         entry = report.summary["metrics"][name]
+        outside = _outside(report, name, entry)
         floor = number(entry["floor"], 3)
         if entry["floor_upper"] is not None:
             floor = f"{floor} ({number(entry['floor_lower'], 3)}, {number(entry['floor_upper'], 3)})"
-        within = entry["mean"] is not None and entry["floor_upper"] is not None
+        known = entry["mean"] is not None and entry["floor_upper"] is not None and not warning
         rows.append(
             MetricRow(
                 measure_name(name),
                 number(entry["mean"]),
-                _spread(report, name, entry),
+                f"{_spread(report, name, entry)} {OUTSIDE_MARK}" if outside else _spread(report, name, entry),
                 floor,
                 number(entry["validation"], 3),
-                within and entry["mean"] <= entry["floor_upper"],
+                known and entry["mean"] <= entry["floor_upper"],
+                warning if name.startswith(("d_", "cos_")) else "",
+                outside,
             )
         )
     return rows
@@ -105,6 +123,16 @@ def _spread(report: Report, name: str, entry: dict[str, Any]) -> str | None:
     if entry["models"] < report.summary["n_models"]:
         spread += f" of {entry['models']} models"
     return spread
+
+
+def _outside(report: Report, name: str, entry: dict[str, Any]) -> bool:
+    """Whether the bootstrap interval of the only model does not hold the value."""
+    if report.summary["n_models"] != 1 or entry["mean"] is None:
+        return False
+    interval = report.models[0].metrics.get(name)
+    if not isinstance(interval, dict) or interval.get("lower") is None or interval.get("upper") is None:
+        return False
+    return not interval["lower"] <= entry["mean"] <= interval["upper"]
 
 
 def paper_lines(report: Report) -> list[str]:
@@ -160,7 +188,28 @@ def potential_rows(report: Report) -> list[tuple[str, str | None]]:
     return rows
 
 
+def failures_title(report: Report) -> str:
+    """Return what stands above the failures."""
+    shown, total = len(report.tree.failures), report.tree.n_failures
+    return "what failed" if shown == total else f"what failed: the first {shown} of {total}"
+
+
+def failure_rows(report: Report) -> list[tuple[str | None, ...]]:
+    """Return a row for each job that failed: its stage, process, exit status, and why."""
+    return [
+        (
+            visible(item["stage"]),
+            f"{visible(item['label'] or '?')}<{item['pk']}>",
+            None if item["exit_status"] is None else str(item["exit_status"]),
+            visible(item["reason"], LIMIT),
+        )
+        for item in report.tree.failures
+    ]
+
+
 def _marked(row: MetricRow) -> str | None:
+    if row.warning:
+        return f"{row.floor or '–'} ! {row.warning}"
     return f"{row.floor} {MARK}" if row.within else row.floor
 
 
@@ -181,6 +230,8 @@ def render(report: Report) -> Iterator[Any]:
         yield table(title, heads, [(*row[:3], _marked(row), row.validation) for row in rows], numeric=(1, 4))
         if any(row.within for row in rows):
             yield Text(WITHIN + "\n", style="dim")
+        if any(row.outside for row in rows):
+            yield Text(OUTSIDE + "\n", style="dim")
         for line in paper_lines(report):
             yield Text(f"In the paper, with other data and potentials: {line}", style="dim")
         yield Text("")
@@ -219,6 +270,8 @@ def render(report: Report) -> Iterator[Any]:
     if report.tree.losses:
         rows_lost = [(item["stage"], item["what"], item["count"], item["of"]) for item in report.tree.losses]
         yield table("structures lost", ("stage", "why", "structures", "of"), rows_lost, numeric=(2, 3))
+    if report.tree.failures:
+        yield table(failures_title(report), ("stage", "process", "exit", "why"), failure_rows(report), numeric=(2,))
     if report.tree.versions:
         listed = ", ".join(f"{name} {'/'.join(found)}" for name, found in sorted(report.tree.versions.items()))
         yield Text(f"computed with {listed} on {', '.join(report.tree.devices) or 'an unknown device'}", style="dim")
