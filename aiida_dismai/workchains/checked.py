@@ -8,6 +8,7 @@ says why, instead of with an exception.
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -75,7 +76,22 @@ def _problems_of(error: PortValidationError, parents: str, name: str) -> list[Pr
         return [problem.below(name) for problem in error.problems]
     # an ordinary namespace gives the whole path
     path = error.port.removeprefix(f"{parents}.")
-    return [Problem(path if path.startswith(name) else name, error.message)]
+    path = path if path.startswith(name) else name
+    if isinstance(error.message, ProblemText):
+        return [problem.below(path) for problem in error.message.problems]
+    return [Problem(path, _plain(error.message))]
+
+
+def _plain(message: str) -> str:
+    """Return what a port says about a type without Python's names for classes."""
+    found = re.search(r"is not of the right type\. Got '<class '([\w.]+)'>', expected '(.+)'", message)
+    if found is None:
+        return message
+    given, wanted = (
+        found[1].rpartition(".")[2],
+        [name.rpartition(".")[2] for name in re.findall(r"<class '([\w.]+)'>", found[2])],
+    )
+    return f"must be {' or '.join(name for name in wanted if name != 'NoneType')} (given: {given})"
 
 
 class CheckedSpec(WorkChainSpec):

@@ -63,33 +63,28 @@ def region_problems(
     elements = elements_of(slab_a, slab_b)
     listed, region = ", ".join(elements), read.region
     found = []
+
+    def wrong(path: str, text: str) -> None:
+        found.append(Problem(path, f"{text} (override: interface.{path})"))
+
     if odd := [symbol for symbol in region.composition if symbol not in elements]:
-        found.append(
-            Problem(
-                "region.composition",
-                f"{', '.join(odd)} in neither crystal ({listed}): give what the random region is made of, for instance "
-                f"{_example(slab_b)}",
-            )
+        wrong(
+            "region.composition",
+            f"{_are(odd)} in neither crystal ({listed}): give what the random region is made of, for instance "
+            f"{_example(slab_b)}",
         )
-    pairs = {symbol for pair in region.distances for symbol in pair.split("-")}
-    if odd := sorted(pairs - {*elements, *region.composition}):
-        found.append(
-            Problem(
-                "region.distances",
-                f"{', '.join(odd)} in neither crystal ({listed}): give minimum distances of their pairs, or {{}} for "
-                f"default_distance ({region.default_distance:g} Å) everywhere",
-            )
+    if odd := sorted({symbol for pair in region.distances for symbol in pair.split("-")} - set(elements)):
+        wrong(
+            "region.distances",
+            f"{_are(odd)} in neither crystal ({listed}): give minimum distances of their pairs, or {{}} for "
+            f"default_distance ({region.default_distance:g} Å) everywhere",
         )
-    order = read.element_order
-    if order is not None and set(order) != {*elements, *region.composition}:
-        found.append(
-            Problem(
-                "element_order", f"{', '.join(order)} are not the elements of the crystals: order {listed}, or null"
-            )
-        )
+    if read.element_order is not None and set(read.element_order) != set(elements):
+        order = ", ".join(read.element_order)
+        wrong("element_order", f"{order} are not the elements of the crystals: order {listed}, or null")
     lower = elements_of(slab_a)
     if odd := sorted({kind.top_layer for kind in read.exchanges} - set(lower)):
-        text = f"{', '.join(odd)} not in slab_a ({', '.join(lower)}): give your own, or [] for none"
+        text = f"{_are(odd)} not in slab_a ({', '.join(lower)}): give your own, or [] for none"
         found.append(Problem("exchanges", text))
     if set(elements) != _elements_of_region(default):
         kept = [path for path in OF_THE_PAPER if _at(parameters, path) is not None and _same(parameters, default, path)]
@@ -98,10 +93,14 @@ def region_problems(
                 Problem(
                     "",
                     f"{', '.join(kept)} are those of the paper's Li3ScCl6|LiCoO2, the crystals are not: give your own, "
-                    "or null (docs/howto/own_crystals.md)",
+                    "or null (overrides: interface.…; docs/howto/own_crystals.md)",
                 )
             )
     return found
+
+
+def _are(symbols: Sequence[str]) -> str:
+    return f"{', '.join(symbols)} {'is' if len(symbols) == 1 else 'are'}"
 
 
 def _example(crystal: StructureData) -> str:
@@ -246,8 +245,14 @@ def option_problems(options: Mapping[str, Any], code: AbstractCode | None = None
     for name, value in kept.items():
         if name == "resources":
             continue
-        error = ports[name].validate(value)
-        if error is not None:
+        port = ports[name]
+        kinds = port.valid_type if isinstance(port.valid_type, tuple) else (port.valid_type,)
+        if port.valid_type is not None and (
+            not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds)
+        ):
+            words = " or ".join(kind.__name__ for kind in kinds if kind is not type(None))
+            found.append(Problem(name, f"must be {words} (given: {value!r})"))
+        elif (error := port.validate(value)) is not None:
             found.append(Problem(name, error.message))
     wall = kept.get("max_wallclock_seconds")
     if isinstance(wall, int) and wall < 1:

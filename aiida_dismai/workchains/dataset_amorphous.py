@@ -12,7 +12,7 @@ from aiida.orm import AbstractCode, ArrayData, Dict, Float, Int, to_aiida_type
 from ..calculations.functions.amorphous import select_accepted
 from ..calculations.functions.sets import concatenate_structures, split_structures
 from ..data import PotentialData, StructureSetData
-from ..engine.errors import BadInput, nearest
+from ..engine.errors import nearest
 from .amorphous import CarveWorkChain, MakeAmorphousWorkChain, NetworkWorkChain, QuenchWorkChain
 from .checked import CheckedWorkChain
 from .checks import elements_of, potential_problems, relaxation_problems
@@ -185,13 +185,15 @@ class AmorphousDatasetWorkChain(ProtocolMixin, CheckedWorkChain):
         inputs = cls.get_protocol_inputs(protocol, request.overrides)
         chosen = route or ("carve" if large_cell is not None else inputs["route"])
         if chosen not in ROUTES:
-            raise BadInput(f"route: there is no '{chosen}'{nearest(str(chosen), ROUTES)}")
+            request.problems.append(Problem("route", f"there is no '{chosen}'{nearest(str(chosen), ROUTES)}"))
+            chosen = "network" if large_cell is None else "carve"
         if (chosen == "carve") != (large_cell is not None):
-            raise BadInput(
-                "route 'carve' needs a large cell to carve from"
+            text = (
+                "'carve' needs a large cell to carve from"
                 if large_cell is None
                 else f"a large cell is given, but the route '{chosen}' does not use it; take 'carve', or leave it out"
             )
+            request.problems.append(Problem("route", text))
         builder, options = request.draft, request.options
         builder.seed = Int(seed)
         shared = {"options": inputs["options"]}

@@ -72,11 +72,17 @@ class Ions:
         if not isinstance(states, Mapping):
             return dict(parameters)
         present = elements_of(*self.nodes) or list(states)
+        missing = [symbol for symbol in present if symbol not in states]
         try:
+            if missing:
+                raise BadInput(f"{written(states)}: there is none of {', '.join(missing)}; give those of all elements")
             return {**parameters, "interface": {**ions(states, present), **table}}
-        except (BadInput, TypeError) as error:
-            self.request.problems.append(Problem("metrics.parameters.interface", str(error)))
+        except (BadInput, TypeError, ValueError) as error:
+            self.request.problems.append(Problem("oxidation_states", str(error)))
+        if len(present) < 2:
             return dict(parameters)
+        # no builder is made of these: any ions will do, so that the validator does not refuse others a second time
+        return {**parameters, "interface": ions({symbol: 1 if n else -1 for n, symbol in enumerate(present)}, present)}
 
     def _states(self) -> Mapping[str, float] | None:
         if self.given:

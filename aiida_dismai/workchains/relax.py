@@ -9,9 +9,8 @@ from aiida.common import AttributeDict
 from aiida.engine import ProcessBuilder, ProcessSpec
 from aiida.orm import AbstractCode, Int
 
-from ..calculations.base import validate_not_empty
 from ..calculations.functions.sets import slice_structures
-from ..calculations.relax import OWN_CALCULATOR, validate_inputs
+from ..calculations.relax import OWN_CALCULATOR, validate_inputs, validate_periodic
 from ..data import PotentialData, StructureSetData
 from ..engine.metrics.parameters import Kind
 from .checks import below, calculator_problems, elements_of
@@ -44,7 +43,7 @@ class RelaxWorkChain(ProtocolMixin, ChunkedStructuresWorkChain):
     def define(cls, spec: ProcessSpec) -> None:
         """Declare the structures and what relaxes them."""
         super().define(spec)
-        spec.input("structures", valid_type=StructureSetData, validator=validate_not_empty, help="Structures to relax.")
+        spec.input("structures", valid_type=StructureSetData, validator=validate_periodic, help="Structures to relax.")
         spec.input("potential", valid_type=PotentialData, required=False, help="For the calculator 'm3gnet'.")
         spec.expose_inputs(RelaxChunkWorkChain, namespace="job", exclude=("structures", "potential", "parent_folder"))
         spec.inputs.validator = _validate

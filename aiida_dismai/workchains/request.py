@@ -81,9 +81,14 @@ class Request:
             BadInput: names and values that are refused; with them whatever else is wrong, each item with its path.
         """
         builder = self.chain.get_builder()
-        problems = self.problems + _fill(builder, self.draft.pruned(), builder._port_namespace)
-        if problems or whole:
-            problems += problems_of(self.chain, self.draft.pruned())
+        problems = list(self.problems)
+        refused = _fill(builder, self.draft.pruned(), builder._port_namespace)
+        if problems or refused or whole:
+            found = problems_of(self.chain, self.draft.pruned())
+            # what the builder refused is there, too, and in more detail
+            said = [f"{problem.path}." for problem in found]
+            problems += [item for item in refused if not any(path.startswith(f"{item.path}.") for path in said)]
+            problems += found
         if problems:
             raise BadInput(text_of(problems))
         builder._notes = tuple(self.notes)

@@ -221,7 +221,10 @@ def test_not_one_structure_is_too_few(builder):
         ({"network": {"parameters": {"angle_sgma": 10}}}, "did you mean 'angle_sigma'"),
         ({"relax": {"parameters": {"calculator": "m3gnet"}}}, "needs a `potential`"),
         ({"relax": {"parameters": {"calculator": "edipp"}}}, "did you mean 'edip'"),
-        ({"measure": {"parameters": {"gate": {"max_sigma": 1}}}}, "unknown parameter 'gate.max_sigma'"),
+        (
+            {"measure": {"parameters": {"gate": {"max_sigma": 1}}}},
+            "unknown override 'measure.parameters.gate.max_sigma'; did you mean 'max_angle_sigma'",
+        ),
         ({"n_structures": 1}, "a single structure cannot be split"),
         ({"n_structures": 0}, "must be at least 1"),
         ({"validation_share": 1.0}, "must be at least 0 and below 1"),

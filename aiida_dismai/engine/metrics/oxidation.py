@@ -86,7 +86,7 @@ def guess_states(compositions: Sequence[Mapping[str, int]]) -> dict[str, int]:
         compositions: of crystals, or of whole structures: atoms of each element.
 
     Returns:
-        One whole number for each element, in the order in which the elements occur.
+        One whole number for each element: cations, then anions, in the order in which they occur.
 
     Raises:
         BadInput: no whole states make every composition neutral; says which and which option gives them.
@@ -104,7 +104,7 @@ def guess_states(compositions: Sequence[Mapping[str, int]]) -> dict[str, int]:
                 f"element, make {formula} neutral; give them with {OPTION} {example}"
             )
     best = max(partial, key=lambda item: item[0])[1]
-    return {symbol: best[symbol] for symbol in elements}
+    return {symbol: best[symbol] for symbol in sorted(elements, key=lambda symbol: best[symbol] < 0)}
 
 
 def _extended(

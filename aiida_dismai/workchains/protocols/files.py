@@ -79,7 +79,7 @@ def parse(text: str, where: str) -> Any:
         finally:
             loader.dispose()  # type: ignore[no-untyped-call]
     except yaml.YAMLError as error:
-        raise BadInput(f"{where}: not readable as YAML ({' '.join(str(error).split())})") from error
+        raise BadInput(f"{where}: not readable as YAML ({_reason(error)})") from error
     except RecursionError as error:
         raise BadInput(f"{where}: nested more than {MAX_DEPTH} levels deep") from error
     except (ValueError, OverflowError) as error:  # a number of ten thousand digits, the 31st of February
@@ -125,6 +125,11 @@ def _check_keys(node: yaml.MappingNode, where: str) -> None:
                 "last would count"
             )
         seen[key.value] = _line(key)
+
+
+def _reason(error: yaml.YAMLError) -> str:
+    """Return what PyYAML says, in one line and without its name for a text."""
+    return " ".join(str(error).replace('in "<unicode string>", ', "").split())
 
 
 def _line(node: yaml.Node) -> int:

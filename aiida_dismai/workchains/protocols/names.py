@@ -85,6 +85,8 @@ class Mappings(Part):
 
     #: Whether null, in place of names, leaves the whole out.
     null = False
+    #: What its names are, in messages.
+    noun = "override"
 
     def names(self, default: Any) -> Iterable[str] | None:
         """Return the right names; None where any will do."""
@@ -105,7 +107,7 @@ class Mappings(Part):
             here = f"{path}.{name}" if path else name
             part = self.inside(name)
             if part is None or (known is not None and name not in known):
-                found.append(Problem("", f"unknown override '{here}'{nearest(name, known or ())}"))
+                found.append(Problem("", f"unknown {self.noun} '{here}'{nearest(name, known or ())}"))
                 continue
             before = len(found)
             cleaned = part.clean(item, here, found, below.get(name))
@@ -219,13 +221,19 @@ class Listed(Part):
 class Options(Mappings):
     """Scheduler options of a job, by AiiDA's names."""
 
+    noun = "scheduler option"
+
     def names(self, default: Any) -> Iterable[str]:
         """Return AiiDA's names."""
         return option_names()
 
     def inside(self, name: str) -> Part | None:
         """Return what is below an option."""
-        return Names({key: Anything() for key in RESOURCES}) if name == "resources" else Anything()
+        return _Resources({key: Anything() for key in RESOURCES}) if name == "resources" else Anything()
+
+
+class _Resources(Names):
+    noun = Options.noun
 
 
 class Of(Mappings):
