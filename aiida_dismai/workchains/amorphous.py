@@ -12,7 +12,7 @@ from aiida.orm import Dict, Int, to_aiida_type
 from ..calculations.amorphous import validate_carving
 from ..calculations.base import validate_not_empty
 from ..data import StructureSetData
-from .chunks import ChunkedStructuresWorkChain, positive
+from .chunks import ChunkedStructuresWorkChain, not_negative, positive
 from .jobs import CarveChunkWorkChain, NetworkChunkWorkChain, QuenchChunkWorkChain
 
 #: Parameters of a job that the division into chunks gives.
@@ -40,7 +40,7 @@ class MakeAmorphousWorkChain(ChunkedStructuresWorkChain):
             valid_type=Int,
             serializer=to_aiida_type,
             default=lambda: Int(0),
-            validator=lambda node, _: None if node.value >= 0 else "must not be negative",
+            validator=not_negative,
             help="Index of the first one.",
         )
         spec.input("seed", valid_type=Int, serializer=to_aiida_type, help="Seed of all of them.")

@@ -18,6 +18,7 @@ from click.testing import CliRunner
 from aiida_dismai.cli import main
 from aiida_dismai.cli.launch import KINDS
 from aiida_dismai.cli.launching import gpu_line, reference_input, scheduler_options, seconds
+from aiida_dismai.cli.setup import needed_potcars
 from aiida_dismai.cli.status import describe_progress, summary_lines
 from aiida_dismai.data import StructureSetData
 from aiida_dismai.engine.errors import BadInput
@@ -505,3 +506,81 @@ def test_run_in_the_foreground_says_which_step_failed(graph, tmp_path):
     assert "PostprocessCalculation" in run("status", node.pk).output
     # the file became a node of the graph
     assert node.inputs.structures.label == "gen.extxyz"
+
+
+# ---------------------------------------------------------------------- overrides and checks
+def test_single_overrides_lie_over_those_of_the_file(graph, tmp_path):
+    (tmp_path / "o.yaml").write_text("n_models: 5\nsample: {n_structures: 7}\n")
+    arguments = ("launch", "benchmark", "--dataset", graph.pipeline.pk, "--model", "cryingan", "--seed", 3)
+    inputs = dry(*arguments, "--overrides", tmp_path / "o.yaml", "--set", "n_models=4")["inputs"]
+    assert (inputs["n_models"], inputs["sample"]["n_structures"]) == (4, 7)
+    common = (*arguments, "--code", "dismai@localhost", "--dry-run")
+    assert "did you mean 'n_models'?" in refused(*common, "--set", "n_modles=4")
+    assert "write PATH=VALUE" in refused(*common, "--set", "n_models")
+    (tmp_path / "o.yaml").write_text("n_models: 5\nn_models: 6\n")
+    assert "'n_models' is there twice, in the lines 1 and 2" in refused(*common, "--overrides", tmp_path / "o.yaml")
+    (tmp_path / "options.yaml").write_text("queue_nam: gpu\n")
+    line = refused(*common, "--options", tmp_path / "options.yaml")
+    assert "unknown scheduler option 'options.queue_nam'; did you mean 'queue_name'?" in line
+    assert "--gpus: 'localhost' has no scheduler (core.direct)" in refused(*common, "--gpus", 1)
+
+
+def test_guessed_oxidation_states_are_shown(graph, tmp_path):
+    frames = handmade.structures(3, 6)
+    rock_salt = StructureSet.from_uniform(
+        np.array([12, 8, 12, 8, 12, 8]), frames.positions.reshape(3, 6, 3), frames.cells[0]
+    )
+    write_extxyz(rock_salt, tmp_path / "mgo.extxyz")
+    path = tmp_path / "mgo.extxyz"
+    potential = ("--set", "relax.parameters.calculator=chgnet")
+    result = run(
+        *("launch", "evaluate", "--structures", path, "--reference", path, "--code", "dismai@localhost", "--dry-run"),
+        *potential,
+    )
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith("# oxidation states guessed for the metrics: Mg=2,O=-2 (others: --oxidation-states")
+    table = yaml.safe_load(result.output)["inputs"]["metrics"]["job"]["parameters"]["interface"]
+    assert table == {"oxidation_states": {"Mg": 2, "O": -2}, "cations": ["Mg"], "anions": ["O"]}
+    arguments = ("launch", "evaluate", "--structures", path, "--reference", path, *potential)
+    table = dry(*arguments, "--oxidation-states", "Mg=1,O=-1")["inputs"]["metrics"]["job"]["parameters"]["interface"]
+    assert table["oxidation_states"] == {"Mg": 1, "O": -1}
+    line = refused(*arguments, "--oxidation-states", "Mg=1", "--code", "dismai@localhost", "--dry-run")
+    assert "there is none of O" in line
+
+
+def test_setup_takes_the_protocol_and_the_overrides_of_a_launch(graph, tmp_path):
+    """Which workflow they are of, their names say; the check of the potential needs POTCARs, too."""
+    assert needed_potcars() == [("PBE.54", {"Li": "Li_sv", "Sc": "Sc_sv", "Co": "Co", "Cl": "Cl", "O": "O"})]
+    assert needed_potcars("demo")[0][0] == "dismai-standin"
+    mine = {"potential_family": "mine", "potential_mapping": {"Mg": "Mg", "O": "O"}}
+    for content in (mine, {"label": mine, "potential": {"check": {"label": mine}}}, {"check": {"label": mine}}):
+        (tmp_path / "o.yaml").write_text(yaml.safe_dump(content))
+        assert needed_potcars(None, str(tmp_path / "o.yaml")) == [("mine", {"Mg": "Mg", "O": "O"})]
+    (tmp_path / "o.yaml").write_text(yaml.safe_dump({"dataset": {"label": mine}}))
+    assert [name for name, _ in needed_potcars(None, str(tmp_path / "o.yaml"))] == ["mine", "PBE.54"]
+    line = refused("setup", "potcars", "--set", "potential_famly=mine")
+    assert "unknown override 'potential_famly'; did you mean 'potential_family'?" in line
+    text = run("setup", "check", "--set", "potential_family=mine", "--set", "potential_mapping={Mg: Mg_pv}").output
+    assert "Mg_pv in family 'mine'" in text
+
+
+def test_report_into_a_folder_that_is_not_there(graph, tmp_path):
+    for option in ("--html", "-o"):
+        line = refused("report", graph.pipeline.pk, option, tmp_path / "nowhere" / "r.html")
+        assert "there is no folder" in line
+        assert "make it first" in line
+
+
+def test_several_data_sets_where_one_is_meant(graph):
+    made = handmade.process(orm.WorkChainNode, handmade.WORKFLOWS + "dataset.alloy", "AlloyDatasetWorkChain")
+    sets = {
+        f"datasets__T300_{name}__{part}": StructureSetData(silicon(3, 3)).store()
+        for name in ("wide", "narrow")
+        for part in ("train", "validation")
+    }
+    handmade.finish(made, sets)
+    common = ("--model", "cryingan", "--seed", 3, "--code", "dismai@localhost", "--dry-run")
+    line = refused("launch", "benchmark", "--dataset", made.pk, *common)
+    assert f"several data sets; say which, {made.pk}:NAME: T300_narrow, T300_wide" in line
+    line = refused("launch", "benchmark", "--dataset", f"{made.pk}:T300_tall", *common)
+    assert "has no data set 'T300_tall'; it has T300_narrow, T300_wide" in line
