@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .charts import COLOURS, DATA, add_histograms, new_figure, title_of, transparent
+from .charts import COLOURS, DATA, add_histograms, new_figure, stairs, title_of, transparent
 from .numbers import number, with_spread
 
 if TYPE_CHECKING:
@@ -166,8 +166,7 @@ def _order(sets: Sequence[AlloySet]) -> Figure:
             for one in sets:
                 counts, _ = np.histogram(one.order[:, shell, p], edges)
                 trace = go.Scatter(
-                    x=np.repeat(edges, 2)[1:-1],
-                    y=np.repeat(100 * counts / len(one.order), 2),
+                    **stairs(edges, 100 * counts / len(one.order)),
                     name=f"{title_of(one.name)} ({len(one.order)})",
                     legendgroup=one.name,
                     showlegend=s == 0 and p == 0,

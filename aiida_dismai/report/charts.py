@@ -66,8 +66,7 @@ def add_histograms(figure: Figure, groups: Sequence[tuple[str, NDArray[Any], str
         heights = 100 * counts / max(len(values), 1)
         figure.add_trace(
             go.Scatter(
-                x=np.repeat(edges, 2)[1:-1],
-                y=np.repeat(heights, 2),
+                **stairs(edges, heights),
                 name=f"{name} ({len(values)})",
                 mode="lines",
                 line={"color": shade, "width": 1.6},
@@ -75,6 +74,21 @@ def add_histograms(figure: Figure, groups: Sequence[tuple[str, NDArray[Any], str
                 fillcolor=transparent(shade, 0.18),
             )
         )
+
+
+def stairs(edges: NDArray[Any], heights: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    """Return the outline of a histogram, closed at both ends, with room beside the first and the last bin.
+
+    Args:
+        edges: of the bins, ``(n + 1,)``.
+        heights: of the bins, ``(n,)``.
+
+    Returns:
+        ``x`` and ``y`` of a line, ``(2 n + 4,)``.
+    """
+    room = (edges[1] - edges[0]) / 2
+    x = np.concatenate([[edges[0] - room], np.repeat(edges, 2), [edges[-1] + room]])
+    return {"x": x, "y": np.concatenate([[0.0, 0.0], np.repeat(heights, 2), [0.0, 0.0]])}
 
 
 def transparent(shade: str, alpha: float) -> str:

@@ -27,6 +27,8 @@ from .table import (
 
 #: Charts follow the width of the page; zooming is by dragging, so that no tool bar covers the titles.
 CONFIG = {"displayModeBar": False, "responsive": True}
+#: Room that the title takes in a chart that stands alone, pixels.
+TITLE = 40
 
 
 def write_page(report: Report, path: Path) -> None:
@@ -159,11 +161,16 @@ def sections(report: Report) -> list[dict[str, Any]]:
     ]
     result = []
     for title, figures in layout:
-        drawn = [
-            figure.to_html(full_html=False, include_plotlyjs=False, config=CONFIG, default_width="100%")
-            for figure in figures
-            if figure is not None
-        ]
+        drawn = [_chart(figure) for figure in figures if figure is not None]
         if drawn:
             result.append({"title": title, "charts": drawn})
     return result
+
+
+def _chart(figure: Any) -> dict[str, str]:
+    """Return a chart and its title apart: the page folds a long title, a chart would cut it off."""
+    title = str(figure.layout.title.text or "")
+    top = max(int(figure.layout.margin.t or 0) - TITLE, 12)
+    figure.update_layout(title_text="", margin_t=top, height=int(figure.layout.height) - TITLE)
+    drawn = figure.to_html(full_html=False, include_plotlyjs=False, config=CONFIG, default_width="100%")
+    return {"title": title, "html": drawn}

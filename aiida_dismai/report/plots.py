@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 #: Points of a parity plot at most; forces have millions.
 MAX_POINTS = 4000
+#: Longer names of motifs are written in two lines.
+FOLDED = 16
 
 
 def energies(report: Report) -> Figure | None:
@@ -46,7 +48,7 @@ def interface_energies(report: Report) -> Figure | None:
 
 
 def potential_curves(report: Report) -> Figure | None:
-    """Draw the potential's training and validation errors by epoch: energies (left) and forces (right)."""
+    """Draw the potential's training and validation errors by epoch: energies (above) and forces (below)."""
     import plotly.graph_objects as go
     from plotly.subplots import make_subplots
 
@@ -54,9 +56,9 @@ def potential_curves(report: Report) -> Figure | None:
     if "epoch" not in curves:
         return None
     base = new_figure("Training of the potential", "epoch", "")
-    figure = make_subplots(rows=1, cols=2, horizontal_spacing=0.12)
+    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.08)
     figure.update_layout(base.layout)
-    for column, (quantity, unit) in enumerate((("energy", "meV/atom"), ("forces", "meV/Å")), start=1):
+    for row, (quantity, unit) in enumerate((("energy", "meV/atom"), ("forces", "meV/Å")), start=1):
         for name, shade in (("train", SETS["train"]), ("validation", SETS["validation"])):
             values = curves.get(f"{name}_mae_{quantity}")
             if values is None or not np.isfinite(values.astype(float)).any():
@@ -67,13 +69,14 @@ def potential_curves(report: Report) -> Figure | None:
                 y=values,
                 name=name,
                 legendgroup=name,
-                showlegend=column == 1,
+                showlegend=row == 1,
                 mode="lines",
                 line=line,
             )
-            figure.add_trace(trace, row=1, col=column)
-        figure.update_yaxes(title=f"{quantity}, {unit}", type="log", row=1, col=column)
-        figure.update_xaxes(title="epoch", row=1, col=column)
+            figure.add_trace(trace, row=row, col=1)
+        figure.update_yaxes(title=f"{quantity}, {unit}", type="log", dtick="D2", row=row, col=1)
+    figure.update_xaxes(title="", row=1, col=1)
+    figure.update_xaxes(title="epoch", row=2, col=1)
     figure.update_xaxes(showline=True, linecolor="#c5ced6", gridcolor="#edf1f4", zeroline=False)
     figure.update_yaxes(showline=True, linecolor="#c5ced6", gridcolor="#edf1f4", zeroline=False)
     return figure
@@ -142,9 +145,7 @@ def model_curves(report: Report) -> Figure | None:
             figure.add_trace(trace)
     if not figure.data:
         return None
-    figure.update_layout(
-        legend={"orientation": "h", "y": -0.22, "x": 0, "xanchor": "left", "yanchor": "top"}, height=HEIGHT + 70
-    )
+    figure.update_layout(height=HEIGHT + 22 * (len(figure.data) // 2))  # a legend of many lines takes its room above
     return figure
 
 
@@ -157,8 +158,9 @@ def motifs(report: Report, cation: str, most: int = 8) -> Figure | None:
     if not found:
         return None
     # lying bars: their names are long
-    figure = new_figure(f"Motifs of {cation}", "sites, %", "", HEIGHT + 40)
-    labels = [row["label"].replace("_", " ") for row in found[0][1]]
+    height = max(HEIGHT + 40, 150 + 36 * max(len(rows) for _, rows in found))
+    figure = new_figure(f"Motifs of {cation}", "sites, %", "", height)
+    labels = [_folded(row["label"].replace("_", " ")) for row in found[0][1]]
     figure.add_trace(
         go.Bar(
             x=[row["training_percent"] for row in found[0][1]],
@@ -178,6 +180,12 @@ def motifs(report: Report, cation: str, most: int = 8) -> Figure | None:
     figure.update_layout(barmode="group", bargap=0.25, legend_traceorder="normal")
     figure.update_yaxes(autorange="reversed", automargin=True, showgrid=False)
     return figure
+
+
+def _folded(label: str) -> str:
+    """Return a long label in two lines: on a narrow page it would leave no room for the bars."""
+    first, _, rest = label.partition(" ")
+    return f"{first}<br>{rest}" if len(label) > FOLDED and rest else label
 
 
 def _difference(interval: dict[str, Any], above: str, below: str) -> float | None:

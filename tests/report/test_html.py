@@ -87,3 +87,30 @@ def test_write_page(report, tmp_path):
 
     if os.environ.get("SHOT"):
         shutil.copy(tmp_path / "report.html", os.environ["SHOT"])
+
+
+def test_bins_at_the_edges_are_closed_and_not_at_the_border():
+    from aiida_dismai.report.charts import stairs
+
+    line = stairs(np.array([1.0, 2.0, 3.0]), np.array([10.0, 20.0]))
+    assert line["x"].tolist() == [0.5, 1, 1, 2, 2, 3, 3, 3.5]
+    assert line["y"].tolist() == [0, 0, 10, 10, 20, 20, 0, 0]
+
+
+def test_titles_of_charts_are_in_the_page_and_legends_above(report, html):
+    """A chart cuts a long title off, and a legend below covers the title of the axis."""
+    text = outside_scripts(html)
+    assert "<h3>Distance of single structures from the training average</h3>" in text
+    for figure in (plots.model_curves(report), plots.potential_curves(report), plots.motifs(report, "Li")):
+        assert figure.layout.legend.y > 1
+
+
+def test_panels_of_the_potential_are_above_each_other(report):
+    """Side by side, the title of the right axis lay on the left panel."""
+    figure = plots.potential_curves(report)
+    assert figure.layout.yaxis.domain[0] > figure.layout.yaxis2.domain[1]
+
+
+def test_tables_become_lists_on_a_narrow_page(html):
+    assert "@media (max-width: 620px)" in html
+    assert "cell.dataset.label" in html
