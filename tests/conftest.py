@@ -13,6 +13,16 @@ from aiida_dismai.engine.structures import from_ase
 # the daemon is started by the name `verdi`, also where the environment is not activated
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
+# calculators that tests name as `module:factory`; nothing but the environment can allow them
+os.environ["DISMAI_ALLOW_FACTORY"] = ",".join(
+    (
+        "ase.calculators.emt:EMT",
+        "ase.calculators.lj:LennardJones",
+        "standin_calculators:PausedOnce",
+        "standin_calculators:KilledOnce",
+    )
+)
+
 pytest_plugins = ["aiida.tools.pytest_fixtures"]
 
 
@@ -44,7 +54,8 @@ def dismai_code(quick_computer):
         computer=quick_computer,
         filepath_executable=str(Path(sys.prefix) / "bin" / "dismai"),
         default_calc_job_plugin="dismai.relax",
-        prepend_text=f"export OMP_NUM_THREADS=1 PYTHONPATH={Path(__file__).parent / 'workchains'}",
+        prepend_text=f"export OMP_NUM_THREADS=1 PYTHONPATH={Path(__file__).parent / 'workchains'} "
+        f"DISMAI_ALLOW_FACTORY={os.environ['DISMAI_ALLOW_FACTORY']}",
     ).store()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from .. import __version__
 from .errors import DismaiError
 from .metrics.command import metrics
 from .task import all_tasks, find_task, run_task
+from .text import visible
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -25,7 +27,7 @@ def cli() -> None:
 @click.argument("task_file", type=click.Path(path_type=Path), default="task.json")
 def run(task_file: Path) -> None:
     """Run the task in TASK_FILE (default task.json); everything is written beside it."""
-    sys.exit(run_task(task_file, report=lambda line: click.echo(line, err=True)))
+    sys.exit(run_task(task_file, report=lambda line: click.echo(visible(line, 4000), err=True)))
 
 
 @cli.command("list")
@@ -53,7 +55,7 @@ def generators(context: click.Context) -> None:
         from .generators.registry import registered
 
         for name, spec in sorted(registered().items()):
-            click.echo(f"{name:20s} {spec.summary}")
+            click.echo(f"{name:20s} {visible(spec.summary)}")
 
 
 @generators.command()
@@ -69,12 +71,32 @@ def describe(name: str, template: Path | None) -> None:
     click.echo(json.dumps(description, indent=2))
 
 
+@cli.command()
+@click.argument("name", required=False)
+def calculators(name: str | None) -> None:
+    """List the calculators that are registered, or print NAME's arguments as JSON."""
+    from .generators.registry import describe_parameters
+    from .plugins import load_parameters
+    from .potentials.registry import find, registered
+
+    if name is None:
+        for known, spec in sorted(registered().items()):
+            click.echo(f"{known:20s} {visible(spec.summary)}")
+        return
+    found = find(name)
+    arguments = describe_parameters(load_parameters(found.arguments, f"calculator '{name}'"))
+    content = {"name": found.name, "summary": found.summary, "arguments": arguments}
+    click.echo(json.dumps(content, indent=2))
+
+
 def main() -> None:
     """Run the command line; an error of ours is one line on stderr and exit status 1."""
+    # processes that this one starts (workers, devices) look for modules in the working directory otherwise
+    os.environ["PYTHONSAFEPATH"] = "1"
     try:
         cli()
     except DismaiError as error:
-        click.echo(f"dismai: {error}", err=True)
+        click.echo(f"dismai: {visible(error, 4000)}", err=True)
         sys.exit(1)
 
 

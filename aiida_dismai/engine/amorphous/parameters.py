@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from ase.data import atomic_numbers, chemical_symbols
 from pydantic import Field, field_validator, model_validator
 
 from ..errors import nearest
 from ..parameters import Parameters
-from ..potentials.parameters import known_calculator
+from ..potentials.registry import require_calculator
 
 
 class MeasureParameters(Parameters):
@@ -60,7 +60,7 @@ class EnergyParameters(Parameters):
 
     @model_validator(mode="after")
     def _known(self) -> Self:
-        known_calculator(self.calculator)
+        require_calculator(self.calculator, self.calculator_kwargs)
         if self.calculator == "m3gnet":
             raise ValueError("calculator 'm3gnet' needs a trained potential: relax the structures with it instead")
         return self
@@ -68,6 +68,9 @@ class EnergyParameters(Parameters):
 
 class MakeParameters(Parameters):
     """Of every task that makes amorphous structures."""
+
+    # more structures may be asked for of the same
+    FREE: ClassVar[frozenset[str]] = frozenset({"n_structures", "first"})
 
     element: str = Field("Si", description="chemical symbol of the atoms; potentials and large cells have to know it")
     n_structures: int = Field(1, ge=1, le=1_000_000, description="how many structures to make")

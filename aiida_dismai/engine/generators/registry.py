@@ -2,57 +2,25 @@
 
 from __future__ import annotations
 
-import importlib
-from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from ..errors import BadInput, nearest
 from ..parameters import Parameters, validate
+from ..plugins import Broken as BrokenGenerator
+from ..plugins import choose, load, load_parameters, read_specs
 from .contract import GeneratorSpec
+
+__all__ = ["BrokenGenerator", "describe", "find", "hyperparameters", "load", "parameter_model", "registered"]
 
 GROUP = "dismai.generators"
 #: Entries of a JSON schema that bound a value, under the names that a description uses.
 BOUNDS = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum", "minItems", "maxItems", "enum")
 
 
-@dataclass(frozen=True)
-class BrokenGenerator:
-    """A registered model that cannot be imported; listed, so that its owner sees why.
-
-    Attributes:
-        name: of the entry point.
-        summary: the reason.
-    """
-
-    name: str
-    summary: str
-
-
 def registered() -> dict[str, GeneratorSpec | BrokenGenerator]:
     """Return what is registered, by name; a plug-in that fails does not disturb the others."""
-    found: dict[str, GeneratorSpec | BrokenGenerator] = {}
-    for point in sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value)):
-        if point.name in found:
-            found[point.name] = BrokenGenerator(
-                point.name, f"broken: registered twice, the second time as {point.value}; uninstall one"
-            )
-            continue
-        try:
-            spec = point.load()
-        except Exception as error:  # a foreign module may raise anything when it is imported
-            found[point.name] = BrokenGenerator(point.name, f"broken: {type(error).__name__}: {error}")
-            continue
-        if not isinstance(spec, GeneratorSpec):
-            found[point.name] = BrokenGenerator(
-                point.name, f"broken: {point.value} is a {type(spec).__name__}, not a GeneratorSpec"
-            )
-        elif spec.name != point.name:
-            found[point.name] = BrokenGenerator(point.name, f"broken: calls itself '{spec.name}' in {point.value}")
-        else:
-            found[point.name] = spec
-    return found
+    return read_specs(entry_points(group=GROUP), GeneratorSpec)
 
 
 def find(name: str) -> GeneratorSpec:
@@ -61,26 +29,7 @@ def find(name: str) -> GeneratorSpec:
     Raises:
         BadInput: not registered (names the nearest), or registered and broken (says why).
     """
-    models = registered()
-    if name not in models:
-        raise BadInput(f"no generative model '{name}' is registered{nearest(name, models)}")
-    spec = models[name]
-    if isinstance(spec, BrokenGenerator):
-        raise BadInput(f"generative model '{name}': {spec.summary}")
-    return spec
-
-
-def load(reference: str) -> Any:
-    """Import ``module:name``.
-
-    Raises:
-        BadInput: there is no such thing, or a library that it needs is not installed.
-    """
-    module, _, name = reference.partition(":")
-    try:
-        return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise BadInput(f"{reference} cannot be loaded ({error}); `pip install aiida-dismai[engine]`?") from error
+    return choose(registered(), name, "generative model")
 
 
 def parameter_model(spec: GeneratorSpec) -> type[Parameters]:
@@ -89,10 +38,7 @@ def parameter_model(spec: GeneratorSpec) -> type[Parameters]:
     Raises:
         BadInput: it is missing, or not a ``Parameters``.
     """
-    model = load(spec.parameters)
-    if not (isinstance(model, type) and issubclass(model, Parameters)):
-        raise BadInput(f"generative model '{spec.name}': {spec.parameters} is not a subclass of Parameters")
-    return model
+    return load_parameters(spec.parameters, f"generative model '{spec.name}'")
 
 
 def hyperparameters(spec: GeneratorSpec, values: dict[str, Any]) -> Parameters:

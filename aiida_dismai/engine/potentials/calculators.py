@@ -1,13 +1,12 @@
-"""ASE calculators by name: our M3GNet, CHGNet, potentials of LAMMPS, a GAP, or any other as ``module:factory``.
+"""ASE calculators by name: those that are registered, ours like anyone's, or a factory that the environment allows.
 
-A second potential architecture needs no change here (see :mod:`.architectures`); a calculator that
-comes with its own weights or takes a potential file gets a line in :data:`BUILT_IN`.
+A second potential architecture needs no change here (see :mod:`.architectures`); a calculator that comes with its own
+weights or takes a potential file registers itself (:mod:`.contract`).
 """
 
 from __future__ import annotations
 
 import importlib
-import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -15,13 +14,14 @@ from typing import Any, Literal
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
-from numpy.typing import NDArray
 
-from ..errors import BadInput, nearest
+from ..errors import BadInput
+from ..plugins import load
 from ..structures import StructureSet
 from ..structures.convert import EV_PER_A3_IN_GPA, to_voigt
+from .contract import CalculatorRequest
 from .folder import TrainedPotential, load_potential
-from .parameters import LAMMPS_CALCULATORS
+from .registry import allowed_factory, arguments_of, find, is_factory
 
 
 class PotentialCalculator(Calculator):
@@ -66,11 +66,24 @@ class PotentialCalculator(Calculator):
             self.results["stress"] = to_voigt(tensor) / EV_PER_A3_IN_GPA
 
 
-def chgnet(device: str, arguments: Mapping[str, Any], numbers: NDArray[np.integer]) -> Calculator:
+def build_m3gnet(request: CalculatorRequest) -> Calculator:
+    """Build the calculator of a trained potential.
+
+    Raises:
+        BadInput: elements that it does not know.
+        BadWeights: a damaged potential.
+    """
+    assert request.potential is not None
+    trained = load_potential(request.potential, request.device)
+    trained.builder.require_known(request.numbers, "relax")
+    return PotentialCalculator(trained)
+
+
+def build_chgnet(request: CalculatorRequest) -> Calculator:
     """Build CHGNet's own calculator with the weights that its wheel carries, for any element.
 
     Raises:
-        BadInput: chgnet is not installed, or does not take the arguments.
+        BadInput: chgnet is not installed.
     """
     try:
         from chgnet.model.dynamics import CHGNetCalculator
@@ -93,42 +106,25 @@ def chgnet(device: str, arguments: Mapping[str, Any], numbers: NDArray[np.intege
             )
             super().calculate(atoms, properties, system_changes, task=task)
 
-    # ASE's base class swallows any keyword, so a misspelt one would do nothing, silently.
-    known = [name for name in inspect.signature(CHGNetCalculator.__init__).parameters if name not in ("self", "kwargs")]
-    for name in arguments:
-        if name not in known:
-            raise BadInput(f"relax: calculator 'chgnet' does not take calculator_kwargs '{name}'{nearest(name, known)}")
-    return _call("chgnet", ForcesFirst, {"use_device": device, "on_isolated_atoms": "ignore", **arguments})
+    given = {name: value for name, value in request.arguments.model_dump().items() if value is not None}
+    return ForcesFirst(**{"use_device": request.device, **given})
 
 
-def _lammps(name: str) -> Callable[[str, Mapping[str, Any], NDArray[np.integer]], Any]:
-    """Return what builds the calculator of a potential of LAMMPS; see :mod:`.lammps_potentials`."""
+def build_lammps(request: CalculatorRequest) -> Calculator:
+    """Build the calculator of a potential of LAMMPS; see :mod:`.lammps_potentials`."""
+    from .lammps import LammpsCalculator
+    from .lammps_potentials import pair_potential
 
-    def build(device: str, arguments: Mapping[str, Any], numbers: NDArray[np.integer]) -> Any:
-        from .lammps import LammpsCalculator
-        from .lammps_potentials import pair_potential
-
-        potential = pair_potential(name, arguments)
-        potential.require_known(numbers.tolist(), "relax")
-        return LammpsCalculator(potential)
-
-    return build
+    potential = pair_potential(request.name, request.arguments.model_dump())
+    potential.require_known(request.numbers.tolist(), "relax")
+    return LammpsCalculator(potential)
 
 
-def _gap(device: str, arguments: Mapping[str, Any], numbers: NDArray[np.integer]) -> Any:
+def build_gap(request: CalculatorRequest) -> Any:
     """Build the calculator of a GAP; see :mod:`.gap`."""
     from .gap import gap
 
-    return gap(arguments, numbers.tolist())
-
-
-#: Calculators that bring their own weights or read a potential file: called with the device, the keyword arguments and
-#: the atomic numbers that will be computed, ``(n,)``.
-BUILT_IN: dict[str, Callable[[str, Mapping[str, Any], NDArray[np.integer]], Any]] = {
-    "chgnet": chgnet,
-    **{name: _lammps(name) for name in LAMMPS_CALCULATORS},
-    "gap": _gap,
-}
+    return gap(request.arguments, request.numbers.tolist())
 
 
 def make_calculator(
@@ -137,52 +133,58 @@ def make_calculator(
     """Build a calculator.
 
     Args:
-        name: ``m3gnet``, a name of :data:`BUILT_IN`, or ``module:factory``; a factory is called with the
-            arguments alone and knows nothing of the device.
+        name: of a registered calculator, or ``module:factory``; a factory is called with the arguments alone and
+            knows nothing of the device.
         arguments: keyword arguments for the calculator.
         potential: folder of the trained potential, for ``m3gnet``.
         device: ``cpu`` or ``cuda``.
         structures: what will be computed; elements that the potential does not know are refused.
 
     Raises:
-        BadInput: a potential that is missing or not wanted, unknown elements, a module or factory that is
-            not there, or arguments that it does not take.
+        BadInput: a potential that is missing or not wanted, unknown elements, arguments that the calculator does not
+            take, or a factory that the environment does not allow or that is not there.
         BadWeights: a damaged potential.
     """
-    if name == "m3gnet":
-        if potential is None:
-            raise BadInput(
-                "relax: calculator 'm3gnet' needs the input 'potential', the folder that potential.train wrote; "
-                "without one, choose calculator 'edip' (silicon), 'chgnet' or 'module:factory'"
-            )
-        if arguments:
-            raise BadInput(f"relax: calculator 'm3gnet' takes no calculator_kwargs ({', '.join(sorted(arguments))})")
-        trained = load_potential(potential, device)
-        trained.builder.require_known(structures.numbers, "relax")
-        return PotentialCalculator(trained)
+    if is_factory(name):
+        _refuse_potential(name, potential)
+        return _made_by_factory(name, arguments)
+    spec = find(name)
+    if not spec.takes_potential:
+        _refuse_potential(name, potential)
+    elif potential is None:
+        raise BadInput(
+            f"relax: calculator '{name}' needs the input 'potential', the folder that potential.train wrote; without "
+            "one, choose another calculator, such as 'edip' (silicon) or 'chgnet'"
+        )
+    request = CalculatorRequest(name, arguments_of(spec, arguments), device, structures.numbers, potential)
+    return _calculator(name, load(spec.build)(request))
+
+
+def _refuse_potential(name: str, potential: Path | None) -> None:
     if potential is not None:
         raise BadInput(f"relax: the input 'potential' is given, but calculator '{name}' does not use it; drop one")
-    if name in BUILT_IN:
-        return BUILT_IN[name](device, arguments, structures.numbers)
+
+
+def _made_by_factory(name: str, arguments: Mapping[str, Any]) -> Any:
+    allowed_factory(name)
     module, _, attribute = name.partition(":")
     try:
-        factory = getattr(importlib.import_module(module), attribute)
+        factory: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
     except ModuleNotFoundError as error:
         raise BadInput(
             f"relax: calculator '{name}': {error}; install it where this task runs, or put its folder on PYTHONPATH"
         ) from error
     except (ImportError, AttributeError) as error:
         raise BadInput(f"relax: calculator '{name}': {error}") from error
-    return _call(name, factory, arguments)
-
-
-def _call(name: str, factory: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
     try:
-        calculator = factory(**arguments)
+        return _calculator(name, factory(**arguments))
     except (TypeError, ValueError, KeyError) as error:
         raise BadInput(
             f"relax: calculator '{name}' does not take calculator_kwargs {dict(arguments)}: {error}"
         ) from error
-    if not hasattr(calculator, "get_property"):
-        raise BadInput(f"relax: '{name}' gave a {type(calculator).__name__}, which is not an ASE calculator")
-    return calculator
+
+
+def _calculator(name: str, made: Any) -> Any:
+    if not hasattr(made, "get_property"):
+        raise BadInput(f"relax: '{name}' gave a {type(made).__name__}, which is not an ASE calculator")
+    return made

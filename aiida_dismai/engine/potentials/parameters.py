@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from ..errors import nearest
 from ..parameters import Parameters
+from .registry import require_calculator
 
 #: Calculators of LAMMPS: silicon by the name of the potential, and any other by its file.
 LAMMPS_CALCULATORS = ("edip", "sw", "sw_vink", "tersoff", "lammps")
-#: Calculators with a name of their own; any other is ``module:factory``.
+#: Calculators that come with the project; others are registered by plug-ins.
 CALCULATORS = ("m3gnet", "chgnet", *LAMMPS_CALCULATORS, "gap")
 
 Device = Literal["auto", "cpu", "cuda"]
 
 _DEVICE = "where to compute: a GPU when there is one (auto), cpu or cuda"
 _THREADS = "CPU threads of torch; None leaves OMP_NUM_THREADS or torch's own choice"
-
-
-def known_calculator(name: str) -> str:
-    """Return the name of a calculator, if it is one.
-
-    Raises:
-        ValueError: it is neither of :data:`CALCULATORS` nor like ``module:factory``; names the nearest.
-    """
-    if name not in CALCULATORS and not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", name):
-        raise ValueError(f"no calculator '{name}'{nearest(name, [*CALCULATORS, 'module:factory'])}")
-    return name
 
 
 class NetworkParameters(Parameters):
@@ -52,6 +40,19 @@ class NetworkParameters(Parameters):
 
 class TrainParameters(NetworkParameters):
     """Training of an M3GNet on labelled structures, with the loss of the paper's eq. 7."""
+
+    # When the training stops, how fast it goes and where; the learning rate is the remedy after a divergence.
+    FREE: ClassVar[frozenset[str]] = frozenset(
+        {
+            "device",
+            "threads",
+            "micro_batch_size",
+            "checkpoint_interval",
+            "patience",
+            "max_epochs",
+            "learning_rate",
+        }
+    )
 
     repulsion: bool = Field(
         False,
@@ -99,6 +100,8 @@ class TrainParameters(NetworkParameters):
 class EvaluateParameters(Parameters):
     """Errors of a potential on labelled structures, and against DFT relaxations when ``relaxed`` is given."""
 
+    FREE: ClassVar[frozenset[str]] = frozenset({"micro_batch_size", "match_tolerance", "device", "threads"})
+
     micro_batch_size: int = Field(4, ge=1, description="structures computed at once")
     match_tolerance: float = Field(
         0.05,
@@ -112,15 +115,17 @@ class EvaluateParameters(Parameters):
 class RelaxParameters(Parameters):
     """Relaxation of structures one by one through ASE."""
 
+    FREE: ClassVar[frozenset[str]] = frozenset({"device", "threads"})
+
     calculator: str = Field(
         "m3gnet",
         description="'m3gnet' (needs the input 'potential'), 'chgnet', a potential of LAMMPS ('edip', 'sw', 'sw_vink' "
-        "or 'tersoff' for silicon, 'lammps' with pair_style, file and elements), 'gap' with param_filename, or "
-        "'module:factory' of an ASE calculator",
+        "or 'tersoff' for silicon, 'lammps' with pair_style, file and elements), 'gap' with param_filename, that of a "
+        "plug-in, or 'module:factory' of an ASE calculator that is allowed where the task runs (DISMAI_ALLOW_FACTORY)",
     )
     calculator_kwargs: dict[str, Any] = Field(
         default_factory=dict,
-        description="keyword arguments of the calculator ('chgnet', 'lammps', 'gap' and 'module:factory')",
+        description="keyword arguments of the calculator; `dismai calculators NAME` prints them",
     )
     optimizer: Literal["SciPyFminCG", "FIRE", "BFGS", "LBFGS"] = Field(
         "SciPyFminCG", description="optimiser, by ASE's name; the paper's is SciPyFminCG"
@@ -131,7 +136,7 @@ class RelaxParameters(Parameters):
     device: Device = Field("auto", description=_DEVICE)
     threads: int | None = Field(None, ge=1, description=_THREADS)
 
-    @field_validator("calculator")
-    @classmethod
-    def _known_calculator(cls, name: str) -> str:
-        return known_calculator(name)
+    @model_validator(mode="after")
+    def _known_calculator(self) -> Self:
+        require_calculator(self.calculator, self.calculator_kwargs)
+        return self

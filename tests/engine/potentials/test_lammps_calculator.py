@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import shutil
 import subprocess
 import sys
 
@@ -18,6 +19,7 @@ from aiida_dismai.engine.potentials import lammps_library
 from aiida_dismai.engine.potentials.calculators import make_calculator
 from aiida_dismai.engine.potentials.lammps import LammpsCalculator
 from aiida_dismai.engine.potentials.lammps_cell import LammpsCell, periodic_cell
+from aiida_dismai.engine.potentials.lammps_library import potentials_folder
 from aiida_dismai.engine.structures import from_ase
 
 pytest.importorskip("lammps")
@@ -292,9 +294,10 @@ def test_several_elements():
         ({"pair_style": "sw", "file": "Si.sw", "elements": ["Sj"]}, "'Sj' is not a chemical symbol"),
         ({"pair_style": "sw", "file": "Si.swx", "elements": ["Si"]}, "did you mean 'Si.sw'"),
         ({"pair_style": "sw", "file": "/nowhere/Si.sw", "elements": ["Si"]}, "no potential file /nowhere/Si.sw"),
-        ({"pair_style": "wobble", "file": "Si.sw", "elements": ["Si"]}, "cannot use pair style 'wobble'"),
+        ({"pair_style": "wobble", "file": "Si.sw", "elements": ["Si"]}, "'wobble' is none of the pair styles"),
+        ({"pair_style": "eam/fs", "file": "Si.sw", "elements": ["Si"]}, "cannot use pair style 'eam/fs'"),
         ({"pair_style": "sw", "file": "Si.sw", "elements": ["Ge"]}, "cannot use pair style 'sw'"),
-        ({"pair_style": "sw\nshell rm x", "file": "Si.sw", "elements": ["Si"]}, "must be one plain line"),
+        ({"pair_style": "sw\nshell rm x", "file": "Si.sw", "elements": ["Si"]}, r"'sw\nshell' is none of the pair"),
         ({"pair_style": "sw", "file": "Si.sw", "elements": {"Si": "Si Si"}}, "cannot be a name in a potential file"),
         ({"pair_styl": "sw", "file": "Si.sw", "elements": ["Si"]}, "did you mean 'pair_style'"),
     ],
@@ -363,3 +366,64 @@ def test_the_calculator_can_be_thrown_away():
     assert found.system is None
     found.close()
     del found
+
+
+S3_STYLES = [
+    "mliap unified model.pkl 0",
+    "mliap model linear x descriptor sna y",
+    "python Si.sw",
+    "kim SW_StillingerWeber",
+    "quip",
+    "hybrid sw python",
+    "hybrid/overlay sw mliap",
+    "list file.txt",
+    "table linear 10",
+    "sw/",
+    "SW",
+    "sw ${x}",
+    "sw $(2+2)",
+    "sw threebody\toff",
+    "sw  off",
+    "sw # x",
+    "sw &",
+    'sw "x"',
+    "sw\rshell touch x",
+    " sw",
+    "",
+]
+
+
+@pytest.mark.parametrize("style", S3_STYLES)
+def test_s3_pair_styles_that_are_more_than_a_file_of_numbers_are_refused(style):
+    with pytest.raises(BadInput, match="calculator 'lammps': pair_style"):
+        calculator("lammps", pair_style=style, file="Si.sw", elements=["Si"])
+
+
+@pytest.mark.parametrize("name", ["Si Si", "Si\n", "$x", "NULL", "'Si", '"Si', "Si#", "S;i", "Sí", ""])
+def test_s3_names_in_a_file_are_plain(name):
+    with pytest.raises(BadInput, match="cannot be a name in a potential file"):
+        calculator("lammps", pair_style="sw", file="Si.sw", elements={"Si": name})
+
+
+@pytest.mark.parametrize(
+    "folder",
+    ["a b", "a & b &", "#1", "$HOME ${x} $(2+2) $x", "it's", 'the "old" one', "both ' and \"", "é 硅", "&", "a\nshell x"],
+)  # fmt: skip
+def test_s3_any_path_reaches_lammps_as_it_is(tmp_path, folder, monkeypatch):
+    (tmp_path / folder).mkdir()
+    copied = shutil.copy(potentials_folder() / "Si.sw", tmp_path / folder / "mine & yours.sw")
+    expected = calculator("sw").get_property("energy", bulk("Si"))
+    if "\n" not in folder:
+        found = calculator("lammps", pair_style="sw", file=str(copied), elements=["Si"])
+        assert found.get_property("energy", bulk("Si")) == expected
+    monkeypatch.chdir(tmp_path / folder)
+    found = calculator("lammps", pair_style="sw", file="./mine & yours.sw", elements=["Si"])
+    assert found.get_property("energy", bulk("Si")) == expected
+    assert sorted(path.name for path in (tmp_path / folder).iterdir()) == ["mine & yours.sw"]
+
+
+@pytest.mark.parametrize("file", ["two\nlines.sw", "Si.sw\n", "\x1b[2J", "\0", " ", ""])
+def test_s3_a_file_is_named_in_one_line(file):
+    with pytest.raises(BadInput, match="calculator 'lammps': file: must be the path") as error:
+        calculator("lammps", pair_style="sw", file=file, elements=["Si"])
+    assert str(error.value).isprintable()

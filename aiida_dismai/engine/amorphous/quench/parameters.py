@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Literal, Self
 
 from ase.data import covalent_radii
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from ...potentials.parameters import known_calculator
+from ...potentials.registry import require_calculator
 from ..density import cube_edge, mass_density
 from ..parameters import GateParameters, MakeParameters
 
@@ -36,7 +36,7 @@ class QuenchParameters(MakeParameters):
     potential: str = Field(
         "sw_vink",
         description="of molecular dynamics and minimisation: 'sw_vink', 'sw', 'edip', 'tersoff' or 'lammps' run in "
-        "LAMMPS; 'gap', 'chgnet' or 'module:factory' through ASE, for small runs",
+        "LAMMPS; 'gap', 'chgnet' and those of plug-ins through ASE, for small runs",
     )
     potential_kwargs: dict[str, Any] = Field(
         default_factory=dict, description="keyword arguments of the potential, as calculator_kwargs of the task relax"
@@ -70,13 +70,12 @@ class QuenchParameters(MakeParameters):
         description="what is good enough",
     )
 
-    @field_validator("potential")
-    @classmethod
-    def _known_potential(cls, name: str) -> str:
-        known_calculator(name)
-        if name == "m3gnet":
+    @model_validator(mode="after")
+    def _known_potential(self) -> Self:
+        require_calculator(self.potential, self.potential_kwargs, "potential_kwargs")
+        if self.potential == "m3gnet":
             raise ValueError("'m3gnet' needs a trained potential, which this task does not take; use another one")
-        return name
+        return self
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

@@ -1,0 +1,173 @@
+"""Calculators are chosen by registered names; what else parameters may say is not called (S1 to S3)."""
+
+import json
+import os
+import subprocess
+import sys
+from importlib.metadata import EntryPoint
+
+import numpy as np
+import pytest
+from ase.calculators.emt import EMT
+from pydantic import Field
+
+from aiida_dismai.engine.errors import BadInput
+from aiida_dismai.engine.main import cli
+from aiida_dismai.engine.parameters import Parameters
+from aiida_dismai.engine.potentials import registry
+from aiida_dismai.engine.potentials.calculators import make_calculator
+from aiida_dismai.engine.potentials.contract import GROUP, CalculatorSpec
+from aiida_dismai.engine.potentials.parameters import CALCULATORS
+from aiida_dismai.engine.structures import StructureSet
+from aiida_dismai.engine.task import find_task
+
+COPPER = StructureSet.from_uniform([29], np.zeros((1, 1, 3)), np.eye(3) * 2.5)
+
+
+class ScaledArguments(Parameters):
+    asap_cutoff: bool = Field(False, description="as ASE has it")
+
+
+def build_scaled(request):
+    return EMT(asap_cutoff=request.arguments.asap_cutoff)
+
+
+SCALED = CalculatorSpec("scaled", "EMT of a plug-in", f"{__name__}:build_scaled", f"{__name__}:ScaledArguments")
+
+
+@pytest.fixture
+def register(monkeypatch):
+    """Add entry points to the installed ones: ``register(name="module:object")``."""
+    installed = list(registry.entry_points(group=GROUP))
+
+    def add(**values):
+        points = installed + [EntryPoint(name, value, GROUP) for name, value in values.items()]
+        monkeypatch.setattr(registry, "entry_points", lambda group: points)
+        registry.registered.cache_clear()
+
+    yield add
+    registry.registered.cache_clear()
+
+
+def relax(**parameters):
+    return find_task("relax").validate(parameters)
+
+
+def test_the_built_in_calculators_are_registered_like_anyones():
+    assert set(CALCULATORS) <= set(registry.registered())
+    for name in CALCULATORS:
+        spec = registry.find(name)
+        assert spec.name == name
+        assert issubclass(registry.load_parameters(spec.arguments, name), Parameters)
+
+
+def test_a_calculator_of_a_plug_in(register):
+    register(scaled=f"{__name__}:SCALED", crooked="no_such_module:SPEC")
+    assert relax(calculator="scaled", calculator_kwargs={"asap_cutoff": True}).calculator == "scaled"
+    calculator = make_calculator("scaled", {"asap_cutoff": True}, None, "cpu", COPPER)
+    assert calculator.parameters.asap_cutoff
+    with pytest.raises(BadInput, match="'asap_cutof'; did you mean 'asap_cutoff'"):
+        relax(calculator="scaled", calculator_kwargs={"asap_cutof": True})
+    with pytest.raises(BadInput, match="'crooked': broken: ModuleNotFoundError"):
+        relax(calculator="crooked")
+    with pytest.raises(BadInput, match="'potential' is given, but calculator 'scaled' does not use it"):
+        make_calculator("scaled", {}, "potential", "cpu", COPPER)
+
+
+def test_two_calculators_of_one_name_are_neither_of_them(register):
+    register(edip=f"{__name__}:SCALED")
+    with pytest.raises(BadInput, match="registered twice"):
+        relax(calculator="edip")
+
+
+def test_they_are_listed_and_described(cli_runner):
+    assert "edip " in cli_runner.invoke(cli, ["calculators"]).output
+    found = json.loads(cli_runner.invoke(cli, ["calculators", "gap"]).output)
+    assert found["arguments"]["args_str"]["default"] == ""
+    assert "param_filename" in found["arguments"]
+
+
+@pytest.fixture
+def cli_runner():
+    from click.testing import CliRunner
+
+    return CliRunner()
+
+
+EVIL = ["subprocess:check_output", "os:system", "ase.calculators.vasp:Vasp", "ase.calculators.emt:EMT"]
+
+
+@pytest.mark.parametrize("name", EVIL)
+@pytest.mark.parametrize("allowed", ["", "1", "*", "subprocess", "subprocess:check_outpu", "ase.calculators.emt:*"])
+def test_s2_a_factory_that_the_environment_does_not_name_is_not_called(name, allowed, monkeypatch, tmp_path):
+    monkeypatch.setenv(registry.ALLOW_FACTORY, allowed)
+    arguments = {"args": ["touch", str(tmp_path / "x")]} if name.startswith("sub") else {}
+    with pytest.raises(BadInput, match=f"calculator '{name}' is a function of a Python module .* is not allowed here"):
+        make_calculator(name, arguments, None, "cpu", COPPER)
+    assert not (tmp_path / "x").exists()
+
+
+def test_s2_its_module_is_not_even_imported(monkeypatch, tmp_path):
+    (tmp_path / "evil_module.py").write_text(f"open({str(tmp_path / 'x')!r}, 'w')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delenv(registry.ALLOW_FACTORY)
+    with pytest.raises(BadInput, match="not allowed here"):
+        make_calculator("evil_module:make", {}, None, "cpu", COPPER)
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(
+    "allowed", ["ase.calculators.emt:EMT", "a:b, ase.calculators.emt:EMT", "a:b ase.calculators.emt:EMT"]
+)
+def test_s2_a_factory_that_the_environment_names_is_called(allowed, monkeypatch):
+    monkeypatch.setenv(registry.ALLOW_FACTORY, allowed)
+    assert isinstance(make_calculator("ase.calculators.emt:EMT", {}, None, "cpu", COPPER), EMT)
+
+
+S3 = [
+    ("m3gnet", {"command": "x"}),
+    ("edip", {"command": "x"}),
+    ("sw_vink", {"file": "x"}),
+    ("chgnet", {"model": "x.pkl"}),
+    ("chgnet", {"use_device": "cuda:0; x"}),
+    ("chgnet", {"restart": "x"}),
+    ("chgnet", {"kwargs": {}}),
+    ("chgnet", {"stress_weight": "x"}),
+    ("gap", {"param_filename": "gap.xml", "args_str": "FilePot command=x"}),
+    ("gap", {"param_filename": "gap.xml", "calc_args": "x"}),
+    ("gap", {"param_filename": "gap.xml", "param_str": "<x/>"}),
+    ("lammps", {"pair_style": "python", "file": "Si.sw", "elements": ["Si"]}),
+    ("lammps", {"pair_style": "sw", "file": "Si.sw", "elements": ["Si"], "cmds": ["shell x"]}),
+    ("lammps", {"pair_style": ["sw"], "file": "Si.sw", "elements": ["Si"]}),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments"), S3)
+@pytest.mark.parametrize("where", ["relax", "energies", "quench"])
+def test_s3_arguments_are_checked_before_anything_is_submitted(name, arguments, where):
+    task, parameters = {
+        "relax": ("relax", {"calculator": name, "calculator_kwargs": arguments}),
+        "energies": ("amorphous.measure", {"energies": {"calculator": name, "calculator_kwargs": arguments}}),
+        "quench": ("amorphous.quench", {"potential": name, "potential_kwargs": arguments}),
+    }[where]
+    with pytest.raises(BadInput, match=f"calculator '{name}'"):
+        find_task(task).validate(parameters)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "edip ", "edip\n", "os", ":", "a:", ":b", "a:b\n", "a b:c", "a:b()", "a:b:c", "é:b"]
+)
+def test_s2_what_is_neither_a_name_nor_a_factory_is_refused(name):
+    with pytest.raises(BadInput, match="no calculator"):
+        relax(calculator=name)
+
+
+def test_the_host_reads_all_of_it_without_torch():
+    code = (
+        "import sys; from aiida_dismai.engine.task import find_task;"
+        "find_task('relax').validate({'calculator': 'gap', 'calculator_kwargs': {'param_filename': 'x'}});"
+        "find_task('relax').validate({'calculator': 'chgnet'});"
+        "print([name for name in ('torch', 'lammps', 'quippy', 'numba', 'chgnet') if name in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
+    assert run.stdout.strip() == "[]"
