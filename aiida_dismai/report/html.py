@@ -14,6 +14,7 @@ from .numbers import number
 from .table import (
     MARK,
     OUTSIDE,
+    OUTSIDE_MARK,
     WITHIN,
     dataset_rows,
     duration,
@@ -56,6 +57,7 @@ def page(report: Report) -> str:
         mark=MARK,
         within=WITHIN,
         outside=OUTSIDE,
+        outside_mark=OUTSIDE_MARK,
         details=detail_tables(report),
         paper=paper_lines(report),
         dataset=dataset_rows(report) if report.dataset else [],

@@ -100,7 +100,7 @@ def metric_rows(report: Report) -> list[MetricRow]:
             MetricRow(
                 measure_name(name),
                 number(entry["mean"]),
-                f"{_spread(report, name, entry)} {OUTSIDE_MARK}" if outside else _spread(report, name, entry),
+                _spread(report, name, entry),
                 floor,
                 number(entry["validation"], 3),
                 known and entry["mean"] <= entry["floor_upper"],
@@ -207,6 +207,11 @@ def failure_rows(report: Report) -> list[tuple[str | None, ...]]:
     ]
 
 
+def _cells(row: MetricRow) -> tuple[str | None, ...]:
+    spread = f"{row.spread} {OUTSIDE_MARK}" if row.outside else row.spread
+    return row.name, row.value, spread, _marked(row), row.validation
+
+
 def _marked(row: MetricRow) -> str | None:
     if row.warning:
         return f"{row.floor or '–'} ! {row.warning}"
@@ -227,7 +232,7 @@ def render(report: Report) -> Iterator[Any]:
         title = f"metrics ({report.kind}): {f'mean over {models} models' if models != 1 else 'one model'}"
         heads = ("measure", "mean" if models != 1 else "value", spread_title(report), "noise floor", "validation set")
         rows = metric_rows(report)
-        yield table(title, heads, [(*row[:3], _marked(row), row.validation) for row in rows], numeric=(1, 4))
+        yield table(title, heads, [_cells(row) for row in rows], numeric=(1, 4))
         if any(row.within for row in rows):
             yield Text(WITHIN + "\n", style="dim")
         if any(row.outside for row in rows):

@@ -49,7 +49,9 @@ def test_three_training_structures_may_be_compared_with(graph):
 def test_an_interval_that_does_not_hold_its_value_is_explained(graph):
     report = evaluation(d_all={"value": 0.01, "lower": 0.002, "upper": 0.009, "floor": 0.02})
     row = metric_rows(report)[0]
-    assert (row.outside, row.spread) == (True, "(0.002, 0.009) *")
+    assert (row.outside, row.spread) == (True, "(0.002, 0.009)")
+    assert "(0.002, 0.009) *" in printed(report)
+    assert "(0.002, 0.009) *" in page(report)
     assert OUTSIDE[:60] in printed(report)
     assert OUTSIDE in page(report)
     assert OUTSIDE not in page(evaluation())
