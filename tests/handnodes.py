@@ -16,13 +16,14 @@ from aiida_dismai.engine.structures import Property, StructureSet, write_npz
 NUMBERS = [3, 3, 27, 8, 8, 8]
 
 
-def structures(n: int, seed: int, **properties: Any) -> StructureSet:
+def structures(n: int, seed: int, numbers: Any = None, **properties: Any) -> StructureSet:
     """Return ``n`` random cells of six atoms with these properties of each structure."""
+    numbers = NUMBERS if numbers is None else np.asarray(numbers)
     random = np.random.default_rng(seed)
     cell = np.diag([5.0, 6.0, 7.0])
-    positions = random.uniform(0, 5, (n, len(NUMBERS), 3))
+    positions = random.uniform(0, 5, (n, len(numbers), 3))
     given = {name: Property(np.asarray(values), "structure") for name, values in properties.items()}
-    return StructureSet.from_uniform(NUMBERS, positions, cell, properties=given)
+    return StructureSet.from_uniform(numbers, positions, cell, properties=given)
 
 
 def relaxed(n: int, seed: int, level: float) -> StructureSetData:

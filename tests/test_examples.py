@@ -89,7 +89,10 @@ def filled(aiida_profile, tmp_path_factory):
         "AmorphousDatasetWorkChain",
         {"relax__job__parameters": orm.Dict(relaxation)},
     )
-    sets = {part: StructureSetData(handnodes.structures(n, n)).store() for part, n in (("train", 6), ("validation", 2))}
+    sets = {
+        part: StructureSetData(handnodes.structures(n, n, [14] * 6)).store()
+        for part, n in (("train", 6), ("validation", 2))
+    }
     handnodes.finish(amorphous, sets)
     workflow("label", "LabelWorkChain", labelled=StructureSetData(labelled))
     workflow("potential", "PotentialWorkChain", potential=potential)

@@ -107,7 +107,7 @@ def _check(inputs: Mapping[str, Any]) -> None:
             f"{parameters.snapshot_interval} passes from {parameters.burn_in} to {parameters.passes}): take more runs "
             "or passes"
         )
-    if wanted < 2 and inputs["validation_share"].value > 0:
+    if wanted == 1 and inputs["validation_share"].value > 0:
         raise BadInput("n_structures: a single structure cannot be split; take more, or the validation_share 0")
 
 

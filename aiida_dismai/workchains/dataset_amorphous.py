@@ -42,7 +42,7 @@ def validate_inputs(inputs: Mapping[str, Any], _: Any) -> str | None:
         ways = " and ".join(given) if given else "none of them"
         text = f"structures are made in one way: give one of the namespaces {', '.join(ROUTES)}, not {ways}"
         found.append(Problem("", text))
-    if inputs["n_structures"].value < 2 and inputs["validation_share"].value > 0:
+    if inputs["n_structures"].value == 1 and inputs["validation_share"].value > 0:
         text = "a single structure cannot be split; take more, or the validation_share 0"
         found.append(Problem("n_structures", text))
     job = inputs.get("relax", {}).get("job", {})

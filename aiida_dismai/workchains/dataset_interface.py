@@ -53,7 +53,7 @@ def _validate(inputs: Mapping[str, Any], _: Any) -> str | None:
         found += _region_moves(inputs)
     if potential is None:
         found += below("train", check_problems(inputs.get("train", {}).get("check", {}), elements))
-    if inputs["n_structures"].value < 2 and inputs["validation_share"].value > 0:
+    if inputs["n_structures"].value == 1 and inputs["validation_share"].value > 0:
         found.append(
             Problem("n_structures", "a single structure cannot be split; take more, or the validation_share 0")
         )

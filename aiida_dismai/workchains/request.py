@@ -19,6 +19,10 @@ from .problems import Problem, ValidationProblems, text_of
 from .protocols.names import Options
 
 
+class RefusedInputs(BadInput, ValueError):
+    """Inputs that are refused: for the command line like any bad input, for Python what a builder raises."""
+
+
 class Draft(dict[str, Any]):
     """Inputs that nobody has looked at yet; a namespace is made when something is put into it."""
 
@@ -78,7 +82,7 @@ class Request:
             whole: refuse also what a submission would refuse; else only what a builder does.
 
         Raises:
-            BadInput: names and values that are refused; with them whatever else is wrong, each item with its path.
+            RefusedInputs: names and values that are refused; with them whatever else is wrong, each item with its path.
         """
         builder = self.chain.get_builder()
         problems = list(self.problems)
@@ -90,7 +94,7 @@ class Request:
             problems += [item for item in refused if not any(path.startswith(f"{item.path}.") for path in said)]
             problems += found
         if problems:
-            raise BadInput(text_of(problems))
+            raise RefusedInputs(text_of(problems))
         builder._notes = tuple(self.notes)
         return builder
 

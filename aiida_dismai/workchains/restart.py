@@ -7,9 +7,12 @@ Decision table (highest priority first):
 | 300, 310 input refused          | stop: another try cannot help                                     |
 | 400 unfinished, 120 wall time   | go on from the checkpoint; not counted while it makes progress    |
 | 351 no results: it was killed   | go on from the checkpoint, counted; stop if it had not got on     |
-| 410 / 110 out of memory         | halve ``_memory_parameter`` and begin again; at 1 stop            |
-| 450 diverged                    | once: halve ``_rate_parameter`` and begin again; then stop        |
+| 410 / 110 out of memory         | halve ``_memory_parameter`` and run again; at 1 stop              |
+| 450 diverged                    | once: halve ``_rate_parameter`` and run again; then stop          |
 | anything else                   | stop (``on_unhandled_failure`` of BaseRestartWorkChain)           |
+
+A run that is repeated with another parameter resumes from its checkpoint where the task's parameter model says that
+this parameter may change (``FREE``), and starts from the beginning where it does not.
 """
 
 from __future__ import annotations
@@ -171,7 +174,7 @@ class RestartTaskWorkChain(CheckedWorkChain, BaseRestartWorkChain):
 
     @process_handler(priority=300)
     def handle_divergence(self, node: CalcJobNode) -> ProcessHandlerReport | None:
-        """Begin again with half the learning rate, once."""
+        """Run again with half the learning rate, once."""
         if node.exit_status != 450:
             return None
         path = self._rate_parameter
@@ -183,9 +186,16 @@ class RestartTaskWorkChain(CheckedWorkChain, BaseRestartWorkChain):
         return ProcessHandlerReport(True)
 
     def _begin_again(self, node: CalcJobNode, why: str, path: str, value: float) -> None:
-        """Change one parameter; a checkpoint made with the old value is not gone on from."""
+        """Change one parameter; the checkpoint is resumed where the task says that this parameter may change."""
         set_parameter(self.ctx.parameters, path, value)
         self.ctx.inputs.parameters = Dict(self.ctx.parameters)
-        self.ctx.inputs.pop("parent_folder", None)
-        self.ctx.progress = 0
-        self.report(f"{node.process_label}<{node.pk}> {why}; again with {path} = {value:g}")
+        lines = len(progress_lines(node))
+        if path in self._process_class.task().model().FREE and lines and "remote_folder" in node.outputs:
+            self.ctx.inputs.parent_folder = node.outputs.remote_folder
+            self.ctx.progress = lines
+            how = "resuming from its checkpoint"
+        else:
+            self.ctx.inputs.pop("parent_folder", None)
+            self.ctx.progress = 0
+            how = "again"
+        self.report(f"{node.process_label}<{node.pk}> {why}; {how} with {path} = {value:g}")

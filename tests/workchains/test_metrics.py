@@ -97,7 +97,7 @@ def test_a_failed_chunk_fails_the_metrics(metrics, copper, tmp_path):
     chain.ctx.chunk_0001 = ended(**FAILED)
     result = chain.merge()
     assert result.status == chain.exit_codes.ERROR_CHUNKS_FAILED.status
-    assert result.message == "1 of 2 chunks failed"
+    assert result.message == "1 of 2 chunks failed; chunk_0001: fell over"
 
 
 def test_a_failed_comparison_fails_the_metrics(metrics, copper):
