@@ -47,9 +47,11 @@ def export_command(pk: str, output: str, force: bool) -> None:
     load_profile()
     node = find_structures(pk)
     assert isinstance(node, StructureSetData)
-    writers[path.suffix](node.structures, path)
+    note = _note(node)
+    writers[path.suffix](node.structures, path, note)
     click.echo(f"wrote {len(node)} structures to {output}")
-    _warn(node)
+    if note:
+        click.echo(f"! {note}", err=True)
 
 
 @dataset.command("show")
@@ -87,13 +89,12 @@ def find_structures(identifier: str, what: str = "structures") -> Any:
     )
 
 
-def _warn(node: Any) -> None:
-    """Say on the standard error what energies of a stand-in are not."""
+def _note(node: Any) -> str:
+    """Return what energies of a stand-in are not; empty without such energies."""
     from ..report.origin import not_dft, stand_ins_behind
 
-    codes = stand_ins_behind([node])
-    if codes and "energy" in node.properties:
-        click.echo(f"! {not_dft(codes)}", err=True)
+    codes = stand_ins_behind([node]) if "energy" in node.property_names else []
+    return not_dft(codes) if codes else ""
 
 
 def _show(node: Any) -> None:
@@ -128,4 +129,6 @@ def _show(node: Any) -> None:
         properties.append((name, prop.level, prop.unit or None, values.dtype, span))
     if properties:
         screen.print(table("properties", ("name", "of each", "unit", "type", "range"), properties))
-    _warn(node)
+    note = _note(node)
+    if note:
+        click.echo(f"! {note}", err=True)

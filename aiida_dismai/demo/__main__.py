@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -91,7 +92,7 @@ def submit_new(key: str) -> Any:
     node = submit(builder)
     node.base.extras.set(EXTRA, key)
     say(f"submitted the pipeline<{node.pk}>; from another terminal:")
-    say(f"    AIIDA_PATH=$PWD .venv/bin/aiida-dismai status {node.pk} --watch")
+    say(f"    {profile.prefix()}aiida-dismai -p {profile.PROFILE} status {node.pk} --watch")
     return node
 
 
@@ -104,20 +105,22 @@ def main() -> int:
     arguments = parser.parse_args()
 
     started = time.monotonic()
-    profile.use_own_configuration(Path.cwd())
+    own = profile.own_folder()
+    profile.use_own_configuration(own)
     if arguments.stop:
-        if (Path.cwd() / ".aiida").is_dir() and profile.exists():
+        if (own / ".aiida").is_dir() and profile.exists():
             profile.load()
             profile.stop_daemon()
         return 0
     made = profile.make_profile()
     profile.load()
     profile.configure()
-    where = f"{Path.cwd() / '.aiida'} ({'made' if made else 'there'})"
+    where = f"{own / '.aiida'} ({'made' if made else 'there'})"
     say(f"profile '{profile.PROFILE}' in {where}: SQLite, ZeroMQ, no service")
     say("VASP is stood in for by CHGNet: energies of this demo are NOT density-functional theory")
     if arguments.setup_only:
         say(f"codes {profile.DISMAI}, {profile.VASP}; POTCAR family {profile.POTCAR_FAMILY}")
+        say(f"use it with: export AIIDA_PATH={shlex.quote(str(own))}")
         return 0
 
     from .results import write_results
@@ -137,7 +140,7 @@ def main() -> int:
             profile.stop_daemon()
     if not node.is_finished_ok:
         say(f"the pipeline<{node.pk}> ended with {node.exit_status}: {node.exit_message}")
-        say(f"look at it with: AIIDA_PATH=$PWD .venv/bin/verdi process report {node.pk}")
+        say(f"look at it with: {profile.prefix()}verdi -p {profile.PROFILE} process report {node.pk}")
         return 1
     problems = write_results(node, arguments.folder, say)
     for problem in problems:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -10,9 +11,18 @@ from typing import Any
 
 PROFILE = "dismai-demo"
 POTCAR_FAMILY = "dismai-standin"
+#: Atomic number of the last element that has a POTCAR, that of CHGNet.
+HEAVIEST = 94
 DISMAI, VASP = "dismai@localhost", "vasp-standin@localhost"
 #: What a second run takes from the first.
 CACHED = ["aiida.calculations:dismai.*", "aiida.calculations:vasp.vasp"]
+
+
+def own_folder() -> Path:
+    """Return where the demo's configuration goes: the first folder of ``AIIDA_PATH``, else the current one."""
+    first = next((part for part in os.environ.get("AIIDA_PATH", "").split(os.pathsep) if part.strip()), None)
+    folder = Path.cwd() if first is None else Path(first).expanduser().resolve()
+    return folder.parent if folder.name == ".aiida" else folder
 
 
 def use_own_configuration(folder: Path) -> None:
@@ -34,6 +44,12 @@ def executable(name: str) -> Path:
     return Path(sys.executable).parent / name
 
 
+def prefix() -> str:
+    """Return what stands before a command that is to find this configuration and this environment in any shell."""
+    folder, scripts = os.environ["AIIDA_PATH"], Path(sys.executable).parent
+    return f"AIIDA_PATH={shlex.quote(folder)} {shlex.quote(str(scripts))}/"
+
+
 def verdi(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
     """Run ``verdi`` of this environment on the demo's profile."""
     command = [str(executable("verdi")), *arguments]
@@ -48,10 +64,18 @@ def exists() -> bool:
 
 
 def make_profile() -> bool:
-    """Make the profile if it is not there; return whether it was made."""
+    """Make the profile if it is not there; return whether it was made.
+
+    Where there were profiles before, the default stays what it was: ``verdi presto`` makes its own the default.
+    """
+    from aiida.manage.configuration import get_config
+
     if exists():
         return False
+    default = get_config().default_profile_name
     verdi("presto", "--non-interactive", "--profile-name", PROFILE, "--use-zeromq")
+    if default is not None:
+        verdi("profile", "set-default", default)
     return True
 
 
@@ -94,20 +118,35 @@ def _code(full_label: str, path: Path, description: str, plugin: str, prepend: s
     make_code(computer, str(path), label, plugin, prepend, description)
 
 
+def potcar_symbols() -> tuple[str, ...]:
+    """Return the potentials of the family: those of the benchmark, and one by the name of every element."""
+    from ase.data import chemical_symbols
+
+    from ..standin.potcars import POTCAR_SYMBOLS
+
+    return tuple(dict.fromkeys([*POTCAR_SYMBOLS, *chemical_symbols[1 : HEAVIEST + 1]]))
+
+
 def _potcars() -> None:
-    """Upload the stand-in POTCAR headers, which hold no potential."""
+    """Upload the stand-in POTCAR headers that are not there yet, which hold no potential."""
     import tempfile
 
     from aiida_vasp.data.potcar import PotcarData
 
     from ..standin.potcars import write_potcar_family
 
-    if PotcarData.get_potcar_group(POTCAR_FAMILY) is not None:
+    group = PotcarData.get_potcar_group(POTCAR_FAMILY)
+    there = set() if group is None else {node.symbol for node in group.nodes}
+    missing = [symbol for symbol in potcar_symbols() if symbol not in there]
+    if not missing:
         return
     with tempfile.TemporaryDirectory() as folder:
-        write_potcar_family(folder)
+        write_potcar_family(folder, missing)
         PotcarData.upload_potcar_family(
-            folder, POTCAR_FAMILY, "Headers without potential data, for the VASP stand-in of aiida-dismai: not DFT"
+            folder,
+            POTCAR_FAMILY,
+            "Headers without potential data, for the VASP stand-in of aiida-dismai: not DFT",
+            stop_if_existing=False,
         )
 
 

@@ -49,3 +49,36 @@ def test_a_running_daemon_is_left_alone(daemon):
 def test_another_protocol_is_another_demo():
     assert fingerprint({"a": 1}) == fingerprint({"a": 1})
     assert fingerprint({"a": 1}) != fingerprint({"a": 2})
+
+
+@pytest.mark.parametrize(
+    ("value", "folder"),
+    [(None, "."), ("", "."), ("a", "a"), ("a:b", "a"), ("a/.aiida", "a"), (":a", "a")],
+)
+def test_the_folder_is_that_of_aiida_path(tmp_path, monkeypatch, value, folder):
+    monkeypatch.chdir(tmp_path)
+    if value is None:
+        monkeypatch.delenv("AIIDA_PATH", raising=False)
+    else:
+        monkeypatch.setenv("AIIDA_PATH", value)
+    assert profile.own_folder() == (tmp_path / folder).resolve()
+
+
+def test_a_default_profile_that_was_there_stays_the_default(monkeypatch):
+    ran = []
+    monkeypatch.setattr(profile, "verdi", lambda *arguments, **options: ran.append(arguments))
+    monkeypatch.setattr(profile, "exists", lambda: False)
+    config = SimpleNamespace(default_profile_name="mine")
+    monkeypatch.setattr("aiida.manage.configuration.get_config", lambda: config)
+    assert profile.make_profile()
+    assert ran[1] == ("profile", "set-default", "mine")
+    ran.clear()
+    config.default_profile_name = None
+    profile.make_profile()
+    assert [arguments[0] for arguments in ran] == ["presto"]
+
+
+def test_every_element_has_a_potcar():
+    symbols = profile.potcar_symbols()
+    assert len(symbols) == len(set(symbols))
+    assert {"Mg", "F", "Na", "Ca", "U", "Li", "Li_sv", "Sc_sv"} <= set(symbols)

@@ -157,6 +157,28 @@ def test_queries_do_not_grow_with_the_number_of_paths(graph, monkeypatch):
     assert len(count) < 80
 
 
+def test_exported_files_and_show_say_it_and_are_read_back_unchanged(graph, tmp_path):
+    from ase.io import read
+    from click.testing import CliRunner
+
+    from aiida_dismai.cli import main
+
+    node = graph.outputs["dataset"]
+    for name in ("a.extxyz", "a.npz"):
+        said = CliRunner().invoke(main, ["dataset", "export", str(node.pk), str(tmp_path / name)])
+        assert said.exit_code == 0, said.output
+        assert WARNING in said.output
+        assert StructureSetData.from_file(tmp_path / name).content_hash == node.content_hash
+    assert read(tmp_path / "a.extxyz", 0).info["dismai_note"].startswith(WARNING)
+    with np.load(tmp_path / "a.npz") as arrays:
+        assert WARNING in str(arrays["meta"])
+    assert WARNING in CliRunner().invoke(main, ["dataset", "show", str(node.pk)]).output
+    plain = StructureSetData(handmade.structures(1, 95, energy=[1.0])).store()
+    said = CliRunner().invoke(main, ["dataset", "export", str(plain.pk), str(tmp_path / "b.extxyz")])
+    assert "DFT" not in said.output
+    assert "dismai_note" not in (tmp_path / "b.extxyz").read_text()
+
+
 def test_an_imported_archive_says_the_same(graph, aiida_profile, tmp_path):
     from aiida.tools.archive import import_archive
 

@@ -17,6 +17,8 @@ from .conventions import SIGMA0, normalise
 #: Keys of ours in extended XYZ: units of properties that others do not know, and shapes of atoms' properties.
 UNITS_KEY = "property_units"
 SHAPES_KEY = "property_shapes"
+#: What a reader of the file should know, such as who computed its energies; it is no property of a structure.
+NOTE_KEY = "dismai_note"
 
 
 @dataclass
@@ -57,6 +59,7 @@ class Frame:
         if not atoms:
             self.arrays.clear()
         units, shapes = self.info.pop(UNITS_KEY, {}), self.info.pop(SHAPES_KEY, {})
+        self.info.pop(NOTE_KEY, None)
         normalise(self.info, self.arrays, volume, self.where, wanted)
         if wanted is not None:
             self.info = {name: value for name, value in self.info.items() if name in wanted}

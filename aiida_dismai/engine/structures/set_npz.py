@@ -21,13 +21,18 @@ META = "meta"
 WHAT = "a structure set"
 
 
-def write_npz(structures: StructureSet, path: Path | str | BinaryIO) -> None:
-    """Write a set to a path (atomically) or an open binary file; equal sets give equal bytes."""
-    meta = {
+def write_npz(structures: StructureSet, path: Path | str | BinaryIO, note: str = "") -> None:
+    """Write a set to a path (atomically) or an open binary file; equal sets (and notes) give equal bytes.
+
+    ``note`` says to readers of the file what no property does, such as who computed the energies.
+    """
+    meta: dict[str, Any] = {
         "format": FORMAT,
         "version": VERSION,
         "properties": {name: [prop.level, prop.unit] for name, prop in sorted(structures.properties.items())},
     }
+    if note:
+        meta["note"] = note
     arrays: dict[str, Any] = {META: np.array(json.dumps(meta, sort_keys=True))}
     arrays |= dict(sorted(structures.arrays().items()))
 

@@ -13,24 +13,29 @@ from ..files import write_atomically
 from ..text import visible
 from .container import StructureSet, unit_of
 from .conventions import ev_from_gpa
-from .frames import SHAPES_KEY, UNITS_KEY
+from .frames import NOTE_KEY, SHAPES_KEY, UNITS_KEY
 from .header import JSON, format_value, quote, word
 
 KINDS = {"f": "R", "i": "I", "u": "I", "b": "L", "U": "S"}
 
 
-def write_extxyz(structures: StructureSet, path: Path | str) -> None:
+def write_extxyz(structures: StructureSet, path: Path | str, note: str = "") -> None:
     """Write extended XYZ (ASE's own writer keeps eight decimals), atomically.
 
     Stress is written in eV/Å³, the unit that readers of extxyz expect; units that readers cannot know, and shapes of
     atoms' properties beyond a vector, go into keys of ours.
+
+    Args:
+        structures: what is written.
+        path: of the file.
+        note: for readers of the file, beside each structure; our own reader takes it for no property.
 
     Raises:
         BadInput: no structures, or a property of atoms that columns cannot hold.
     """
     if not len(structures):
         raise BadInput(f"{visible(path)}: there are no structures to write")
-    about = _about(structures)
+    about = _about(structures) + ([f"{NOTE_KEY}={quote(visible(note))}"] if note else [])
 
     def write(handle: BinaryIO) -> None:
         from ase.data import chemical_symbols
