@@ -51,6 +51,10 @@ class Unfinished(DismaiError):
     kind = "unfinished"
 
 
+class NotTheFirstProcess(SystemExit):
+    """One process of several that a launcher started has done its part; the first one writes the results."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return a hint for a misspelt ``name``.
 

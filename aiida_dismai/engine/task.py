@@ -22,7 +22,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from .errors import BadInput, DismaiError, OutOfMemory, Unfinished, nearest
+from .errors import BadInput, DismaiError, NotTheFirstProcess, OutOfMemory, Unfinished, nearest
 from .files import append_line, write_json
 from .parameters import Parameters, validate
 from .untrusted import read_json
@@ -242,6 +242,8 @@ def run_task(
         record |= results
         record["status"] = "finished"
         status = 0
+    except NotTheFirstProcess:
+        raise
     except (Exception, SystemExit) as error:
         record["status"] = "unfinished" if isinstance(error, Unfinished) else "failed"
         record["error"] = _failure(error, folder)

@@ -369,7 +369,7 @@ class StructureSet:
             raise BadInput(f"{where}: the set of structures is empty")
         bare = np.flatnonzero(self.n_atoms == 0)
         if len(bare):
-            raise BadInput(f"{where}: no atoms in structure {_few(bare.tolist())}")
+            raise BadInput(f"{where}: structure {_few(bare.tolist())} has no atoms")
         finite = np.isfinite(self.positions).all(axis=1)
         if not finite.all():
             bad = sorted(set(self.atom_structure[~finite].tolist()))

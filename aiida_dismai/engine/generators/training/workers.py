@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ... import errors
-from ...errors import BadInput, DismaiError
+from ...errors import BadInput, DismaiError, NotTheFirstProcess
 from ...files import write_json
 from ...task import Context
 from .parameters import GraphTrainingParameters
@@ -159,7 +159,7 @@ def run_on_devices(
         results = train(Member(fabric), problem, parameters, context)
         fabric.barrier()
         if fabric.global_rank:
-            raise SystemExit(0)
+            raise NotTheFirstProcess(0)
         return results
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "answer.json"
