@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from ..engine.text import visible
+
+#: Characters of a cell of a table at most; what is longer is cut in the middle.
+CELL = 2000
 #: Columns where the output is not a terminal: wide enough that no number is cut in a log or a pipe.
 PLAIN_WIDTH = 160
 
@@ -22,9 +26,10 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], num
     """Return a rich table.
 
     Args:
-        title: printed above it.
+        title: printed above it, as text.
         columns: the headings; when all are empty, no heading is printed.
-        rows: cells; None is printed as a dash, all else as text.
+        rows: cells; None is printed as a dash, all else as text, in which nothing is hidden: names and messages come
+            from files and nodes of others.
         numeric: indices of the columns that are aligned to the right.
     """
     from rich import box
@@ -32,7 +37,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], num
     from rich.text import Text
 
     result = Table(
-        title=title,
+        title=Text(visible(title)),
         title_justify="left",
         title_style="bold",
         box=box.SIMPLE_HEAD,
@@ -40,7 +45,9 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], num
         show_header=any(columns),
     )
     for index, column in enumerate(columns):
-        result.add_column(column, justify="right" if index in numeric else "left", overflow="fold")
+        result.add_column(Text(visible(column)), justify="right" if index in numeric else "left", overflow="fold")
     for row in rows:
-        result.add_row(*(cell if isinstance(cell, Text) else Text("–" if cell is None else str(cell)) for cell in row))
+        result.add_row(
+            *(cell if isinstance(cell, Text) else Text("–" if cell is None else visible(cell, CELL)) for cell in row)
+        )
     return result

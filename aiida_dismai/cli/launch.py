@@ -9,6 +9,7 @@ import click
 
 from ..engine.errors import BadInput
 from ..report.links import find_port, inputs_of, outputs_of, ports_of_set, split_name
+from .executes import inherited_relaxation
 from .launching import (
     crystal_input,
     dft_launch_options,
@@ -141,7 +142,7 @@ def relaxed_by(dataset: str | None, kind: str | None, potential: str | None) -> 
         relaxed with a calculator by name, which is taken from the data set.
 
     Raises:
-        BadInput: there is no such potential.
+        BadInput: there is no such potential, or the data set was relaxed with what may not be inherited.
     """
     if potential is not None or dataset is None:
         return find_potential(potential), {}
@@ -151,7 +152,10 @@ def relaxed_by(dataset: str | None, kind: str | None, potential: str | None) -> 
     if not _is_amorphous(node):
         return find_potential(dataset), {}
     ports = inputs_of(node)
-    return ports.get("potential"), {"parameters": ports["relax"]["job"]["parameters"].get_dict()}
+    parameters: Any = ports
+    for name in ("relax", "job", "parameters"):
+        parameters = parameters.get(name) if isinstance(parameters, dict) else None
+    return ports.get("potential"), {"parameters": inherited_relaxation(node, parameters)}
 
 
 @click.group()

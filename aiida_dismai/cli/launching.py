@@ -12,6 +12,7 @@ import click
 
 from ..engine.errors import BadInput
 from ..report.links import split_name
+from .executes import executed
 from .profiles import is_file, load_code, load_node
 
 CODE = click.option("--code", metavar="CODE", help="The `dismai` code; not needed where there is only one.")
@@ -229,8 +230,15 @@ def _published(path: Path, what: str) -> Any:
     if not files:
         raise BadInput(f"{what}: no csv file in the folder {path}; give the authors' record, structures, or a node")
     node = FolderData()
+    inside = path.resolve()
     for file in files:
-        node.base.repository.put_object_from_file(str(file.resolve()), str(file.relative_to(path)))
+        try:
+            real = file.resolve(strict=True)
+        except (OSError, RuntimeError) as error:
+            raise BadInput(f"{what}: {file} is a link to nothing; remove it") from error
+        if not real.is_relative_to(inside):
+            raise BadInput(f"{what}: {file} is a link that leaves {path}; copy the file into the folder if it belongs")
+        node.base.repository.put_object_from_file(str(real), str(file.relative_to(path)))
     node.label = path.resolve().name
     return node
 
@@ -314,7 +322,7 @@ def start(process: str, how: dict[str, Any], base: Mapping[str, Any] | None = No
         problems = problems_of(workflow, inputs)
     if problems:
         raise BadInput(text_of(problems))
-    for note in builder._notes:
+    for note in (*builder._notes, *(f"executes {line}" for line in executed(inputs))):
         # a comment to YAML
         click.echo(f"# {note}" if how["dry_run"] else note, err=not how["dry_run"])
     if how["dry_run"]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import click
 
 from ..engine.errors import DismaiError
+from ..engine.text import visible
 from .archive.commands import archive
 from .dataset import dataset
 from .evaluate import evaluate
@@ -14,6 +16,12 @@ from .launch import launch
 from .report import report
 from .setup import setup
 from .status import status
+
+#: How a message begins that lists several problems, one a line.
+LIST = re.compile(r"\d+ [a-z ]+:\n- ")
+#: Lines of such a list, and characters of a line.
+LINES = 100
+MESSAGE = 2000
 
 
 def one_line(error: BaseException) -> str | None:
@@ -33,6 +41,12 @@ def one_line(error: BaseException) -> str | None:
     return None
 
 
+def shown(text: str) -> str:
+    """Return what is printed of a message: nothing hidden, and in one line unless it lists several problems."""
+    lines = text.split("\n") if LIST.match(text) else [text]
+    return "\n".join(visible(line, MESSAGE) for line in lines[:LINES])
+
+
 class FriendlyGroup(click.Group):
     """A group whose commands end in one line instead of a traceback, unless `--debug` is given."""
 
@@ -40,13 +54,16 @@ class FriendlyGroup(click.Group):
         """Run the command; turn the errors of :func:`one_line` into a click error."""
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        except click.ClickException as error:
+            error.message = shown(error.message)
+            raise
+        except (click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:  # what is not the user's to solve is raised again below
             text = one_line(error)
             if text is None or ctx.params.get("debug"):
                 raise
-            raise click.ClickException(text) from error
+            raise click.ClickException(shown(text)) from error
 
 
 @click.group(cls=FriendlyGroup, context_settings={"help_option_names": ["-h", "--help"]})

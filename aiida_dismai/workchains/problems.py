@@ -7,6 +7,11 @@ from dataclasses import dataclass, replace
 
 from plumpy.ports import PortValidationError
 
+from ..engine.text import visible
+
+#: Characters of one problem at most.
+LINE = 2000
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -38,7 +43,7 @@ def text_of(problems: Iterable[Problem]) -> str:
     lines = []
     for message, paths in places.items():
         named = ", ".join(dict.fromkeys(path for path in paths if path))
-        lines.append(f"{named}: {message}" if named else message)
+        lines.append(visible(f"{named}: {message}" if named else message, LINE))
     if len(lines) == 1:
         return lines[0]
     return "\n".join([f"{len(lines)} things are wrong:", *(f"- {line}" for line in lines)])

@@ -423,6 +423,96 @@ def test_a_data_set_of_amorphous_silicon_and_what_is_compared_with_it(graph, tmp
     assert "potential" not in inputs
 
 
+S1 = {
+    "a function": {"calculator": "subprocess:check_output", "calculator_kwargs": {"args": "touch x", "shell": True}},
+    "a class of ASE": {"calculator": "ase.calculators.vasp:Vasp", "calculator_kwargs": {"command": "touch x"}},
+    "not registered": {"calculator": "mace"},
+    "escape sequences": {"calculator": "\x1b[2J\nfinished"},
+    "a program of QUIP": {"calculator": "gap", "calculator_kwargs": {"param_filename": "x", "args_str": "FilePot"}},
+    "Python in LAMMPS": {
+        "calculator": "lammps",
+        "calculator_kwargs": {"pair_style": "mliap unified x.pkl 0", "file": "x", "elements": ["Si"]},
+    },
+    "a list": {"calculator": ["edip"]},
+    "unknown parameter": {"calculator": "edip", "command": "touch x"},
+    "arguments of a list": {"calculator": "edip", "calculator_kwargs": ["x"]},
+}
+
+
+@pytest.mark.parametrize("parameters", S1.values(), ids=S1)
+@pytest.mark.parametrize("command", ["evaluate", "benchmark"])
+def test_s1_what_may_not_be_inherited_is_refused_naming_the_process(graph, tmp_path, parameters, command):
+    before = orm.QueryBuilder().append(orm.ProcessNode).count()
+    made = handmade.process(
+        orm.WorkChainNode,
+        handmade.WORKFLOWS + "dataset.amorphous",
+        "AmorphousDatasetWorkChain",
+        {"relax__job__parameters": orm.Dict(parameters)},
+    )
+    handmade.finish(made, {name: StructureSetData(silicon(2, 2)).store() for name in ("train", "validation")})
+    write_extxyz(silicon(2, 6), tmp_path / "gen.extxyz")
+    arguments = {
+        "evaluate": ("evaluate", tmp_path / "gen.extxyz", "--dataset", made.pk, "--code", "dismai@localhost"),
+        "benchmark": (
+            *("launch", "benchmark", "--dataset", made.pk, "--model", "resample", "--seed", 3),
+            *("--code", "dismai@localhost"),
+        ),
+    }[command]
+    line = refused(*arguments)
+    assert f"AmorphousDatasetWorkChain<{made.pk}>" in line
+    assert "--overrides" in line
+    assert line.strip().isprintable()
+    assert orm.QueryBuilder().append(orm.ProcessNode).count() == before + 1
+
+
+def test_s1_a_process_that_only_calls_itself_a_data_set_is_refused(graph, tmp_path):
+    made = handmade.process(
+        orm.WorkChainNode,
+        handmade.WORKFLOWS + "dataset.amorphous",
+        "AmorphousDatasetWorkChain",
+        {"relax": orm.Str("edip")},
+    )
+    handmade.finish(made, {name: StructureSetData(silicon(2, 2)).store() for name in ("train", "validation")})
+    write_extxyz(silicon(2, 6), tmp_path / "gen.extxyz")
+    line = refused("evaluate", tmp_path / "gen.extxyz", "--dataset", made.pk, "--code", "dismai@localhost")
+    assert "does not say what its structures were relaxed with" in line
+
+
+def test_s1_a_dry_run_says_what_else_is_executed(graph, tmp_path):
+    write_extxyz(silicon(2, 6), tmp_path / "train.extxyz")
+    (tmp_path / "overrides.yaml").write_text("relax: {parameters: {calculator: 'ase.calculators.emt:EMT'}}\n")
+    (tmp_path / "options.yaml").write_text("prepend_text: 'module load x'\n")
+    result = run(
+        *("launch", "evaluate", "--structures", tmp_path / "train.extxyz", "--reference", tmp_path / "train.extxyz"),
+        *("--kind", "amorphous", "--code", "dismai@localhost", "--dry-run"),
+        *("--overrides", tmp_path / "overrides.yaml", "--options", tmp_path / "options.yaml"),
+    )
+    assert result.exit_code == 0, result.output
+    assert (
+        "# executes the function 'ase.calculators.emt:EMT' of a Python module, where DISMAI_ALLOW_FACTORY"
+        in result.output
+    )
+    assert "# executes text in the job's script: 'module load x'" in result.output
+
+
+def test_s14_links_that_leave_a_reference_folder_are_refused(graph, tmp_path):
+    write_extxyz(handmade.structures(2, 6), tmp_path / "gen.extxyz")
+    common = ("launch", "evaluate", "--structures", tmp_path / "gen.extxyz", "--kind", "alloy")
+    record = tmp_path / "record"
+    record.mkdir()
+    (tmp_path / "secret.csv").write_text("precious")
+    (record / "a.csv").symlink_to(tmp_path / "secret.csv")
+    arguments = (*common, "--reference", record, "--code", "dismai@localhost", "--dry-run")
+    assert "a.csv is a link that leaves" in refused(*arguments)
+    (record / "a.csv").unlink()
+    (record / "a.csv").symlink_to("a.csv")
+    assert "a.csv is a link to nothing" in refused(*arguments)
+    (record / "a.csv").unlink()
+    (record / "b.csv").write_text("x\n")
+    (record / "a.csv").symlink_to("b.csv")
+    assert dry(*common, "--reference", record)["inputs"]["reference"] == "FolderData<record>"
+
+
 def test_what_generated_structures_are_compared_with(graph, tmp_path):
     """An earlier reference, or a folder of csv files of which only these are taken."""
     write_extxyz(handmade.structures(2, 6), tmp_path / "gen.extxyz")

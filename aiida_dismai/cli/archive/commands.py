@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from ...engine.errors import BadInput
+from ...engine.text import visible
 from ..console import console, table
 from ..profiles import load_node, load_profile
 
@@ -99,32 +100,39 @@ def check(file: str, as_json: bool) -> None:
     """Import FILE into an empty temporary profile and confirm its content; no profile of yours is touched.
 
     Confirms the number of nodes, the hashes of structures and weights, that POTCARs are there by hash only,
-    and that every metric can be traced to the bulk crystals and to every VASP calculation.
+    and that every metric can be traced to the bulk crystals and to every VASP calculation. Lists what running its
+    processes again would execute beside the project's own code: a warning, marked with "!".
     """
     findings = check_archive(Path(file))
     passed = all(finding["passed"] for finding in findings)
     if as_json:
         click.echo(json.dumps({"file": file, "passed": passed, "findings": findings}, indent=2))
     else:
-        rows = [("ok" if item["passed"] else "FAILED", item["check"], item["found"]) for item in findings]
+        rows = [(_mark(item), item["check"], item["found"]) for item in findings]
         console().print(table(file, ("", "check", "found"), rows))
     if not passed:
         raise click.exceptions.Exit(1)
+
+
+def _mark(finding: dict[str, Any]) -> str:
+    return "FAILED" if not finding["passed"] else "!" if finding["warning"] else "ok"
 
 
 def check_archive(path: Path) -> list[dict[str, Any]]:
     """Check an archive in a process and a profile of its own.
 
     Returns:
-        One entry for each check: ``check``, ``passed``, ``found``.
+        One entry for each check: ``check``, ``passed``, ``warning``, ``found``.
 
     Raises:
         BadInput: the file is not an archive, or the check itself could not run.
     """
     with tempfile.TemporaryDirectory(prefix="dismai-archive-check-") as folder:
         run = subprocess.run(
-            [sys.executable, "-m", f"{__package__}.verify", str(path.resolve())],
-            env=os.environ | {"AIIDA_PATH": folder},
+            # neither the folder of the archive nor any other that is the working directory is looked into for modules
+            [sys.executable, "-P", "-m", f"{__package__}.verify", str(path.resolve())],
+            env=os.environ | {"AIIDA_PATH": folder, "PYTHONSAFEPATH": "1"},
+            cwd=folder,
             capture_output=True,
             text=True,
             check=False,
@@ -134,8 +142,8 @@ def check_archive(path: Path) -> list[dict[str, Any]]:
         result = json.loads(lines[-1])
     except (IndexError, ValueError) as error:
         last = (run.stderr.strip().splitlines() or ["no message"])[-1]
-        raise BadInput(f"{path}: the check could not run: {last}") from error
+        raise BadInput(f"{path}: the check could not run: {visible(last)}") from error
     if "error" in result:
-        raise BadInput(result["error"])
+        raise BadInput(visible(result["error"], 1000))
     findings: list[dict[str, Any]] = result["findings"]
     return findings

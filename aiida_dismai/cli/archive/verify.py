@@ -16,11 +16,18 @@ from pathlib import Path
 from typing import Any
 
 from ...engine.errors import BadInput
+from ...engine.text import visible
 
 PROFILE = "archive-check"
 #: Process types and names of the steps whose Dict outputs are metrics. The check of the potential is one of them: its
 #: DFT relaxations lead to nothing else.
 METRIC_PROCESSES = ("dismai.metrics", "aggregate_metrics", "dismai.potential.evaluate")
+#: An archive may unpack to so many bytes, or to so many times its size, whichever is more; text shrinks to a tenth.
+MAX_UNPACKED = 512 * 2**20
+MAX_RATIO = 50
+#: Files in an archive, and bytes of its description.
+MAX_FILES = 2_000_000
+MAX_METADATA = 2**20
 
 
 @dataclass
@@ -31,11 +38,13 @@ class Finding:
         check: what was looked at.
         passed: whether it is as it should be.
         found: numbers and names.
+        warning: whether somebody should look at it, though nothing is wrong.
     """
 
     check: str
     passed: bool
     found: str
+    warning: bool = False
 
 
 def open_archive(path: Path) -> tuple[int, str]:
@@ -54,6 +63,7 @@ def open_archive(path: Path) -> tuple[int, str]:
         raise BadInput(f"{path}: not an AiiDA archive, or truncated; copy it again")
     try:
         with zipfile.ZipFile(path) as archive:
+            _refuse_bomb(path, archive)
             damaged = archive.testzip()
         if damaged:
             raise BadInput(f"{path}: '{damaged}' in it is damaged (its checksum is wrong); copy the archive again")
@@ -64,6 +74,18 @@ def open_archive(path: Path) -> tuple[int, str]:
         raise BadInput(
             f"{path}: not an AiiDA archive that this AiiDA reads ({' '.join(str(error).split())})"
         ) from error
+
+
+def _refuse_bomb(path: Path, archive: zipfile.ZipFile) -> None:
+    """Refuse an archive that says that it unpacks to much more than its size; no more than it says is unpacked."""
+    files = archive.infolist()
+    if len(files) > MAX_FILES:
+        raise BadInput(f"{path}: holds {len(files)} files, more than {MAX_FILES}")
+    size = sum(info.file_size for info in files)
+    if size > max(MAX_UNPACKED, MAX_RATIO * path.stat().st_size):
+        raise BadInput(f"{path}: unpacks to {size / 1e9:.1f} GB, more than {MAX_RATIO} times its size; not unpacked")
+    if any(info.filename == "metadata.json" and info.file_size > MAX_METADATA for info in files):
+        raise BadInput(f"{path}: its metadata.json is larger than {MAX_METADATA} bytes")
 
 
 def check(path: Path) -> list[Finding]:
@@ -83,7 +105,7 @@ def check(path: Path) -> list[Finding]:
         Finding("checksums of the file", True, f"written by AiiDA {version}"),
         Finding("nodes", nodes == stated > 0, f"{nodes} imported of {stated} stated"),
     ]
-    findings += [_structures(), _weights(), _licence(), *_traces()]
+    findings += [_structures(), _weights(), _licence(), _executed(), *_traces()]
     return findings
 
 
@@ -92,8 +114,8 @@ def _compare(what: str, nodes: list[Any], recompute: Callable[[Any], tuple[str, 
     for node in nodes:
         try:
             stated, computed = recompute(node)
-        except (BadInput, OSError, KeyError, ValueError) as error:
-            wrong.append(f"<{node.uuid}>: {error}")
+        except Exception as error:  # whatever somebody's node does to a library is a finding
+            wrong.append(f"<{node.uuid}>: {visible(error or type(error).__name__, 160)}")
             continue
         if stated != computed:
             wrong.append(f"<{node.uuid}>: content is not that of its hash")
@@ -142,6 +164,26 @@ def _licence() -> Finding:
     return Finding(
         "POTCARs by hash only", not held, "; ".join([f"{hashes} hashes, {len(held)} with content", *held[:5]])
     )
+
+
+def _executed() -> Finding:
+    """List what running the processes again would execute beside the project's own code."""
+    from aiida.orm import AbstractCode, CalcJobNode, Dict, ProcessNode, QueryBuilder
+
+    from ..executes import executed
+
+    parameters = QueryBuilder().append(Dict, tag="input", project=["uuid", "attributes"])
+    parameters.append(ProcessNode, with_incoming="input")
+    jobs = QueryBuilder().append(CalcJobNode, project=["uuid", "attributes"])
+    codes = QueryBuilder().append(AbstractCode, project=["uuid", "attributes"])
+    lines: dict[str, str] = {}
+    for builder in (parameters, jobs, codes):
+        for uuid, attributes in builder.distinct().iterall():
+            for line in executed(attributes):
+                lines.setdefault(line, f"{line} <{uuid}>")
+    shown = [*lines.values()][:20]
+    found = "; ".join(shown) + (f"; and {len(lines) - 20} more" if len(lines) > 20 else "")
+    return Finding("what runs when it is run again", True, found or "registered names only", bool(shown))
 
 
 def _traces() -> list[Finding]:
@@ -218,6 +260,8 @@ def main(path: str) -> int:
         result: dict[str, Any] = {"findings": [asdict(finding) for finding in check(Path(path))]}
     except BadInput as error:
         result = {"error": str(error)}
+    except Exception as error:  # an archive made to break a library
+        result = {"error": f"{path}: cannot be imported ({type(error).__name__}: {visible(error)})"}
     print(json.dumps(result))
     return 0
 
