@@ -225,7 +225,7 @@ def potcars_command(
                 f"--path {folder or 'FOLDER_OF_POTCARS'} --name {name} --description 'POTCARs of VASP'"
             )
     if problems:
-        raise BadInput("\n".join(problems))
+        raise BadInput("; ".join(problems))
 
 
 def needed_potcars(
@@ -273,18 +273,17 @@ def _workflow_of(overrides: Mapping[str, Any], settings: Sequence[str]) -> Any:
     from ..workchains.label import LabelWorkChain
     from ..workchains.pipeline import PipelineWorkChain
     from ..workchains.potential import PotentialWorkChain
-    from ..workchains.problems import text_of
+    from ..workchains.problems import Problem, text_of
     from ..workchains.protocols import merge
     from ..workchains.protocols.single import single_overrides
 
-    worst = []
+    closest: tuple[Problem, ...] = ()
     for chain in (LabelWorkChain, PotentialWorkChain, InterfaceDatasetWorkChain, PipelineWorkChain):
         _, problems = chain.check_overrides(merge(overrides, single_overrides(chain, settings)))
         if not problems:
             return chain
-        worst.append((len(problems), chain.__name__, problems))
-    _, name, problems = min(worst, key=lambda item: item[0])
-    raise BadInput(f"overrides (taken for those of {name}): {text_of(problems)}")
+        closest = problems if not closest or len(problems) < len(closest) else closest
+    raise BadInput(text_of(closest))
 
 
 def potcar_rows(family: str, mapping: dict[str, str]) -> tuple[list[tuple[str, str, str]], list[str]]:

@@ -197,7 +197,8 @@ class EvaluateWorkChain(ProtocolMixin, CheckedWorkChain):
         request = Request(cls, overrides, options)
         inputs = cls.get_protocol_inputs(protocol, request.overrides)
         builder, options = request.draft, request.options
-        ions = Ions(request, oxidation_states, (reference, structures))
+        known = (reference,) if isinstance(reference, StructureSetData) else (reference, structures)
+        ions = Ions(request, oxidation_states, known)
         fill_evaluate(builder, code, inputs, kind, potential, protocol, options, ions)
         note_few(request, reference)
         builder.structures = structures
