@@ -21,6 +21,7 @@ from ..engine.parameters import validate
 from .checked import CheckedWorkChain
 from .checks import validate_job
 from .chunks import positive, share
+from .ions import note_small
 from .jobs import SampleAlloyWorkChain, fill_job
 from .protocols import ProtocolMixin
 from .protocols.names import Each, Model, Options, Task
@@ -242,6 +243,7 @@ class AlloyDatasetWorkChain(ProtocolMixin, CheckedWorkChain):
         builder.validation_share = Float(inputs["validation_share"])
         if expansion is not None:
             builder.expansion = expansion
+        note_small(request, inputs["n_structures"], inputs["validation_share"])
         return request.finish()
 
     def _labels(self) -> list[str]:

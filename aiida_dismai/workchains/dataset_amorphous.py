@@ -17,6 +17,7 @@ from .amorphous import CarveWorkChain, MakeAmorphousWorkChain, NetworkWorkChain,
 from .checked import CheckedWorkChain
 from .checks import elements_of, potential_problems, relaxation_problems
 from .chunks import fill_chunks, positive, share
+from .ions import note_small
 from .jobs import MeasureAmorphousWorkChain, fill_job
 from .problems import Problem, answer
 from .protocols import ProtocolMixin
@@ -207,6 +208,7 @@ class AmorphousDatasetWorkChain(ProtocolMixin, CheckedWorkChain):
         builder.validation_share = Float(inputs["validation_share"])
         if potential is not None:
             builder.potential = potential
+        note_small(request, inputs["n_structures"], inputs["validation_share"])
         return request.finish()
 
     def setup(self) -> None:

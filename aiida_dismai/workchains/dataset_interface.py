@@ -16,6 +16,7 @@ from ..data import PotentialData, StructureSetData
 from .checked import CheckedWorkChain
 from .checks import below, elements_of, potential_problems, region_problems, relaxation_problems
 from .chunks import fill_chunks, not_negative, positive, share
+from .ions import note_small
 from .jobs import fill_calculation, fill_job
 from .label import LabelWorkChain
 from .label_inputs import fill_label_many, label_problems
@@ -217,6 +218,7 @@ class InterfaceDatasetWorkChain(ProtocolMixin, CheckedWorkChain):
         builder, options = request.draft, request.options
         builder.slab_a, builder.slab_b, builder.seed = slab_a, slab_b, Int(seed)
         fill_dataset(builder, code, vasp_code, potential, inputs, protocol, options)
+        note_small(request, inputs["n_structures"], inputs["validation_share"])
         return request.finish()
 
     # ------------------------------------------------------------------ the potential

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 from aiida.orm import CalcJobNode, QueryBuilder, SinglefileData, StructureData
@@ -71,6 +72,8 @@ class Ions:
         states = table.get("oxidation_states") or self._states()
         if not isinstance(states, Mapping):
             return dict(parameters)
+        if not all(isinstance(value, Real) for value in states.values()):
+            return {**parameters, "interface": {**table, "oxidation_states": dict(states)}}  # refused by the port
         present = elements_of(*self.nodes) or list(states)
         missing = [symbol for symbol in present if symbol not in states]
         try:
@@ -114,7 +117,18 @@ class Ions:
 def note_few(request: Request, node: Any) -> None:
     """Say so where a training set is too small to be compared with."""
     if isinstance(node, StructureSetData) and 0 < len(node) < FEW:
-        number = "one structure" if len(node) == 1 else "two structures"
-        request.notes.append(
-            f"warning: the training set has {number}: distances to it and their noise floor will mean nothing"
-        )
+        _note(request, len(node), "has")
+
+
+def note_small(request: Request, n_structures: int, validation_share: float) -> None:
+    """Say so where the training set of a data set that is to be made will be too small to be compared with."""
+    rest = n_structures - round(n_structures * validation_share)
+    if 0 < rest < FEW:
+        _note(request, rest, "will have")
+
+
+def _note(request: Request, number: int, has: str) -> None:
+    count = "one structure" if number == 1 else "two structures"
+    request.notes.append(
+        f"warning: the training set {has} {count}: distances to it and their noise floor will mean nothing"
+    )

@@ -14,7 +14,7 @@ from .benchmark import BenchmarkWorkChain, evaluation_problems, fill_benchmark
 from .checked import CheckedWorkChain
 from .checks import below, elements_of
 from .dataset_interface import InterfaceDatasetWorkChain, fill_dataset
-from .ions import Ions
+from .ions import Ions, note_small
 from .problems import answer
 from .protocols import ProtocolMixin
 from .protocols.names import Of
@@ -84,6 +84,8 @@ class PipelineWorkChain(ProtocolMixin, CheckedWorkChain):
         """
         request = Request(cls, overrides, options)
         inputs = cls.get_protocol_inputs(protocol, request.overrides)
+        wanted = InterfaceDatasetWorkChain.get_protocol_inputs(protocol, inputs["dataset"])
+        note_small(request, wanted["n_structures"], wanted["validation_share"])
         builder, options = request.draft, request.options
         dataset, benchmark = builder["dataset"], builder["benchmark"]
         dataset["slab_a"], dataset["slab_b"] = slab_a, slab_b
@@ -94,7 +96,7 @@ class PipelineWorkChain(ProtocolMixin, CheckedWorkChain):
             code,
             vasp_code,
             potential,
-            InterfaceDatasetWorkChain.get_protocol_inputs(protocol, inputs["dataset"]),
+            wanted,
             protocol,
             options,
         )

@@ -174,3 +174,14 @@ def test_what_is_wrong_in_several_places_is_said_once():
     twice = [Problem("a.n", "n: must be at least 1"), Problem("b.n", "must be at least 1"), Problem("", "no")]
     assert text_of(twice) == "2 things are wrong:\n- a.n, b.n: must be at least 1\n- no"
     assert text_of(twice[:1]) == "a.n: must be at least 1"
+
+
+def test_a_data_set_that_will_be_too_small_is_warned_of(dismai_code, crystals):
+    def notes(n):
+        return InterfaceDatasetWorkChain.get_builder_from_protocol(
+            dismai_code, **crystals, seed=1, potential=weights("potential", ["Mg", "O", "Li", "F"]), protocol="demo",
+            overrides={"interface": PLAIN, "n_structures": n},
+        )._notes  # fmt: skip
+
+    assert any("will have two structures" in note for note in notes(2))
+    assert notes(8) == ()
