@@ -58,3 +58,25 @@ def test_commands_exist(page):
                     break
                 assert word in command.commands, f"{page}: `{program} {words}`"
                 command = command.commands[word]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_tasks_on_pages_are_accepted(page):
+    """Every task that a page shows has parameters that the task takes."""
+    import json
+
+    from aiida_dismai.engine.task import find_task
+
+    blocks = re.findall(r"(?:```json|<<'JSON')\n(.*?)\n(?:```|JSON)", page.read_text(), flags=re.DOTALL)
+    for block in blocks:
+        if '"task":' not in block or "…" in block:
+            continue
+        content = json.loads(block)
+        find_task(content["task"]).validate(content.get("parameters") or {})
+
+
+def test_a_page_does_not_change_the_readers_default_profile():
+    """`verdi presto` makes its profile the default; a page that calls it chooses a configuration of its own before."""
+    for page in PAGES:
+        before, found, _ = page.read_text().partition("    verdi presto")
+        assert not found or "export AIIDA_PATH=" in before, page

@@ -51,6 +51,9 @@ def text_of(error: BaseException) -> str:
         text = str(error)
     except Exception:  # an exception of others may not even be printable
         return ""
+    # where a package is installed concerns nobody else: an ImportError says it
+    for folder in sorted(filter(None, sys.path), key=len, reverse=True):
+        text = text.replace(f"{folder}/", "")
     return visible(" ".join(text.split()), MESSAGE)
 
 

@@ -53,6 +53,9 @@ def hostile(context=None, parameters=None):
 def tensor(context=None, parameters=None):
     return {"loss": object()}
 
+def missing(context=None, parameters=None):
+    from their_model.model import nothing
+
 def memory(context=None, parameters=None):
     raise MemoryError
 """
@@ -123,7 +126,7 @@ def test_text_is_bounded_and_harmless(error):
 
 
 def test_no_paths_of_the_machine(error, tmp_path):
-    for name in ("divide", "library", "standard"):
+    for name in ("divide", "library", "standard", "missing"):
         assert str(tmp_path) not in json.dumps(error(name))
         assert "site-packages" not in json.dumps(error(name))
 
