@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, ClassVar
 
 from aiida.common.exceptions import ValidationError
 from aiida.orm import Data
 
+from ..engine.files import write_atomically
 from ..engine.trained import CONFIG, FolderFormat
+from ..engine.untrusted import DEFAULT, read_object
 
 
 class WeightsData(Data):
@@ -53,13 +54,19 @@ class WeightsData(Data):
 
     @property
     def config(self) -> dict[str, Any]:
-        """The configuration as the training task wrote it."""
-        return dict(json.loads(self.base.repository.get_object_content(CONFIG, mode="r")))
+        """The configuration as the training task wrote it.
+
+        Raises:
+            BadInput: the node came with an archive, and its file is no JSON that is read.
+        """
+        with self.base.repository.open(CONFIG, "rb") as handle:
+            return read_object(handle.read(DEFAULT.size + 1), f"{type(self).__name__}<{self.pk}>: {CONFIG}")
 
     def export_folder(self, folder: str | Path) -> Path:
         """Write the files into ``folder``, for use without AiiDA."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         for name in self.file_names():
-            (folder / name).write_bytes(self.base.repository.get_object_content(name, mode="rb"))
+            content = self.base.repository.get_object_content(name, mode="rb")
+            write_atomically(folder / name, lambda handle, content=content: handle.write(content))  # type: ignore[misc]
         return folder

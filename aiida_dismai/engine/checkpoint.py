@@ -68,7 +68,16 @@ def load_checkpoint(path: Path | str, device: str | torch.device = "cpu") -> dic
     tensors, header = _read(path, device)
     if "state" not in header:
         raise BadWeights(f"{path}: not a checkpoint of this project (no state in its header)")
-    return dict(_put_together(json.loads(header["state"]), tensors))
+    try:
+        # infinities and whole numbers of any length are allowed here: scores, and states of random generators
+        state = _put_together(json.loads(header["state"]), tensors)
+        if not isinstance(state, dict):
+            raise TypeError(type(state).__name__)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise BadWeights(
+            f"{path}: not a checkpoint of this project ({type(error).__name__}); remove it to start again"
+        ) from error
+    return state
 
 
 def save_weights(path: Path | str, tensors: dict[str, torch.Tensor]) -> None:

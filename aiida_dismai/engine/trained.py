@@ -8,14 +8,17 @@ a folder too.
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .errors import BadWeights
+from ase.data import chemical_symbols
+
+from .errors import BadInput, BadWeights
 from .files import write_json
+from .text import visible
+from .untrusted import read_object
 
 CONFIG = "config.json"
 WEIGHTS = "weights.safetensors"
@@ -57,19 +60,25 @@ class FolderFormat:
         if not path.is_file():
             raise BadWeights(f"{folder}: no {CONFIG}; {hint}")
         try:
-            config = json.loads(path.read_text())
-        except ValueError as error:
-            raise BadWeights(f"{path}: truncated or not JSON ({error}); copy it again") from error
-        if not isinstance(config, dict) or config.get("format") != self.name:
+            config = read_object(path)
+        except BadInput as error:
+            raise BadWeights(f"{error}; truncated or changed, copy it again") from error
+        if config.get("format") != self.name:
             raise BadWeights(f"{path}: format is not '{self.name}'; {hint}")
-        if not isinstance(config.get("version"), int) or config["version"] > self.version:
-            raise BadWeights(f"{path}: version {config.get('version')} is newer than this program; update aiida-dismai")
+        version = config.get("version")
+        if not isinstance(version, int) or isinstance(version, bool) or version > self.version:
+            raise BadWeights(f"{path}: version {visible(version, 40)} is newer than this program; update aiida-dismai")
         digests = config["sha256"] if isinstance(config.get("sha256"), dict) else {}
         missing = [key for key in self.keys if key not in config]
         if set(digests) != set(self.files):
             missing.append("sha256")
         if missing:
             raise BadWeights(f"{path}: incomplete, lacks {', '.join(missing)}; copy it again")
+        for key, check in SHAPES.items():
+            if key in config and not check(config[key]):
+                raise BadWeights(
+                    f"{path}: '{key}' is not what {self.task} writes: {visible(config[key], 80)}; copy it again"
+                )
         for name in self.files:
             self._check_file(folder / name, digests[name], hint)
         return config
@@ -78,10 +87,13 @@ class FolderFormat:
     def _check_file(path: Path, digest: str, hint: str) -> None:
         if not path.is_file():
             raise BadWeights(f"{path}: no such file; {hint}")
-        content = path.read_bytes()
-        if path.name == WEIGHTS and is_pickle(content):
+        with path.open("rb") as handle:
+            head = handle.read(16)
+            handle.seek(0)
+            found = hashlib.file_digest(handle, "sha256").hexdigest()
+        if path.name == WEIGHTS and is_pickle(head):
             raise BadWeights(f"{path}: this is a pickle (torch.save), which can execute code and is never loaded")
-        if sha256(content) != digest:
+        if found != digest:
             raise BadWeights(f"{path}: truncated or changed (not the SHA-256 in {CONFIG}); copy it again")
 
 
@@ -99,6 +111,41 @@ def is_pickle(head: bytes) -> bool:
     return head[8:9] != b"{" and (head[:2] == b"PK" or head[:1] == b"\x80")
 
 
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _are_elements(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) and item in chemical_symbols[1:] for item in value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+#: What the entries of ``config.json`` are that the host and the loaders read.
+SHAPES: Mapping[str, Callable[[Any], bool]] = {
+    "architecture": _is_text,
+    "network": _is_object,
+    "elements": _are_elements,
+    "reference_energies": lambda value: _is_object(value) and all(_is_number(item) for item in value.values()),
+    "data_std": _is_number,
+    "model": _is_text,
+    "model_version": _is_whole,
+    "hyperparameters": _is_object,
+    "model_config": _is_object,
+    "n_atoms": _is_whole,
+    "seed": lambda value: value is None or _is_whole(value),
+    "versions": lambda value: _is_object(value) and all(_is_text(item) for item in value.values()),
+}
 POTENTIAL = FolderFormat(
     name="dismai-potential",
     version=1,
