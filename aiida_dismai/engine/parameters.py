@@ -7,7 +7,7 @@ the engine validates again before it computes, and ``dismai schema`` prints it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar, get_args
+from typing import Any, ClassVar, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -20,6 +20,9 @@ class Parameters(BaseModel):
     """Base of the parameter models: unknown names are refused, values are finite."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, validate_default=True)
+
+    #: Names that may differ between two runs that share a checkpoint, see :mod:`.ownership`.
+    FREE: ClassVar[frozenset[str]] = frozenset()
 
 
 def _known_names(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:

@@ -2,12 +2,14 @@
 
 import json
 
+import numpy as np
 import pytest
 from aiida import orm
 from aiida.engine import run_get_node
 from fakes import ended, process
 
 from aiida_dismai.data import StructureSetData
+from aiida_dismai.engine.structures import Property
 from aiida_dismai.workchains.generator import GeneratorWorkChain
 from aiida_dismai.workchains.jobs import RelaxChunkWorkChain, TrainPotentialWorkChain
 
@@ -156,6 +158,49 @@ def test_divergence_halves_the_learning_rate_once(training, job):
     assert training.ctx.inputs.parameters["hyperparameters"]["learning_rate"] == before / 2
     assert "parent_folder" not in training.ctx.inputs
     assert handle(training, job(450)).status == training.exit_codes.ERROR_DIVERGED.status
+
+
+@pytest.fixture
+def fitting(dismai_code, copper):
+    """A training of a potential that was set up."""
+    labelled = copper(6).with_properties(
+        {
+            "energy": Property(np.zeros(6), "structure", "eV"),
+            "forces": Property(np.zeros_like(copper(6).positions), "atom", "eV/Å"),
+            "stress": Property(np.zeros((6, 3, 3)), "structure", "GPa"),
+            "trajectory": Property(np.arange(6), "structure"),
+        }
+    )
+    chain = process(
+        TrainPotentialWorkChain,
+        {
+            "code": dismai_code,
+            "structures": StructureSetData(labelled),
+            "parameters": orm.Dict({}),
+            "seed": orm.Int(1),
+            "options": orm.Dict(OPTIONS),
+        },
+    )
+    chain.setup()
+    return chain
+
+
+@pytest.mark.parametrize(
+    ("status", "parameter", "value"),
+    [(410, "micro_batch_size", 2), (110, "micro_batch_size", 2), (450, "learning_rate", 5e-4)],
+)
+def test_a_checkpoint_is_kept_where_the_parameter_may_change(fitting, job, status, parameter, value):
+    node = job(status, lines=4)
+    assert goes_on(handle(fitting, node))
+    assert fitting.ctx.inputs.parameters[parameter] == value
+    assert fitting.ctx.inputs.parent_folder.pk == node.outputs.remote_folder.pk
+    # no more lines than the job before had written: no progress
+    assert handle(fitting, job(400, lines=4)).status == fitting.exit_codes.ERROR_NO_PROGRESS.status
+
+
+def test_a_job_that_had_not_got_on_leaves_no_checkpoint(fitting, job):
+    assert goes_on(handle(fitting, job(410)))
+    assert "parent_folder" not in fitting.ctx.inputs
 
 
 def test_progress_counts_anew_when_a_job_begins_again(training, job):

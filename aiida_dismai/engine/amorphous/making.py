@@ -6,7 +6,6 @@ made; that one can keep a half-way state of its own in :attr:`Attempt.scratch`.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import time
@@ -19,8 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import BadInput, NothingLeft, Unfinished
+from ..errors import NothingLeft, Unfinished
 from ..files import write_json
+from ..ownership import Owner
 from ..structures import Property, StructureSet, to_ase, write_npz
 from ..structures.files import read_npz
 from ..task import Context
@@ -125,7 +125,8 @@ def make_structures(
         Unfinished: out of time; run again in the same folder to go on.
     """
     energy_of = potential_energy(parameters.energies, [parameters.number]) if parameters.energies else None
-    store = Store(context.checkpoint, _fingerprint(parameters, context.required_seed(), key))
+    owner = Owner.of_parameters("amorphous", parameters, seed=context.required_seed(), inputs=dict(key), stage=stage)
+    store = Store(context.checkpoint, owner)
     entries: list[dict[str, Any]] = []
     resumed = rejected = 0
     for done in range(parameters.n_structures):
@@ -206,30 +207,17 @@ def potential_energy(parameters: EnergyParameters, numbers: Sequence[int]) -> Ca
     return energy
 
 
-def _fingerprint(parameters: MakeParameters, seed: int, key: Mapping[str, Any]) -> str:
-    """Return what a checkpoint has to belong to; more structures may be asked for of the same."""
-    decisive = parameters.model_dump(mode="json", exclude={"n_structures", "first"})
-    return hashlib.sha256(json.dumps([decisive, seed, dict(key)], sort_keys=True).encode()).hexdigest()
-
-
 class Store:
     """Finished structures, each in a small file beside what is known of it, and the attempts at the running one."""
 
-    def __init__(self, folder: Path, key: str) -> None:
+    def __init__(self, folder: Path, owner: Owner) -> None:
         """Open or begin a store.
 
         Raises:
             BadInput: what is in the folder belongs to another run.
         """
         self.folder = folder
-        owner = folder / "making.json"
-        if not owner.is_file():
-            write_json(owner, {"key": key})
-        elif json.loads(owner.read_text()).get("key") != key:
-            raise BadInput(
-                f"{folder} holds structures of other parameters, inputs or another seed; make them in an empty folder, "
-                "or give it what it began with"
-            )
+        owner.claim(folder / "making.json")
 
     def _path(self, index: int, suffix: str) -> Path:
         return self.folder / f"structure_{index:07d}.{suffix}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -11,6 +11,8 @@ from .registry import find, hyperparameters
 
 
 class _OnDevice(Parameters):
+    FREE: ClassVar[frozenset[str]] = frozenset({"device", "threads"})
+
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="where to compute; auto takes a GPU if there is one"
     )

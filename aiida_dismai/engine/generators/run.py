@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BadInput, NothingLeft, Unfinished
-from ..files import write_atomically, write_json
+from ..errors import NothingLeft, Unfinished
+from ..files import write_atomically
+from ..ownership import Owner
 from ..structures import StructureSet, load_structures, read_npz, write_npz
 from ..task import Context, choose_device, limit_threads
 from ..trained import WEIGHTS
@@ -45,24 +44,27 @@ def train(context: Context, parameters: TrainParameters) -> dict[str, Any]:
     if "validation" in context.inputs:
         validation = load_structures(context.inputs["validation"]).require("validation structures")
     spec = find(parameters.model)
-    _claim_checkpoint(
-        context.checkpoint,
+    chosen = hyperparameters(spec, parameters.hyperparameters)
+    free = type(chosen).FREE
+    owner = Owner(
         {
             "task": "generator.train",
             "model": spec.name,
             "model_version": spec.version,
             "seed": seed,
-            "hyperparameters": parameters.hyperparameters,
+            "hyperparameters": chosen.model_dump(mode="json", exclude=set(free)),
             "structures": structures.content_hash,
             "validation": validation.content_hash if validation is not None else None,
         },
+        parameters.FREE | free,
     )
+    owner.claim(context.checkpoint / OWNER)
     function: TrainFunction = load(spec.train)
     started = time.monotonic()
     given = function(
         structures=structures,
         validation=validation,
-        parameters=hyperparameters(spec, parameters.hyperparameters),
+        parameters=chosen,
         context=watched(context),
         device=device,
     )
@@ -112,15 +114,16 @@ def sample(context: Context, parameters: SampleParameters) -> dict[str, Any]:
     seed = context.required_seed()
     generator = load_generator(context.inputs["generator"], device)
     function: SampleFunction = load(find(generator.model).sample)
-    _claim_checkpoint(
-        context.checkpoint,
+    owner = Owner(
         {
             "task": "generator.sample",
             "seed": seed,
             "generator": generator.record["sha256"][WEIGHTS],
-            **parameters.model_dump(mode="json", exclude={"device", "threads"}),
+            **parameters.model_dump(mode="json", exclude=set(parameters.FREE)),
         },
+        parameters.FREE,
     )
+    owner.claim(context.checkpoint / OWNER)
     batches: list[StructureSet] = []
     spent, made, done = 0.0, 0, 0
     for start in range(0, parameters.n_structures, parameters.batch_size):
@@ -164,26 +167,3 @@ def _nonfinite(structures: StructureSet) -> NDArray[np.bool_]:
     bad_atoms = ~np.isfinite(structures.positions).all(axis=1)
     bad_cells = ~np.isfinite(structures.cells).all(axis=(1, 2))
     return np.asarray(bad_cells | (np.bincount(structures.atom_structure[bad_atoms], minlength=len(structures)) > 0))
-
-
-def _claim_checkpoint(folder: Path, owner: dict[str, Any]) -> None:
-    """Write down whose checkpoint this is, or make sure that the one found is ours.
-
-    Where nothing but the name of an owner is, its run was refused or killed before there was a checkpoint, and the
-    folder is free.
-
-    Raises:
-        BadInput: it is of another run; names what differs.
-    """
-    path = folder / OWNER
-    if not path.is_file() or all(other == path for other in folder.iterdir()):
-        write_json(path, owner)
-        return
-    try:
-        found = json.loads(path.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path}: not JSON ({error}); remove the folder to start anew") from error
-    now = json.loads(json.dumps(owner))
-    if found != now:
-        names = [name for name in sorted({*found, *now}) if found.get(name) != now.get(name)]
-        raise BadInput(f"{folder}: checkpoint of another run ({', '.join(names)} differs); remove it to start anew")

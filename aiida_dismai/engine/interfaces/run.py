@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import BadInput, Unfinished
+from ..ownership import Owner
 from ..structures import StructureSet, read_npz, write_npz
 from ..task import Context
 from .build import Builder, Interface
@@ -21,6 +21,8 @@ HOPELESS = 10
 #: Structures between two lines of progress.
 EVERY = 20
 OUTPUT = "structures.npz"
+#: In the checkpoint folder: whose checkpoint it is.
+OWNER = "build.json"
 
 
 def run(context: Context, parameters: InterfaceParameters) -> dict[str, Any]:
@@ -38,7 +40,7 @@ def run(context: Context, parameters: InterfaceParameters) -> dict[str, Any]:
     crystal_a = read_crystal(context.inputs["slab_a"], "slab_a")
     crystal_b = read_crystal(context.inputs["slab_b"], "slab_b")
     builder = Builder(crystal_a, crystal_b, parameters)
-    checkpoint = Checkpoint(context.checkpoint, _fingerprint(parameters, seed, crystal_a, crystal_b))
+    checkpoint = Checkpoint(context.checkpoint, _owner(parameters, seed, crystal_a, crystal_b))
     parts, state = checkpoint.load()
     prepared = time.monotonic()
 
@@ -100,10 +102,10 @@ def _hopeless(builder: Builder, parameters: InterfaceParameters) -> str:
     )
 
 
-def _fingerprint(parameters: InterfaceParameters, seed: int, *crystals: StructureSet) -> str:
+def _owner(parameters: InterfaceParameters, seed: int, *crystals: StructureSet) -> Owner:
     """Return what a checkpoint has to belong to."""
-    text = f"{parameters.model_dump_json()}|{seed}|" + "|".join(crystal.content_hash for crystal in crystals)
-    return hashlib.sha256(text.encode()).hexdigest()
+    hashes = [crystal.content_hash for crystal in crystals]
+    return Owner.of_parameters("interfaces.build", parameters, seed=seed, crystals=hashes)
 
 
 class Checkpoint:
@@ -111,10 +113,11 @@ class Checkpoint:
 
     COUNTERS = ("done", "failures", "retries")
 
-    def __init__(self, folder: Path, fingerprint: str) -> None:
-        """Keep the checkpoint of a build with this fingerprint in ``folder``."""
-        self.path = folder / f"build-{fingerprint[:16]}.npz"
+    def __init__(self, folder: Path, owner: Owner) -> None:
+        """Keep the checkpoint of a build in ``folder``."""
+        self.path = folder / f"build-{owner.key[:16]}.npz"
         self.folder = folder
+        self.owner = owner
 
     def load(self) -> tuple[list[StructureSet], dict[str, int]]:
         """Return the structures and counters, empty at the start.
@@ -123,11 +126,9 @@ class Checkpoint:
             BadInput: the checkpoint that is there belongs to another build.
         """
         others = [path.name for path in self.folder.glob("build-*.npz") if path != self.path]
-        if others:
-            raise BadInput(
-                f"the checkpoint {others[0]} belongs to other parameters, crystals or another seed; "
-                f"remove the folder {self.folder.name} to begin anew"
-            )
+        if others and not (self.folder / OWNER).is_file():  # of a version that left no name
+            self.owner.require(None, self.folder / others[0])
+        self.owner.claim(self.folder / OWNER)
         if not self.path.is_file():
             return [], dict.fromkeys(self.COUNTERS, 0)
         stored = read_npz(self.path)

@@ -15,6 +15,7 @@ the round only.
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 
 from ..errors import BadInput, Unfinished
 from ..files import write_atomically
+from ..ownership import Owner
 from ..structures import Property, StructureSet, load_structures, write_npz
 from ..task import Context
 from .pairs import Pairs, close_pairs, usable
@@ -125,16 +127,17 @@ def _push_all(
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Return the new positions ``(N, 3)`` and the rounds ``(n,)`` of all structures, going on from a checkpoint."""
     path = context.checkpoint / "postprocess.npz"
-    key = structures.content_hash + parameters.model_dump_json()
+    owner = Owner.of_parameters("postprocess", parameters, structures=structures.content_hash)
     positions, rounds = structures.positions.copy(), np.full(len(structures), NOT_DONE, dtype=np.int64)
     if path.is_file():
         with np.load(path, allow_pickle=False) as archive:
-            if str(archive["key"]) != key:
-                raise BadInput(f"{path}: belongs to other structures or parameters; remove the checkpoint folder")
+            owner.require(json.loads(str(archive["owner"])) if "owner" in archive else None, path)
             positions, rounds = archive["positions"], archive["rounds"]
 
     def save() -> None:
-        write_atomically(path, lambda handle: np.savez(handle, key=key, positions=positions, rounds=rounds))
+        write_atomically(
+            path, lambda handle: np.savez(handle, owner=json.dumps(owner.record()), positions=positions, rounds=rounds)
+        )
 
     saved = time.monotonic()
     for i in np.flatnonzero(rounds == NOT_DONE).tolist():

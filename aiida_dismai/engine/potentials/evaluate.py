@@ -32,8 +32,8 @@ def run(context: Context, parameters: EvaluateParameters) -> dict[str, Any]:
         ``not_matching``.
 
     Raises:
-        BadInput: labels that are missing or NaN, elements that the potential does not know, or relaxed
-            structures that match no trajectory.
+        BadInput: a checkpoint of another run, labels that are missing or NaN, elements that the potential does not
+            know, or relaxed structures that match no trajectory.
         BadWeights: a damaged potential.
         Unfinished: the time was used up.
     """
@@ -48,8 +48,7 @@ def run(context: Context, parameters: EvaluateParameters) -> dict[str, Any]:
         pairs = find_pairs(relaxed, structures, parameters.match_tolerance, WHERE)
 
     started = time.monotonic()
-    key = f"{trained.config['sha256']} {structures.content_hash}"
-    predictions = predict(trained, structures, parameters.micro_batch_size, context, key)
+    predictions = predict(trained, structures, parameters.micro_batch_size, context)
     write_parity(context.folder / "parity.npz", predictions, structures)
     results: dict[str, Any] = {"n_structures": len(structures), "device": device}
     results |= errors_of(predictions, structures, np.arange(len(structures)))

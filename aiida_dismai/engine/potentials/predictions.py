@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -11,12 +12,16 @@ from numpy.typing import NDArray
 
 from ..errors import Unfinished
 from ..files import write_atomically
+from ..ownership import Owner
 from ..structures import StructureSet
 from ..task import Context
 from .folder import TrainedPotential
 from .labels import SETS
 from .losses import compute
 from .references import count_elements
+
+#: In the checkpoint folder: what was predicted so far.
+PREDICTIONS = "predictions.npz"
 
 
 @dataclass
@@ -43,25 +48,23 @@ def write_arrays(path: Path, arrays: dict[str, Any]) -> None:
     write_atomically(path, write)
 
 
-def predict(
-    trained: TrainedPotential, structures: StructureSet, micro_batch: int, context: Context, key: str
-) -> Predictions:
+def predict(trained: TrainedPotential, structures: StructureSet, micro_batch: int, context: Context) -> Predictions:
     """Compute energies, forces and stresses of all structures.
 
-    What was computed is kept in ``checkpoint/predictions.npz`` when the time runs out, and used again when
-    it was made with the same ``key``.
+    What was computed is kept in the checkpoint folder when the time runs out, and used again.
 
     Args:
         trained: the potential.
         structures: any structures of known elements.
         micro_batch: structures at once.
         context: of the running task.
-        key: stands for the potential and the structures.
 
     Raises:
+        BadInput: the checkpoint is that of another potential or other structures.
         Unfinished: the time is used up.
     """
-    path = context.checkpoint / "predictions.npz"
+    path = context.checkpoint / PREDICTIONS
+    owner = Owner({"task": "predict", "potential": trained.config["sha256"], "structures": structures.content_hash})
     n = len(structures)
     result = Predictions(
         count_elements(structures, trained.builder.numbers) @ trained.references,
@@ -71,9 +74,9 @@ def predict(
     done = 0
     if path.is_file():
         with np.load(path, allow_pickle=False) as kept:
-            if str(kept["key"]) == key:
-                done = int(kept["done"])
-                result = Predictions(kept["energy"], kept["forces"], kept["stress"])
+            owner.require(json.loads(str(kept["owner"])) if "owner" in kept else None, path)
+            done = int(kept["done"])
+            result = Predictions(kept["energy"], kept["forces"], kept["stress"])
     while done < n:
         chosen = np.arange(done, min(done + micro_batch, n))
         output = compute(trained.potential, trained.builder, structures, chosen)
@@ -85,7 +88,7 @@ def predict(
         done = int(chosen[-1]) + 1
         context.progress("predict", done, n)
         if done < n and context.out_of_time():
-            write_arrays(path, {"key": key, "done": done, **vars(result)})
+            write_arrays(path, {"owner": json.dumps(owner.record()), "done": done, **vars(result)})
             raise Unfinished(f"{done} of {n} structures predicted; run again to go on")
     return result
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import time
 import zipfile
@@ -14,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import BadInput, Unfinished
-from ..files import write_json
+from ..errors import Unfinished
+from ..ownership import Owner
 from ..structures import Property, StructureSet, load_structures, to_ase, write_npz
 from ..task import Context, choose_device, limit_threads
 from ..trained import CONFIG
@@ -56,7 +55,7 @@ def run(context: Context, parameters: RelaxParameters) -> dict[str, Any]:
     potential = context.inputs.get("potential")
     calculator = make_calculator(parameters.calculator, parameters.calculator_kwargs, potential, device, structures)
     potential_file = getattr(calculator, "potential_file", None)
-    store = Store(context.checkpoint, _key(structures, parameters, potential, potential_file))
+    store = Store(context.checkpoint, _owner(structures, parameters, potential, potential_file))
 
     outcomes: dict[int, Outcome] = store.finished()
     resumed = len(outcomes)
@@ -127,38 +126,30 @@ def _relax(
     return outcome
 
 
-def _key(
+def _owner(
     structures: StructureSet,
     parameters: RelaxParameters,
     potential: Path | None,
     potential_file: Mapping[str, str] | None = None,
-) -> str:
+) -> Owner:
     """Return what identifies a relaxation: structures, potential, and the parameters that decide its course."""
-    decisive = parameters.model_dump(exclude={"device", "threads"})
     weights = hashlib.sha256((potential / CONFIG).read_bytes()).hexdigest() if potential else None
     if potential_file is not None:
         weights = potential_file["sha256"]
-    return hashlib.sha256(json.dumps([structures.content_hash, decisive, weights], sort_keys=True).encode()).hexdigest()
+    return Owner.of_parameters(WHERE, parameters, structures=structures.content_hash, potential=weights)
 
 
 class Store:
     """Finished relaxations, one small file each, so that a kill costs at most the running one."""
 
-    def __init__(self, folder: Path, key: str) -> None:
+    def __init__(self, folder: Path, owner: Owner) -> None:
         """Open or begin a store.
 
         Raises:
             BadInput: what is in the folder belongs to another relaxation.
         """
         self.folder = folder
-        path = folder / "relax.json"
-        if not path.is_file():
-            write_json(path, {"key": key})
-        elif _owner(path) != key:
-            raise BadInput(
-                f"{folder} holds results for other structures, another potential or other parameters; relax in an "
-                "empty folder, or give it what it began with"
-            )
+        owner.claim(folder / "relax.json")
 
     def _path(self, i: int) -> Path:
         return self.folder / f"structure_{i:06d}.npz"
@@ -189,13 +180,6 @@ class Store:
             return None
         outcome, structure = _read(path)
         return outcome if structure == i else None
-
-
-def _owner(path: Path) -> str | None:
-    try:
-        return str(json.loads(path.read_text())["key"])
-    except (ValueError, KeyError, TypeError):
-        return None
 
 
 def _read(path: Path) -> tuple[Outcome, int | None]:

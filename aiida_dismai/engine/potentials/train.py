@@ -15,7 +15,7 @@ from .graphs import GraphBuilder
 from .labels import SETS, Split, load_labelled, split_by_trajectory
 from .losses import Labels
 from .parameters import NetworkParameters, TrainParameters
-from .predictions import errors_of, predict, write_arrays, write_parity
+from .predictions import PREDICTIONS, errors_of, predict, write_arrays, write_parity
 from .questionable import questionable, worst_frames
 from .references import count_elements, fit_references
 from .training import Training
@@ -61,6 +61,8 @@ def run(context: Context, parameters: TrainParameters) -> dict[str, Any]:
     labels = Labels.above(structures, count_elements(structures, numbers) @ references)
     training = Training(potential, builder, labels, split, parameters, seed)
     training.resume(context.checkpoint)
+    if training.stopped() is None:  # predictions of weights that are trained further are no longer of any use
+        (context.checkpoint / PREDICTIONS).unlink(missing_ok=True)
     started = time.monotonic()
     stopped = training.run(context)
     trained_for = time.monotonic() - started
@@ -74,8 +76,7 @@ def run(context: Context, parameters: TrainParameters) -> dict[str, Any]:
 
     started = time.monotonic()
     trained = load_potential(best, device)
-    key = f"{trained.config['sha256']} {structures.content_hash}"
-    predictions = predict(trained, structures, parameters.micro_batch_size, context, key)
+    predictions = predict(trained, structures, parameters.micro_batch_size, context)
     sets = split.labels(len(structures))
     write_parity(context.folder / "parity.npz", predictions, structures, sets)
     results: dict[str, Any] = {}

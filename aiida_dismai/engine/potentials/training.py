@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
 import math
 import time
 from dataclasses import asdict
@@ -15,7 +13,8 @@ import numpy as np
 import torch
 
 from ..checkpoint import load_checkpoint, save_checkpoint
-from ..errors import BadInput, Diverged, Unfinished
+from ..errors import Diverged, Unfinished
+from ..ownership import Owner
 from ..task import Context
 from .folder import network_of
 from .graphs import GraphBuilder
@@ -31,17 +30,6 @@ CHECKPOINT = "train.safetensors"
 REPORT_INTERVAL = 10.0
 #: The cosine schedule ends at this share of the learning rate.
 FINAL_SHARE = 0.01
-#: What may change between two runs that share a checkpoint: it alters when the training stops, how fast it goes or
-#: where it computes, or it is the remedy after a divergence; all else would make a checkpoint of another training.
-FREE = (
-    "device",
-    "threads",
-    "micro_batch_size",
-    "checkpoint_interval",
-    "patience",
-    "max_epochs",
-    "learning_rate",
-)
 CURVES = (
     "epoch",
     "train_loss",
@@ -55,13 +43,6 @@ CURVES = (
     "learning_rate",
     "seconds",
 )
-
-
-def fingerprint(parameters: TrainParameters, content_hash: str, seed: int) -> str:
-    """Return what identifies a training: data, seed, and the parameters that decide its course."""
-    decisive = parameters.model_dump(exclude=set(FREE))
-    text = json.dumps([decisive, content_hash, seed], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 class Training:
@@ -95,7 +76,9 @@ class Training:
         self.seed = seed
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=parameters.learning_rate)
         self.weights = (parameters.energy_weight, parameters.forces_weight, parameters.stress_weight)
-        self.key = fingerprint(parameters, labels.structures.content_hash, seed)
+        self.owner = Owner.of_parameters(
+            "potential.train", parameters, seed=seed, structures=labels.structures.content_hash
+        )
         self.epoch = 1
         self.step = 0
         self.loss_sum = 0.0
@@ -113,7 +96,7 @@ class Training:
         save_checkpoint(
             folder / CHECKPOINT,
             {
-                "key": self.key,
+                "owner": self.owner.record(),
                 "epoch": self.epoch,
                 "step": self.step,
                 "loss_sum": self.loss_sum,
@@ -138,11 +121,7 @@ class Training:
         if not path.is_file():
             return False
         state = load_checkpoint(path)
-        if state["key"] != self.key:
-            raise BadInput(
-                f"{path} belongs to a training with other structures, another seed or other parameters; train in an "
-                f"empty folder, or give it what it began with (free to change are {', '.join(FREE)})"
-            )
+        self.owner.require(state.get("owner"), path)
         self.epoch, self.step = state["epoch"], state["step"]
         self.loss_sum, self.sums = state["loss_sum"], ErrorSums(**state["sums"])
         self.curves = state["curves"]

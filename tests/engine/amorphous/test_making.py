@@ -149,10 +149,17 @@ def test_a_structure_that_was_finished_before_a_kill_is_not_made_again(tmp_path)
     assert results["n_resumed"] == 1
 
 
-@pytest.mark.parametrize("change", [{"seed": 4}, {"key": {"file": "other"}}, {"gate": {"max_angle_sigma": 60.0}}])
-def test_a_checkpoint_of_another_run_is_refused(tmp_path, change):
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"seed": 4}, "seed"),
+        ({"key": {"file": "other"}}, r"inputs\.file"),
+        ({"gate": {"max_angle_sigma": 60.0}}, r"parameters\.gate\.max_angle_sigma"),
+    ],
+)
+def test_a_checkpoint_of_another_run_is_refused(tmp_path, change, named):
     make(tmp_path, n_structures=1)
-    with pytest.raises(BadInput, match="other parameters, inputs or another seed"):
+    with pytest.raises(BadInput, match=rf"checkpoint of another run \({named} differs\)"):
         make(tmp_path, n_structures=1, **change)
 
 

@@ -104,7 +104,7 @@ def test_what_is_refused(tmp_path, some):
     with pytest.raises(BadInput, match="empty"):
         run(context(tmp_path / "a", StructureSet.empty()), parameters())
     run(context(tmp_path / "b", some), parameters())
-    with pytest.raises(BadInput, match="measures of other structures or parameters"):
+    with pytest.raises(BadInput, match=r"another run \(parameters\.measures\.bond_cutoff differs\)"):
         run(context(tmp_path / "b", some), parameters(measures={"bond_cutoff": 2.7}))
-    with pytest.raises(BadInput, match="other structures"):
+    with pytest.raises(BadInput, match=r"another run \(structures differs\)"):
         run(context(tmp_path / "b", some[:2]), parameters())

@@ -74,6 +74,16 @@ def test_a_checkpoint_of_another_run_is_refused(run, toy, tiny):
     assert "checkpoint of another run (seed differs)" in results["error"]["message"]
 
 
+def test_how_often_a_checkpoint_is_written_may_change(run, toy, tiny):
+    run("generator.train", "a", {"model": "cryingan", "hyperparameters": tiny}, structures=toy)
+    often = tiny | {"checkpoint_seconds": 1.0}
+    results = run("generator.train", "a", {"model": "cryingan", "hyperparameters": often}, structures=toy)
+    assert results["status"] == "finished"
+    faster = tiny | {"learning_rate": 0.5}
+    results = run("generator.train", "a", {"model": "cryingan", "hyperparameters": faster}, structures=toy)
+    assert "checkpoint of another run (hyperparameters.learning_rate differs)" in results["error"]["message"]
+
+
 def test_a_refused_run_does_not_keep_the_folder(run, toy, tiny):
     parameters = {"model": "cryingan", "hyperparameters": tiny}
     overlapping = toy.with_positions(np.zeros_like(toy.positions))

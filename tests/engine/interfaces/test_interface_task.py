@@ -88,7 +88,7 @@ def test_a_checkpoint_of_another_seed_is_refused(tmp_path):
     model = InterfaceParameters.model_validate(lsc_lco(3))
     with pytest.raises(Unfinished):
         run(Context(tmp_path, 1, inputs, max_seconds=0), model)
-    with pytest.raises(BadInput, match="belongs to other parameters"):
+    with pytest.raises(BadInput, match=r"checkpoint of another run \(seed differs\)"):
         run(Context(tmp_path, 2, inputs), model)
 
 

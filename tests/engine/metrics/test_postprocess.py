@@ -217,7 +217,7 @@ def test_goes_on_after_the_time_is_up(overlaps, tmp_path):
     for done in range(1, 6):
         with pytest.raises(Unfinished, match=f"{done} of 6"):
             run(context_for(tmp_path, overlaps, max_seconds=0.0), DEFAULT)
-    with pytest.raises(BadInput, match="other structures or parameters"):
+    with pytest.raises(BadInput, match=r"another run \(parameters\.max_rounds differs\)"):
         run(context_for(tmp_path, overlaps), PostprocessParameters(max_rounds=7))
     assert run(context_for(tmp_path, overlaps), DEFAULT) == expected
     assert (tmp_path / "structures.npz").read_bytes() == (tmp_path / "straight" / "structures.npz").read_bytes()

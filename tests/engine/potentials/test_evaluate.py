@@ -50,6 +50,19 @@ def test_out_of_time_goes_on(folder, trained, frames: StructureSet):
     assert folder.again(file)["status"] == "finished"
 
 
+def test_predictions_of_another_set_are_refused(folder, trained, frames: StructureSet):
+    """They were thrown away in silence."""
+    path = trained[0] / "potential"
+    given = {"structures": frames[:6], "potential": path}
+    stopped = folder.prepare("potential.evaluate", {"micro_batch_size": 4}, given, max_seconds=0)
+    assert folder.again(stopped)["status"] == "unfinished"
+    shifted = frames.with_positions(frames.positions + 0.01)[:6]
+    message = folder.refused("potential.evaluate", {"micro_batch_size": 4}, {"structures": shifted, "potential": path})
+    assert "checkpoint of another run (structures differs)" in message
+    # what is in memory at once may change
+    assert folder.run("potential.evaluate", {"micro_batch_size": 2}, given)["status"] == "finished"
+
+
 def test_table5_of_the_task_equals_sums_by_hand(folder, trained, frames: StructureSet):
     path: Path = trained[0] / "potential"
     relaxed = m_opt(frames).with_property("interface_energy", [-0.1, 0.0, 0.3, 0.2, 0.1, -0.4])

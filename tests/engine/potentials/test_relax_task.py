@@ -183,9 +183,9 @@ def test_structure_that_takes_longer_than_the_wall_time_still_ends(folder, monke
 def test_results_of_another_relaxation_are_not_mixed_in(folder):
     folder.run("relax", EMT_CALCULATOR, {"structures": structures(2)})
     message = folder.refused("relax", EMT_CALCULATOR | {"fmax": 0.1}, {"structures": structures(2)})
-    assert "relax in an empty folder" in message
+    assert "checkpoint of another run (parameters.fmax differs); run in an empty folder" in message
     message = folder.refused("relax", EMT_CALCULATOR, {"structures": structures(3)})
-    assert "other structures" in message
+    assert "(structures differs)" in message
 
 
 def test_a_damaged_result_is_made_again_and_a_damaged_owner_refused(folder):
@@ -201,7 +201,7 @@ def test_a_damaged_result_is_made_again_and_a_damaged_owner_refused(folder):
     assert results["n_resumed"] == 2
     assert (folder.path / "structures.npz").read_bytes() == whole
     (folder.path / "checkpoint" / "relax.json").write_text('{"ke')
-    assert "relax in an empty folder" in folder.again(file)["error"]["message"]
+    assert "remove the folder checkpoint to start again" in folder.again(file)["error"]["message"]
 
 
 def test_our_own_potential(folder, lively: Path, frames: StructureSet):

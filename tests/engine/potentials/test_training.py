@@ -118,9 +118,10 @@ def test_checkpoint_of_another_training_is_refused(folder, frames: StructureSet,
     short = train_parameters | {"max_epochs": 1}
     folder.run("potential.train", short, {"structures": frames}, seed=3)
     message = folder.refused("potential.train", short, {"structures": frames}, seed=4)
-    assert "belongs to a training with other structures, another seed or other parameters" in message
+    assert "checkpoint of another run (seed differs)" in message
     message = folder.refused("potential.train", short | {"batch_size": 3}, {"structures": frames}, seed=3)
-    assert "empty folder" in message
+    assert "another run (parameters.batch_size differs)" in message
+    assert "free to change: checkpoint_interval, device, learning_rate, max_epochs, micro_batch_size" in message
     longer = folder.run("potential.train", short | {"max_epochs": 2}, {"structures": frames}, seed=3)
     assert (longer["status"], longer["epochs"]) == ("finished", 2)
 

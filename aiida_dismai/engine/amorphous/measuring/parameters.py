@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field
 
 from ...parameters import Parameters
@@ -10,6 +12,8 @@ from ..parameters import EnergyParameters, GateParameters, MeasureParameters
 
 class MeasureTaskParameters(Parameters):
     """Measuring a set of structures; nothing is changed or left out, the gate only says what would be."""
+
+    FREE: ClassVar[frozenset[str]] = frozenset({"gate"})  # it judges afterwards
 
     measures: MeasureParameters = Field(MeasureParameters.model_validate({}), description="how structures are measured")
     gate: GateParameters = Field(GateParameters.model_validate({}), description="what is good enough")

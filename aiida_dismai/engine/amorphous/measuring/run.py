@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from ...errors import BadInput, Unfinished
 from ...metrics import angles, rdf
 from ...metrics.arrays import write_arrays
+from ...ownership import Owner
 from ...structures import StructureSet, StructureStream
 from ...task import Context
 from ..gate import judge
@@ -44,7 +44,7 @@ def run(context: Context, parameters: MeasureTaskParameters) -> dict[str, Any]:
     stream = StructureStream(path, ("energy",))
     if not len(stream):
         raise BadInput(f"{path}: the set of structures is empty")
-    store = Store(context.checkpoint / "measures.jsonl", _key(path, parameters))
+    store = Store(context.checkpoint / "measures.jsonl", _owner(path, parameters))
     resumed = len(store.found)
     try:
         _measure(context, stream, parameters, store)
@@ -62,12 +62,11 @@ def run(context: Context, parameters: MeasureTaskParameters) -> dict[str, Any]:
     }
 
 
-def _key(path: Path, parameters: MeasureTaskParameters) -> str:
-    """Return what a checkpoint has to belong to; the gate judges afterwards and may change."""
+def _owner(path: Path, parameters: MeasureTaskParameters) -> Owner:
+    """Return what a checkpoint has to belong to."""
     with path.open("rb") as handle:
         content = hashlib.file_digest(handle, "sha256").hexdigest()
-    decisive = parameters.model_dump(mode="json", exclude={"gate"})
-    return hashlib.sha256(json.dumps([decisive, content], sort_keys=True).encode()).hexdigest()
+    return Owner.of_parameters("amorphous.measure", parameters, structures=content)
 
 
 def _measure(context: Context, stream: StructureStream, parameters: MeasureTaskParameters, store: Store) -> None:

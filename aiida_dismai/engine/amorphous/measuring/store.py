@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ...errors import BadInput
+from ...ownership import Owner
 from ..measures import Measures
 
 
@@ -17,23 +17,22 @@ class Store:
 
     Args:
         path: of the file, which need not be there.
-        key: of what was measured, and how.
+        owner: what is measured, and how.
 
     Raises:
         BadInput: the file belongs to another run.
     """
 
-    def __init__(self, path: Path, key: str) -> None:
+    def __init__(self, path: Path, owner: Owner) -> None:
         self.path = path
         self.found: list[Measures] = []
         whole = 0
         if path.is_file():
             lines = path.read_bytes().split(b"\n")[:-1]
-            if lines and json.loads(lines[0]) != {"key": key}:
-                raise BadInput(
-                    f"{path} holds measures of other structures or parameters; measure in an empty folder, or give it "
-                    "what it began with"
-                )
+            if len(lines) == 1:  # nothing was measured: the file is free
+                lines = []
+            if lines:
+                owner.require(json.loads(lines[0]), path)
             for line in lines[1:]:
                 self.found.append(Measures.from_dict(json.loads(line)))
             whole = sum(len(line) + 1 for line in lines)
@@ -41,7 +40,7 @@ class Store:
         self.handle.truncate(whole)
         self.handle.seek(whole)
         if not whole:
-            self._write({"key": key})
+            self._write(owner.record())
 
     def add(self, measures: Measures) -> None:
         """Keep the measures of the next structure."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -19,6 +19,8 @@ class CryinganParameters(Parameters):
     Sources: the Dismai-Bench paper (critics, λ, epochs, batch, six neighbours) and the authors' public
     scripts (optimiser, penalty, widths), as collected in the project's design notes.
     """
+
+    FREE: ClassVar[frozenset[str]] = frozenset({"checkpoint_epochs", "checkpoint_seconds"})
 
     latent_dim: int = Field(64, ge=1, le=65536, description="Gaussian numbers that the generator starts from")
     generator_channels: tuple[Channels, Channels, Channels, Channels] = Field(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -17,6 +17,8 @@ class GraphTrainingParameters(Parameters):
     Sources: optimiser, plateau schedule, clipping and epochs are those of the published CDVAE and DiffCSP as the
     Dismai-Bench paper ran them (project's design notes, section on models); everything else is ours.
     """
+
+    FREE: ClassVar[frozenset[str]] = frozenset({"checkpoint_epochs", "checkpoint_seconds"})
 
     epochs: int = Field(1000, ge=1, le=100_000_000, description="passes over the training set")
     batch_size: BatchSize = Field(
