@@ -177,4 +177,5 @@ def _order(sets: Sequence[AlloySet]) -> Figure:
                 )
                 figure.add_trace(trace, row=row, col=column)
     figure.update_yaxes(title="structures, %", title_font_size=11, col=1)
+    figure.update_xaxes(nticks=3, tickangle=0)  # on a narrow page more would stand on the titles below
     return figure

@@ -1,53 +1,88 @@
-"""The progress files of jobs, finished or running."""
+"""The progress files of jobs, finished or running.
+
+A file grows with every step, and a job may write what it likes: of a file, its beginning and its end are read, and of
+these the lines that are what a task writes.
+"""
 
 from __future__ import annotations
 
-import json
-import tempfile
-from pathlib import Path
-from typing import Any
+import shlex
+from typing import Any, BinaryIO
 
+from ..engine.errors import BadInput
 from ..engine.task import PROGRESS
+from ..engine.untrusted import LINE, read_object
+
+#: Bytes that are read of the beginning and of the end of a file, and at once.
+HEAD = 64 * 2**10
+TAIL = 128 * 2**10
+PIECE = 2**20
 
 
 def progress_lines(node: Any) -> list[dict[str, Any]]:
-    """Return the lines of a job's ``progress.jsonl``, oldest first; none where it has not written one.
+    """Return the first and the last lines of a job's ``progress.jsonl``, oldest first; none where there is no file.
 
-    A finished job's file is read from its retrieved files, a running one's from its folder on the computer.
+    A finished job's file is read from its retrieved files, a running one's end from its folder on the computer.
     """
-    text = _retrieved(node)
-    if text is None and not node.is_terminated:
-        text = _remote(node)
+    found = _retrieved(node)
+    if found is not None:
+        head, tail, _ = found
+    elif not node.is_terminated:
+        head, tail = b"", _remote_end(node)
+    else:
+        return []
     lines = []
-    for line in (text or "").splitlines():
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            continue  # the last line of a running job may be half written
-        if isinstance(entry, dict):
-            lines.append(entry)
+    for part in (head, tail):
+        for line in part.splitlines():
+            try:
+                lines.append(read_object(line, PROGRESS, LINE))
+            except BadInput:
+                continue  # the last line of a running job may be half written, and so the first one of an end
     return lines
 
 
-def _retrieved(node: Any) -> str | None:
+def progress_size(node: Any) -> int:
+    """Return the length of the progress file of a job that has ended, bytes; it grows with every step."""
+    found = _retrieved(node)
+    return 0 if found is None else found[2]
+
+
+def ends(handle: BinaryIO) -> tuple[bytes, bytes, int]:
+    """Return the beginning of a file, its end without what is in the beginning, and its length.
+
+    The file is read through, because files of AiiDA's repository may be compressed and then know no other way.
+    """
+    head, tail, size = b"", b"", 0
+    while piece := handle.read(PIECE):
+        size += len(piece)
+        if len(head) < HEAD:
+            taken = HEAD - len(head)
+            head, piece = head + piece[:taken], piece[taken:]
+        tail = (tail + piece)[-TAIL:]
+    if len(tail) < TAIL:
+        return head + tail, b"", size  # all of it: the line at the seam is whole
+    return head, tail, size
+
+
+def _retrieved(node: Any) -> tuple[bytes, bytes, int] | None:
     from aiida.common.exceptions import NotExistent
 
     try:
-        return str(node.outputs.retrieved.base.repository.get_object_content(PROGRESS))
+        with node.outputs.retrieved.base.repository.open(PROGRESS, "rb") as handle:
+            return ends(handle)
     except (NotExistent, AttributeError, KeyError, OSError):
         return None
 
 
-def _remote(node: Any) -> str | None:
-    """Fetch the file over the computer's transport; None where the folder or the file is not there (yet)."""
+def _remote_end(node: Any) -> bytes:
+    """Return the end of the file on the computer; nothing where the folder or the file is not there (yet)."""
     folder = node.get_remote_workdir()
     if folder is None:
-        return None
-    with tempfile.TemporaryDirectory() as target:
-        copy = Path(target) / PROGRESS
-        try:
-            with node.get_authinfo().get_transport() as transport:
-                transport.getfile(f"{folder}/{PROGRESS}", str(copy))
-        except OSError:
-            return None
-        return copy.read_text()
+        return b""
+    path = shlex.quote(f"{folder}/{PROGRESS}")
+    try:
+        with node.get_authinfo().get_transport() as transport:
+            status, output, _ = transport.exec_command_wait_bytes(f"test -f {path} && tail -c {TAIL} {path}")
+    except OSError:
+        return b""
+    return bytes(output) if status == 0 else b""
