@@ -47,7 +47,9 @@ def weights(kind, elements=("Li", "O", "Cl", "Sc", "Co", "Cu")):
     form = {"potential": POTENTIAL, "generator": GENERATOR}[kind]
     content = save({"a": np.zeros(1)})
     config = {
-        **dict.fromkeys(form.keys),
+        **dict.fromkeys(form.keys, {}),
+        "data_std": 1.0,
+        "model_version": 1,
         "architecture": "m3gnet",
         "model": "cryingan",
         "elements": list(elements),
