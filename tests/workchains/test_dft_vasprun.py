@@ -15,6 +15,7 @@ from aiida_dismai.calculations.functions.labels import collect_steps
 from aiida_dismai.data import StructureSetData
 from aiida_dismai.engine.structures import StructureSet
 from aiida_dismai.workchains.dft import ENGINES, StageSettings
+from aiida_dismai.workchains.dft.trust import refusals
 from aiida_dismai.workchains.dft.vasp import _run
 from aiida_dismai.workchains.dft.vasprun import MAX_DAMAGES, read_vasprun
 
@@ -230,6 +231,37 @@ def test_a_file_damaged_everywhere_is_given_up():
     found = parsed(b"<modeling>" + b"<calculation><" * (20 * MAX_DAMAGES))
     assert len(found.steps) == MAX_DAMAGES + 1
     assert "rest is left" in found.remark
+
+
+def test_a_step_inside_a_step_is_counted():
+    parts = blocks(content("aiida_ionic_continue_1"))
+    parts[1] = parts[1].replace(b"</calculation>", b"")
+    found = parsed(b"".join(parts))
+    assert [bool(step.damage) for step in found.steps[:2]] == [True, False]
+
+
+def test_damaged_files_end_as_steps_with_reasons():
+    """Bytes changed, cut out, put in and repeated at random: whatever is left is read or refused, never an error."""
+    random = np.random.default_rng(5)
+    files = [content(path.name.removesuffix(".xml.gz")) for path in sorted(REAL.glob("*.xml.gz"))]
+    for _ in range(200):
+        data = bytearray(files[random.integers(len(files))])
+        for _ in range(random.integers(1, 4)):
+            at, length = random.integers(len(data)), random.integers(1, 2000)
+            match random.integers(4):
+                case 0:
+                    data[at] = random.integers(256)
+                case 1:
+                    del data[at : at + length]
+                case 2:
+                    data[at:at] = data[at - length : at]
+                case 3:
+                    data[at:at] = [b"<calculation>", b"</varray>", b"&x;", b"<!--", b"]]>"][random.integers(5)]
+        found = parsed(bytes(data))
+        reasons = refusals(found.steps, SILICON, found.tags)
+        assert len(reasons) == len(found.steps)
+        trusted = [step for step, reason in zip(found.steps, reasons, strict=True) if not reason]
+        assert all(np.isfinite(step.forces).all() and step.forces.shape == (SILICON, 3) for step in trusted)
 
 
 def test_another_structure_than_the_one_submitted(aiida_profile):

@@ -141,6 +141,8 @@ class _Handler:
         if len(self.stack) == 1 and tag != "modeling":
             raise _Refused(f"its root is <{tag[:40]}>, not <modeling>")
         if tag == "calculation":
+            if self.step is not None:
+                self.damaged("another step begins inside it")
             self.step = Step()
         elif tag in PASSED_OVER:
             self.passed = 1
