@@ -47,7 +47,7 @@ def weights(kind, elements=("Li", "O", "Cl", "Sc", "Co", "Cu")):
     form = {"potential": POTENTIAL, "generator": GENERATOR}[kind]
     content = save({"a": np.zeros(1)})
     config = {
-        **dict.fromkeys(form.keys, {}),
+        **{key: {} for key in form.keys},
         "data_std": 1.0,
         "model_version": 1,
         "architecture": "m3gnet",
