@@ -46,7 +46,8 @@ def weights(cls: type, folder: Path, **config: Any) -> Any:
     (folder / "weights.safetensors").write_bytes(content)
     if cls is GeneratorData:
         write_npz(structures(1, 0), folder / "template.npz")
-    cls.FORMAT.write_config(folder, dict.fromkeys(cls.FORMAT.keys) | config)
+    some = {key: {} for key in cls.FORMAT.keys} | {"data_std": 1.0, "model_version": 1, "model": "cryingan"}
+    cls.FORMAT.write_config(folder, some | {"architecture": "m3gnet"} | config)
     return cls(folder)
 
 
