@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 
 from ..engine.errors import BadInput
+from ..engine.files import write_text
+from ..engine.text import visible
 from .console import console
 from .profiles import load_node, load_profile
 
@@ -43,22 +48,42 @@ def report(pk: str, kind: str, per: str, page: str | None, output: str | None) -
             folder = Path(path).expanduser().resolve().parent
             raise BadInput(f"{option} {path}: there is no folder {folder}; make it first, or give another")
     load_profile()
-    content = collect(load_node(pk, ProcessNode, what="report"))
-    if kind == "table":
-        screen = console()
-        with screen.capture() as captured:
-            for part in render(content):
-                screen.print(part)
-        text = captured.get()
-    else:
-        text = to_json(content) if kind == "json" else to_csv(content, per)
+    node = load_node(pk, ProcessNode, what="report")
+    with odd_nodes(node):
+        content = collect(node)
+        if kind == "table":
+            screen = console()
+            with screen.capture() as captured:
+                for part in render(content):
+                    screen.print(part)
+            text = captured.get()
+        else:
+            text = to_json(content) if kind == "json" else to_csv(content, per)
     if output:
-        Path(output).write_text(text)
+        write_text(output, text)
         click.echo(f"wrote {output}")
     else:
         click.echo(text, nl=False)
     if page:
         from ..report.html import write_page
 
-        write_page(content, Path(page))
+        with odd_nodes(node):
+            write_page(content, Path(page))
         click.echo(f"wrote {page}", err=True)
+
+
+@contextmanager
+def odd_nodes(node: Any) -> Iterator[None]:
+    """Say in one line that nodes hold what no task writes: metrics of a stranger's archive may be anything.
+
+    Raises:
+        BadInput: with what was raised; `--debug` shows where.
+    """
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
+        reason = visible(f"{type(error).__name__}: {error}", 160)
+        raise BadInput(
+            f"report: nodes of {node.process_label}<{node.pk}> hold what no task writes ({reason}); if it is a run of "
+            "yours, report it with what `aiida-dismai --debug report` prints"
+        ) from error

@@ -16,6 +16,9 @@ from .profiles import load_node, load_profile
 TOLD = ("time", "stage", "done", "total")
 #: Finished children of one kind beyond this number are summed up in one line.
 SHOWN_FINISHED = 4
+#: Characters of a name that are shown, and numbers of a progress line.
+NAME = 60
+NUMBERS = 12
 COLOURS = {
     "finished": "green",
     "failed": "red",
@@ -132,7 +135,7 @@ def _add_children(branch: Any, node: Any, everything: bool) -> None:
             continue
         _add_children(branch.add(_line(child, stage)), child, everything)
     for label, pks in hidden.items():
-        branch.add(Text(f"{len(pks)} × {label} finished <{pks[0]} … {pks[-1]}>", style="dim"))
+        branch.add(Text(f"{len(pks)} × {visible(label, NAME)} finished <{pks[0]} … {pks[-1]}>", style="dim"))
 
 
 def _line(node: Any, stage: str) -> Any:
@@ -181,8 +184,11 @@ def describe_progress(line: dict[str, Any]) -> str:
         'train 3/10, loss 0.5123'
     """
     numbers = [
-        f"{key} {value:.4g}" if isinstance(value, (int, float)) else f"{key} {value}"
+        f"{visible(key, NAME)} {value:.4g}"
+        if isinstance(value, (int, float))
+        else f"{visible(key, NAME)} {visible(value, NAME)}"
         for key, value in line.items()
         if key not in TOLD and value is not None
     ]
-    return ", ".join([f"{line.get('stage', '?')} {line.get('done', '?')}/{line.get('total', '?')}", *numbers])
+    stage, done, total = (visible(line.get(name, "?"), NAME) for name in ("stage", "done", "total"))
+    return ", ".join([f"{stage} {done}/{total}", *numbers[:NUMBERS]])

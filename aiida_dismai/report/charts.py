@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..engine.text import visible
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -16,6 +19,8 @@ DATA = "#5b6770"
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 #: Colours of the sets that a potential was trained and tested on.
 SETS = {"train": "#a7b4bf", "validation": "#e69f00", "test": "#0072b2"}
+#: Characters of a name in a chart at most.
+LABEL = 80
 #: Of a chart, pixels.
 HEIGHT = 360
 
@@ -49,7 +54,12 @@ def colour(index: int) -> str:
 
 def title_of(name: str) -> str:
     """Return the name of a model as it is written in a legend."""
-    return name.replace("_", " ")
+    return label_of(name.replace("_", " "))
+
+
+def label_of(text: Any) -> str:
+    """Return a text of others as it may stand in a chart, where plotly would obey tags and make links."""
+    return html.escape(visible(text, LABEL), quote=False)
 
 
 def add_histograms(figure: Figure, groups: Sequence[tuple[str, NDArray[Any], str]], bins: int = 40) -> None:

@@ -5,13 +5,22 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from dataclasses import asdict
 from typing import Any
 
 from ..engine.errors import BadInput
 from ..engine.files import plain
+from ..engine.text import visible
 from .collect import Model, Report
 
+#: Begins a formula in a spreadsheet, in all its scripts; a number may begin so, too.
+FORMULA = ("=", "+", "-", "@", "|", "%", "＝", "＋", "－", "＠")
+NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
+#: Characters that a terminal obeys instead of showing them, and that JSON leaves as they are.
+UNSEEN = re.compile(r"[\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
+#: Characters of a text at most.
+CELL = 1000
 #: Begins the names of arrays of ``per_structure.npz`` that are of the whole set.
 NOT_PER_STRUCTURE = ("average_", "curve_", "labels_")
 
@@ -59,7 +68,8 @@ def to_dict(report: Report) -> dict[str, Any]:
 
 def to_json(report: Report) -> str:
     """Return :func:`to_dict` as indented JSON; NaN becomes null."""
-    return json.dumps(to_dict(report), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    text = json.dumps(to_dict(report), indent=2, allow_nan=False, ensure_ascii=False)
+    return UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"
 
 
 def per_structure(model: Model) -> dict[str, list[Any]]:
@@ -90,9 +100,25 @@ def to_csv(report: Report, per: str) -> str:
         names += [name for name in row if name not in names]
     target = io.StringIO()
     writer = csv.DictWriter(target, names, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    writer.writerow({name: cell(name) for name in names})
+    writer.writerows({name: cell(value) for name, value in row.items()} for row in rows)
     return target.getvalue()
+
+
+def cell(value: Any) -> Any:
+    """Return a value as it may stand in a CSV file that a spreadsheet opens.
+
+    Names and texts come from files and nodes of others. Control characters are made visible, and a text that a
+    spreadsheet would take for a formula gets an apostrophe in front, which spreadsheets do not show.
+
+    Example:
+        >>> cell("=HYPERLINK(0)"), cell(-1.5), cell("-1.5")
+        ("'=HYPERLINK(0)", -1.5, '-1.5')
+    """
+    if not isinstance(value, str):
+        return value
+    text = visible(value, CELL)
+    return f"'{text}" if text.lstrip().startswith(FORMULA) and not NUMBER.fullmatch(text) else text
 
 
 def _model_rows(report: Report) -> list[dict[str, Any]]:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 from ..engine.errors import BadInput
+from ..engine.files import write_atomically
+from ..engine.text import visible
+
+#: Characters of a label at most.
+LABEL = 60
+#: Characters that XML does not allow.
+INVALID = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 #: Nodes that every job has and that say little in a picture; ``verdi node graph generate`` shows them too.
 LEFT_OUT = (
@@ -65,7 +73,8 @@ def draw_provenance(node: Any, path: Path) -> int:
             if link.node.pk not in seen:
                 seen.add(link.node.pk)
                 waiting.append(link.node)
-    path.write_bytes(graph.graphviz.pipe(format="svg"))
+    content = INVALID.sub("", graph.graphviz.pipe(format="svg").decode(errors="replace"))
+    write_atomically(path, lambda handle: handle.write(content.encode()))
     return len(seen)
 
 
@@ -78,7 +87,11 @@ def _data_of(process: Any) -> list[Any]:
 
 
 def _sublabel(node: Any) -> str:
-    """Return the second line of a node in the picture: what it holds."""
+    """Return the second line of a node in the picture: what it holds; a backslash means something to graphviz."""
+    return visible(_held(node), LABEL).replace("\\", "\\\\")
+
+
+def _held(node: Any) -> str:
     from aiida.orm import Dict, StructureData
 
     from ..data import GeneratorData, PotentialData, StructureSetData

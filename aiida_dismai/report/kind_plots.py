@@ -63,7 +63,7 @@ def clusters(report: Report) -> Figure | None:
         vectors = model.per_structure.get("vector_cluster")
         if vectors is None or not len(vectors):
             continue
-        labels = [str(label).replace("_", " ") for label in model.per_structure["labels_cluster"]]
+        labels = [title_of(str(label)) for label in model.per_structure["labels_cluster"]]
         difference = vectors.mean(axis=0) - model.per_structure["average_cluster"]
         figure.add_trace(go.Bar(x=labels, y=difference, name=title_of(model.name), marker_color=colour(i)))
     if not figure.data:

@@ -109,7 +109,7 @@ def parity(report: Report, quantity: str) -> Figure | None:
             continue
         chosen = _some(len(x))
         marker = {"size": 5.5, "opacity": 0.7, "color": SETS.get(name, DATA)}
-        figure.add_trace(go.Scattergl(x=x[chosen], y=y[chosen], name=name, mode="markers", marker=marker))
+        figure.add_trace(go.Scattergl(x=x[chosen], y=y[chosen], name=title_of(name), mode="markers", marker=marker))
     low = float(min(reference.min(), predicted.min()))
     high = float(max(reference.max(), predicted.max()))
     figure.add_shape(
@@ -160,7 +160,7 @@ def motifs(report: Report, cation: str, most: int = 8) -> Figure | None:
     # lying bars: their names are long
     height = max(HEIGHT + 40, 150 + 36 * max(len(rows) for _, rows in found))
     figure = new_figure(f"Motifs of {cation}", "sites, %", "", height)
-    labels = [_folded(row["label"].replace("_", " ")) for row in found[0][1]]
+    labels = [_folded(title_of(row["label"])) for row in found[0][1]]
     figure.add_trace(
         go.Bar(
             x=[row["training_percent"] for row in found[0][1]],

@@ -42,9 +42,13 @@ def progress_lines(node: Any) -> list[dict[str, Any]]:
 
 
 def progress_size(node: Any) -> int:
-    """Return the length of the progress file of a job that has ended, bytes; it grows with every step."""
+    """Return the length of all whole lines of a job that has ended, bytes; it grows with every step."""
     found = _retrieved(node)
-    return 0 if found is None else found[2]
+    if found is None:
+        return 0
+    head, tail, size = found
+    end = tail or head
+    return size - (len(end) - 1 - end.rfind(b"\n"))
 
 
 def ends(handle: BinaryIO) -> tuple[bytes, bytes, int]:

@@ -224,9 +224,9 @@ def render(report: Report) -> Iterator[Any]:
 
     process = report.process
     head = f"{process['type']}<{process['pk']}>  {process['uuid']}  {process['state']}"
-    yield Text(head + (f", {duration(process['seconds'])}" if process["seconds"] else ""), style="bold")
+    yield Text(visible(head, LIMIT) + (f", {duration(process['seconds'])}" if process["seconds"] else ""), style="bold")
     for note in report.notes:
-        yield Text(f"! {note}", style="yellow")
+        yield Text(f"! {visible(note, LIMIT)}", style="yellow")
     if report.measures():
         models = report.summary.get("n_models", 0)
         title = f"metrics ({report.kind}): {f'mean over {models} models' if models != 1 else 'one model'}"
@@ -249,7 +249,7 @@ def render(report: Report) -> Iterator[Any]:
     if report.amorphous is not None:
         columns = amorphous.COLUMNS
         yield table("data set", columns, amorphous.rows(report.amorphous), numeric=range(1, len(columns)))
-        yield Text(amorphous.origin(report.amorphous) + "\n", style="dim")
+        yield Text(visible(amorphous.origin(report.amorphous), LIMIT) + "\n", style="dim")
     if report.labels:
         numbers = [(key.replace("_", " "), number(item)) for key, item in report.labels.items()]
         yield table(report.labels_title, ("", ""), numbers)
@@ -279,4 +279,5 @@ def render(report: Report) -> Iterator[Any]:
         yield table(failures_title(report), ("stage", "process", "exit", "why"), failure_rows(report), numeric=(2,))
     if report.tree.versions:
         listed = ", ".join(f"{name} {'/'.join(found)}" for name, found in sorted(report.tree.versions.items()))
-        yield Text(f"computed with {listed} on {', '.join(report.tree.devices) or 'an unknown device'}", style="dim")
+        devices = ", ".join(map(str, report.tree.devices)) or "an unknown device"
+        yield Text(visible(f"computed with {listed} on {devices}", LIMIT), style="dim")

@@ -24,7 +24,7 @@ from aiida.engine import BaseRestartWorkChain, ExitCode, ProcessHandlerReport, P
 from aiida.orm import CalcJobNode, Dict, to_aiida_type
 
 from ..calculations.base import TaskCalculation
-from ..report.progress import progress_lines
+from ..report.progress import progress_lines, progress_size
 from .checked import CheckedWorkChain, together
 from .checks import validate_job, validate_options
 from .reasons import failed_with, reason_of, traceback_of
@@ -51,8 +51,9 @@ def set_parameter(parameters: dict[str, Any], path: str, value: Any) -> None:
 
 def found_batch_size(node: CalcJobNode) -> int | None:
     """Return the batch size that the dry run of a job found (``auto``); None where it found none."""
-    found = [line["batch_size"] for line in progress_lines(node) if "batch_size" in line]
-    return found[-1] if found else None
+    found = [line.get("batch_size") for line in progress_lines(node)]
+    sizes = [size for size in found if isinstance(size, int) and size > 0]
+    return sizes[-1] if sizes else None
 
 
 class RestartTaskWorkChain(CheckedWorkChain, BaseRestartWorkChain):
@@ -131,10 +132,10 @@ class RestartTaskWorkChain(CheckedWorkChain, BaseRestartWorkChain):
         """Go on from the checkpoint; a wall time with progress does not count against ``max_iterations``."""
         if node.exit_status not in (400, 120):
             return None
-        lines = len(progress_lines(node))
-        if lines <= self.ctx.progress:
+        size = progress_size(node)
+        if size <= self.ctx.progress:
             return self._stop(node, "ERROR_NO_PROGRESS")
-        self.ctx.progress = lines
+        self.ctx.progress = size
         # BaseRestartWorkChain finds the next job at children[iteration - 1]: what is not counted must not be there
         self.ctx.iteration -= 1
         self.ctx.children.remove(node)
@@ -150,10 +151,10 @@ class RestartTaskWorkChain(CheckedWorkChain, BaseRestartWorkChain):
         """
         if node.exit_status != 351:
             return None
-        lines = len(progress_lines(node))
-        if lines <= self.ctx.progress:
+        size = progress_size(node)
+        if size <= self.ctx.progress:
             return None
-        self.ctx.progress = lines
+        self.ctx.progress = size
         self.ctx.inputs.parent_folder = node.outputs.remote_folder
         self.report(f"{node.process_label}<{node.pk}> was killed; going on from its checkpoint")
         return ProcessHandlerReport(True)
@@ -189,10 +190,10 @@ class RestartTaskWorkChain(CheckedWorkChain, BaseRestartWorkChain):
         """Change one parameter; the checkpoint is resumed where the task says that this parameter may change."""
         set_parameter(self.ctx.parameters, path, value)
         self.ctx.inputs.parameters = Dict(self.ctx.parameters)
-        lines = len(progress_lines(node))
-        if path in self._process_class.task().model().FREE and lines and "remote_folder" in node.outputs:
+        size = progress_size(node)
+        if path in self._process_class.task().model().FREE and size and "remote_folder" in node.outputs:
             self.ctx.inputs.parent_folder = node.outputs.remote_folder
-            self.ctx.progress = lines
+            self.ctx.progress = size
             how = "resuming from its checkpoint"
         else:
             self.ctx.inputs.pop("parent_folder", None)
