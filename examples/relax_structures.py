@@ -14,7 +14,7 @@ from aiida.plugins import CalculationFactory, DataFactory, WorkflowFactory
 DISMAI = "dismai@localhost"
 PROTOCOL = "demo"
 OPTIONS = {}
-CALCULATOR = "m3gnet"  # "chgnet" and "module:factory" of any ASE calculator need no potential of ours
+CALCULATOR = "m3gnet"  # "chgnet", "edip" and the others of `dismai calculators` need no potential of ours
 
 
 def main() -> None:

@@ -10,7 +10,7 @@
 ``errors``                   the loss of eq. 7, predictions, mean absolute errors, parity data
 ``train``, ``training``      the task ``potential.train`` and its resumable loop
 ``evaluate``, ``dft_check``  the task ``potential.evaluate`` and the figures of the paper's Table 5
-``calculators``              ASE calculators by name: ``m3gnet``, ``chgnet``, ``edip``, ``gap``, ``module:factory``, …
+``calculators``              ASE calculators by name: ``m3gnet``, ``chgnet``, ``edip``, ``gap``, those of plug-ins
 ``lammps``                   atoms in a LAMMPS of this process, and the ASE calculator on top of it
 ``lammps_potentials``        the potentials that LAMMPS computes, by name or by file
 ``lammps_library``           where LAMMPS, its MPI and its files are
