@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from aiida.orm import SinglefileData
 
 from ..engine.alloys.expansion import Expansion, ExpansionFile, packaged_file, read_file
 from ..engine.errors import BadInput
+from ..engine.untrusted import DEFAULT, read_object
 
 FILE_NAME = "expansion.json"
 
@@ -75,8 +75,13 @@ class ClusterExpansionData(SinglefileData):
 
     @property
     def file(self) -> ExpansionFile:
-        """The content, checked."""
-        return read_file(json.loads(self.get_content(mode="r")))
+        """The content, checked.
+
+        Raises:
+            BadInput: the node came with an archive, and its content is none.
+        """
+        with self.open(mode="rb") as handle:
+            return read_file(read_object(handle.read(DEFAULT.size + 1), f"{type(self).__name__}<{self.pk}>"))
 
     @property
     def expansion(self) -> Expansion:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
 from .. import __version__
+from . import compiling
 from .errors import DismaiError
 from .metrics.command import metrics
 from .task import all_tasks, find_task, run_task
@@ -27,7 +29,14 @@ def cli() -> None:
 @click.argument("task_file", type=click.Path(path_type=Path), default="task.json")
 def run(task_file: Path) -> None:
     """Run the task in TASK_FILE (default task.json); everything is written beside it."""
-    sys.exit(run_task(task_file, report=lambda line: click.echo(visible(line, 4000), err=True)))
+    report = lambda line: click.echo(visible(line, 4000), err=True)  # noqa: E731
+    sys.exit(run_task(task_file, report, _say_what_takes_time))
+
+
+def _say_what_takes_time(line: Mapping[str, Any]) -> None:
+    """Print what would otherwise be a silence; progress itself is in ``progress.jsonl``."""
+    if line["stage"] == compiling.STAGE:
+        click.echo(f"dismai: {compiling.MESSAGE}", err=True)
 
 
 @cli.command("list")

@@ -18,10 +18,12 @@ import platform
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from . import compiling
 from .errors import BadInput, DismaiError, NotTheFirstProcess, OutOfMemory, Unfinished, nearest
 from .files import append_line, write_json
 from .parameters import Parameters, validate
@@ -237,7 +239,9 @@ def run_task(
         record |= {"task": task.name, "seed": context.seed}
         function = _import(task.function)
         record["timings"] = {"imports": time.monotonic() - started}
-        results = dict(function(context, parameters))
+        announce = partial(context.progress, compiling.STAGE, 0, 1, note=compiling.MESSAGE)
+        with compiling.listener(announce):
+            results = dict(function(context, parameters))
         record["timings"] |= results.pop("timings", {})
         record |= results
         record["status"] = "finished"

@@ -6,6 +6,7 @@ put them together (:mod:`.problems`).
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -213,18 +214,28 @@ def composition_problems(reference: Any, structures: Any = None) -> list[Problem
     """Return what keeps interfaces and amorphous structures from being compared: more than one composition."""
     if not isinstance(reference, StructureSetData):
         return []
-    if len(reference.formulas) > 1:
-        text = f"the metrics need one composition; its structures have {_some(reference.formulas)}"
+    known = _compositions(reference.formulas)
+    if len(known) > 1:
+        text = f"the metrics need one composition; its structures have {_some(known)}"
         return [Problem("reference", text)]
     if not isinstance(structures, StructureSetData) or not structures.formulas:
         return []
-    if set(structures.formulas) & set(reference.formulas):
+    given = _compositions(structures.formulas)
+    if set(given) & set(known):
         return []
-    text = (
-        f"{_some(structures.formulas)}, but those of the reference are {_some(reference.formulas)}: they belong to "
-        "another data set"
-    )
+    text = f"{_some(given)}, but those of the reference are {_some(known)}: they belong to another data set"
     return [Problem("structures", text)]
+
+
+def _compositions(formulas: Sequence[str]) -> list[str]:
+    """Return formulas with the elements in alphabetical order: that of a structure's first atoms means nothing."""
+    found: dict[str, None] = {}
+    for formula in formulas:
+        counts: dict[str, int] = {}
+        for symbol, count in re.findall(r"([A-Z][a-z]?)(\d*)", formula):
+            counts[symbol] = counts.get(symbol, 0) + int(count or 1)
+        found["".join(f"{symbol}{n if n > 1 else ''}" for symbol, n in sorted(counts.items()))] = None
+    return list(found)
 
 
 def _some(formulas: Sequence[str]) -> str:

@@ -135,7 +135,7 @@ def test_a_parent_folder_is_copied_from(dismai_code, copper, tmp_path):
         ({"fmaks": 0.1}, "unknown parameter 'fmaks'; did you mean 'fmax'"),
         ({"fmax": -1}, "fmax: Input should be greater than 0"),
         ({"optimizer": "GPMin"}, "optimizer: Input should be 'SciPyFminCG'"),
-        ({"calculator": "m3gnet"}, "needs a `potential`"),
+        ({"calculator": "m3gnet", "calculator_kwargs": {}}, "needs a `potential`"),
     ],
 )
 def test_wrong_parameters_are_refused_before_submission(dismai_code, copper, parameters, message):

@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from ..compiled import helper, kernel
 
 #: Rounds of assigning atoms and moving the lattice to their average; five are usual.
 MAX_ROUNDS = 50
@@ -29,7 +30,7 @@ def rounding_reach(inverse: NDArray[np.floating], margin: float) -> NDArray[np.i
     return np.floor(margin * np.linalg.norm(inverse, axis=0) + 0.5).astype(np.int64)
 
 
-@njit(cache=True, nogil=True)
+@helper
 def nearest_site(u, v, w, basis, cell, reach, found):  # type: ignore[no-untyped-def]
     """Find the site nearest to the point ``(u, v, w)``, in units of the lattice vectors.
 
@@ -66,10 +67,10 @@ def nearest_site(u, v, w, basis, cell, reach, found):  # type: ignore[no-untyped
     return best, bx, by, bz
 
 
-@njit(cache=True, nogil=True)
+@helper
 def shift_score(units, shift, basis, cell, reach, margin):  # type: ignore[no-untyped-def]
     """Say how well a shifted lattice fits: each atom within the margin adds 1 - (distance / margin)²."""
-    found = np.zeros(4, np.int64)
+    found = np.empty(4, np.int64)
     score = 0.0
     for i in range(units.shape[0]):
         u, v, w = units[i, 0] - shift[0], units[i, 1] - shift[1], units[i, 2] - shift[2]
@@ -79,7 +80,7 @@ def shift_score(units, shift, basis, cell, reach, margin):  # type: ignore[no-un
     return score
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def best_shift(units, basis, cell, inverse, reach, margin, seeds):  # type: ignore[no-untyped-def]
     """Find the shift of the lattice that fits most atoms best.
 
@@ -99,7 +100,9 @@ def best_shift(units, basis, cell, inverse, reach, margin, seeds):  # type: igno
         ``(3,)`` the shift, in units of the lattice vectors.
     """
     n = units.shape[0]
-    best, shift = np.zeros(3), np.empty(3)
+    best, shift = np.empty(3), np.empty(3)
+    for axis in range(3):
+        best[axis] = 0.0
     best_score = shift_score(units, best, basis, cell, reach, margin)
     tried = min(n, seeds)
     for seed in range(tried):
@@ -112,7 +115,7 @@ def best_shift(units, basis, cell, inverse, reach, margin, seeds):  # type: igno
                 best_score = score
                 for axis in range(3):
                     best[axis] = shift[axis]
-    found = np.zeros(4, np.int64)
+    found = np.empty(4, np.int64)
     for _ in range(MAX_ROUNDS):
         sx = sy = sz = 0.0
         count = 0
@@ -136,7 +139,7 @@ def best_shift(units, basis, cell, inverse, reach, margin, seeds):  # type: igno
     return best
 
 
-@njit(cache=True, nogil=True)
+@helper
 def point_index(nu, nv, nw, hermite):  # type: ignore[no-untyped-def]
     """Return the number of a lattice point through the periodic boundary (as ``Supercell.index``)."""
     turns = nu // hermite[0, 0]
@@ -150,8 +153,16 @@ def point_index(nu, nv, nw, hermite):  # type: ignore[no-untyped-def]
     return (nu * hermite[1, 1] + nv) * hermite[2, 2] + nw
 
 
-@njit(cache=True, nogil=True)
-def assign(units, shift, basis, cell, reach, margin, hermite, n_sites):  # type: ignore[no-untyped-def]
+def assign(
+    units: NDArray[np.float64],
+    shift: NDArray[np.float64],
+    basis: NDArray[np.float64],
+    cell: NDArray[np.float64],
+    reach: NDArray[np.int64],
+    margin: float,
+    hermite: NDArray[np.int64],
+    n_sites: int,
+) -> tuple[NDArray[np.int64], float]:
     """Put atoms on the sites of a supercell.
 
     Of several atoms on a site the nearest stays (the first of equally near ones).
@@ -170,11 +181,16 @@ def assign(units, shift, basis, cell, reach, margin, hermite, n_sites):  # type:
         ``(n,)`` site of each atom (-1 off the lattice, -2 where the site has a nearer atom), and the sum of squared
         distances of the atoms that stay, Å².
     """
+    site, owner = np.full(len(units), -1, dtype=np.int64), np.full(n_sites, -1, dtype=np.int64)
+    total = _assign(units, shift, basis, cell, reach, margin, hermite, site, owner, np.zeros(len(units)))
+    return site, total
+
+
+@kernel
+def _assign(units, shift, basis, cell, reach, margin, hermite, site, owner, distance):  # type: ignore[no-untyped-def]
+    """See :func:`assign`; ``site`` and ``owner`` (of each site) are -1 before."""
     n = units.shape[0]
-    site = np.full(n, -1, np.int64)
-    owner = np.full(n_sites, -1, np.int64)
-    distance = np.zeros(n)
-    found = np.zeros(4, np.int64)
+    found = np.empty(4, np.int64)
     for i in range(n):
         u, v, w = units[i, 0] - shift[0], units[i, 1] - shift[1], units[i, 2] - shift[2]
         squared, _, _, _ = nearest_site(u, v, w, basis, cell, reach, found)
@@ -194,4 +210,4 @@ def assign(units, shift, basis, cell, reach, margin, hermite, n_sites):  # type:
     for i in range(n):
         if site[i] >= 0:
             total += distance[i]
-    return site, total
+    return total

@@ -15,9 +15,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from ..compiled import kernel
 from .assignment import point_index
 from .cleanup import Cleaned
 from .expansion import Expansion
@@ -79,19 +79,20 @@ def count_pairs(cleaned: Cleaned, expansion: Expansion, margin: float = 0.8, com
         raise LatticeError("no atom on the lattice")
     species, shells = len(expansion.species), len(expansion.vectors)
     vectors, shell = expansion.all_vectors
+    table = np.zeros((shells, species, species), dtype=np.int64)
     if cleaned.supercell is not None:
-        table = _count_exactly(
+        _count_exactly(
             codes, cleaned.supercell.points, cleaned.basis, cleaned.supercell.hermite, len(expansion.lattice.basis),
-            vectors.start, vectors.end, vectors.steps, shell, shells, species,
+            vectors.start, vectors.end, vectors.steps, shell, table,
         )  # fmt: skip
     else:
         occupied = codes >= 0
         inverse = np.linalg.inv(cleaned.cell)
         turned = vectors.cartesian @ cleaned.alignment.rotation
         bins = np.floor(1 / (margin * np.linalg.norm(inverse, axis=0))).astype(np.int64)
-        table = _count_nearby(
+        _count_nearby(
             codes[occupied], cleaned.positions[occupied], cleaned.basis[occupied], cleaned.cell, inverse,
-            np.clip(bins, 1, 200), vectors.start, turned, shell, shells, species, margin,
+            np.clip(bins, 1, 200), vectors.start, turned, shell, margin, table,
         )  # fmt: skip
     # every bond was counted from both ends; A-B and B-A are one pair
     both = table + np.swapaxes(table, 1, 2)
@@ -104,10 +105,9 @@ def count_pairs(cleaned: Cleaned, expansion: Expansion, margin: float = 0.8, com
     return Counts(fractions, pairs)
 
 
-@njit(cache=True, nogil=True)
-def _count_exactly(codes, points, basis, hermite, n_basis, start, end, steps, shell, shells, species):  # type: ignore[no-untyped-def]
-    """Count ordered pairs of occupied sites, ``(shells, species, species)``, by lattice arithmetic."""
-    table = np.zeros((shells, species, species), np.int64)
+@kernel
+def _count_exactly(codes, points, basis, hermite, n_basis, start, end, steps, shell, table):  # type: ignore[no-untyped-def]
+    """Count ordered pairs of occupied sites into ``table`` ``(shells, species, species)``, by lattice arithmetic."""
     for site in range(codes.shape[0]):
         if codes[site] < 0:
             continue
@@ -120,17 +120,16 @@ def _count_exactly(codes, points, basis, hermite, n_basis, start, end, steps, sh
             code = codes[partner * n_basis + end[v]]
             if code >= 0:
                 table[shell[v], codes[site], code] += 1
-    return table
 
 
-@njit(cache=True, nogil=True)
-def _count_nearby(codes, positions, basis, cell, inverse, bins, start, vectors, shell, shells, species, margin):  # type: ignore[no-untyped-def]
-    """Count ordered pairs, ``(shells, species, species)``, by looking for the site where each vector ends."""
+@kernel
+def _count_nearby(codes, positions, basis, cell, inverse, bins, start, vectors, shell, margin, table):  # type: ignore[no-untyped-def]
+    """Count ordered pairs into ``table`` ``(shells, species, species)``: looks for the site where each vector ends."""
     n = positions.shape[0]
-    table = np.zeros((shells, species, species), np.int64)
     # linked lists of the sites in each bin of the cell
-    first = np.full(bins[0] * bins[1] * bins[2], -1, np.int64)
-    following = np.full(n, -1, np.int64)
+    first, following = np.empty(bins[0] * bins[1] * bins[2], np.int64), np.empty(n, np.int64)
+    for number in range(first.shape[0]):
+        first[number] = -1
     fractional = np.empty((n, 3))
     place = np.empty(3, np.int64)
     for site in range(n):
@@ -180,13 +179,13 @@ def _count_nearby(codes, positions, basis, cell, inverse, bins, start, vectors, 
                             fw -= math.floor(fw + 0.5)
                             gap = 0.0
                             for c in range(3):
-                                gap += (fu * cell[0, c] + fv * cell[1, c] + fw * cell[2, c]) ** 2
+                                away = fu * cell[0, c] + fv * cell[1, c] + fw * cell[2, c]
+                                gap += away * away
                             if gap < best or (gap == best and (partner < 0 or other < partner)):
                                 best, partner = gap, other
                             other = following[other]
             if partner >= 0:
                 table[shell[v], codes[site], codes[partner]] += 1
-    return table
 
 
 def cluster_probabilities(counts: Counts, expansion: Expansion) -> NDArray[np.float64]:

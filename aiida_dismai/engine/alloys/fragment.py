@@ -12,9 +12,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from ..compiled import helper, kernel
 from .assignment import MAX_ROUNDS, best_shift, nearest_site, rounding_reach
 from .lattice import Lattice, LatticeError
 from .matrices import cofactors, multiply, polar
@@ -86,8 +86,9 @@ def fit_fragment(
     _refine(*fixed, origin, rotation, shift, *work)
     score = work.score(margin)
     other, again, moved = np.zeros(3), *first
+    rising, turns = np.argsort(fractional, axis=0, kind="stable"), np.empty((n, 3), dtype=np.int64)
     for _ in range(CUT_ROUNDS):
-        _vote_cut(fractional, cell, lattice.cell, lattice.basis, reach, margin, again, moved, other)
+        _vote_cut(fractional, rising, cell, lattice.cell, lattice.basis, reach, margin, again, moved, turns, other)
         _refine(*fixed, other, again, moved, *work)
         if work.score(margin) < score + max(3.0, CUT_GAIN * n):
             break
@@ -108,12 +109,12 @@ def fit_fragment(
     doubt = 4 * rms / math.sqrt(kept) + (rms if origin.any() else 0.0)
     tolerance = doubt * np.linalg.norm(np.linalg.inv(cell), axis=0) + 1e-9
     site, numbers, total = list_sites(
-        fractional, work.sites, work.squared, low, size, len(lattice.basis), np.linalg.inv(into_units),
+        work.sites, work.squared, low, size, np.linalg.inv(into_units),
         shift @ np.linalg.inv(cell), lattice.basis, cell, origin, edge, tolerance, margin,
     )  # fmt: skip
     points, basis = np.ascontiguousarray(numbers[:, :3]), np.ascontiguousarray(numbers[:, 3])
     positions = lattice.site_positions(points, basis) @ rotation + shift
-    return Fragment(rotation, shift, site, positions, basis, float(total))
+    return Fragment(rotation, shift, site, positions, basis, total)
 
 
 class _Work(NamedTuple):
@@ -128,7 +129,7 @@ class _Work(NamedTuple):
         return float(np.maximum(1 - self.squared / margin**2, 0).sum())
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _choose(  # type: ignore[no-untyped-def]
     fractional, cell, primitive, basis, reach, edge, slack, margin, origin, rotation, shift, sites, images, squared
 ):
@@ -164,8 +165,8 @@ def _choose(  # type: ignore[no-untyped-def]
     for i in range(3):
         for j in range(3):
             inverse[i, j] = minors[j, i] / det
-    found = np.zeros(4, np.int64)
-    base, low, high = np.empty(3), np.zeros(3, np.int64), np.zeros(3, np.int64)
+    found = np.empty(4, np.int64)
+    base, low, high = np.empty(3), np.empty(3, np.int64), np.empty(3, np.int64)
     offset = np.empty(3)
     kept = 0
     for atom in range(n):
@@ -212,13 +213,13 @@ def _choose(  # type: ignore[no-untyped-def]
     return kept
 
 
-@njit(cache=True, nogil=True)
+@helper
 def _centred(turn):  # type: ignore[no-untyped-def]
     """Return 0, 1, -1 for 0, 1, 2."""
     return turn if turn < 2 else -1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _refine(  # type: ignore[no-untyped-def]
     fractional, cell, primitive, basis, reach, edge, slack, margin, origin, rotation, shift, sites, images, squared
 ):
@@ -285,8 +286,8 @@ def _refine(  # type: ignore[no-untyped-def]
     return kept
 
 
-@njit(cache=True, nogil=True)
-def _vote_cut(fractional, cell, primitive, basis, reach, margin, rotation, shift, origin):  # type: ignore[no-untyped-def]
+@kernel
+def _vote_cut(fractional, rising, cell, primitive, basis, reach, margin, rotation, shift, turns, origin):  # type: ignore[no-untyped-def]
     """Find where the fragment was cut, from which image of each atom fits the lattice best.
 
     Along each axis, atoms below the cut belong one cell higher than those above it: the cut that most atoms
@@ -294,6 +295,7 @@ def _vote_cut(fractional, cell, primitive, basis, reach, margin, rotation, shift
 
     Args:
         fractional: ``(n, 3)``.
+        rising: ``(n, 3)`` the atoms in order of their coordinates along each axis.
         cell: ``(3, 3)``, Å.
         primitive: ``(3, 3)``, Å.
         basis: ``(k, 3)``.
@@ -301,15 +303,15 @@ def _vote_cut(fractional, cell, primitive, basis, reach, margin, rotation, shift
         margin: Å.
         rotation: ``(3, 3)``.
         shift: ``(3,)``, Å.
+        turns: ``(n, 3)`` scratch: which image of each atom fits best.
         origin: ``(3,)`` written, each in [-1, 1).
     """
     n = fractional.shape[0]
-    turned, minors, found = np.empty((3, 3)), np.empty((3, 3)), np.zeros(4, np.int64)
+    turned, minors, found = np.empty((3, 3)), np.empty((3, 3)), np.empty(4, np.int64)
     multiply(primitive, rotation, turned)
     det = cofactors(turned, minors)
-    turns = np.zeros((n, 3), np.int64)
-    fits = np.zeros(n, np.bool_)
     for atom in range(n):
+        turns[atom, 0] = turns[atom, 1] = turns[atom, 2] = 9  # no image, until one is found that fits
         best = margin * margin
         for turn in range(27):
             i, j, k = _centred(turn // 9), _centred(turn // 3 % 3), _centred(turn % 3)
@@ -323,27 +325,24 @@ def _vote_cut(fractional, cell, primitive, basis, reach, margin, rotation, shift
             distance, _, _, _ = nearest_site(u, v, w, basis, turned, reach, found)
             if distance < best - 1e-12:
                 best = distance
-                fits[atom] = True
                 turns[atom, 0], turns[atom, 1], turns[atom, 2] = i, j, k
     for axis in range(3):
-        order = np.argsort(fractional[:, axis])
         # votes for a cut below the lowest atom, that then move with it: above it atoms stay (or go down)
         stay = down = 0
         for atom in range(n):
-            stay += fits[atom] and turns[atom, axis] == 0
-            down += fits[atom] and turns[atom, axis] == -1
+            stay += int(turns[atom, axis] == 0)
+            down += int(turns[atom, axis] == -1)
         best_votes = -1
+        below = fractional[rising[n - 1, axis], axis] - 1.0
         for place in range(n):
-            if place > 0:
-                atom = order[place - 1]
-                if fits[atom]:
-                    stay += (turns[atom, axis] == 1) - (turns[atom, axis] == 0)
-                    down += (turns[atom, axis] == 0) - (turns[atom, axis] == -1)
-            before = fractional[order[place - 1], axis] - (1.0 if place == 0 else 0.0)
-            cut = 0.5 * (before + fractional[order[place], axis])
+            atom = rising[place, axis]
+            cut = 0.5 * (below + fractional[atom, axis])
             if stay > best_votes:
                 best_votes = stay
                 origin[axis] = cut
             if down > best_votes:
                 best_votes = down
                 origin[axis] = cut - 1.0
+            below = fractional[atom, axis]
+            stay += int(turns[atom, axis] == 1) - int(turns[atom, axis] == 0)
+            down += int(turns[atom, axis] == 0) - int(turns[atom, axis] == -1)

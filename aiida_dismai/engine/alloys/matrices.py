@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from ..compiled import helper
 
 
-@njit(cache=True, nogil=True)
+@helper
 def multiply(left, right, result):  # type: ignore[no-untyped-def]
     """Write the product of ``left`` ``(n, 3)`` and ``right`` ``(3, 3)``."""
     for i in range(left.shape[0]):
@@ -16,7 +17,7 @@ def multiply(left, right, result):  # type: ignore[no-untyped-def]
             result[i, j] = left[i, 0] * right[0, j] + left[i, 1] * right[1, j] + left[i, 2] * right[2, j]
 
 
-@njit(cache=True, nogil=True)
+@helper
 def cofactors(matrix, result):  # type: ignore[no-untyped-def]
     """Write the cofactors, and return the determinant: the inverse is the cofactors, transposed, by it."""
     for i in range(3):
@@ -26,7 +27,7 @@ def cofactors(matrix, result):  # type: ignore[no-untyped-def]
     return matrix[0, 0] * result[0, 0] + matrix[0, 1] * result[0, 1] + matrix[0, 2] * result[0, 2]
 
 
-@njit(cache=True, nogil=True)
+@helper
 def polar(matrix, rotation):  # type: ignore[no-untyped-def]
     """Write the rotation nearest to a 3 × 3 matrix (its polar factor, by Newton's iteration).
 
@@ -36,7 +37,7 @@ def polar(matrix, rotation):  # type: ignore[no-untyped-def]
     scale = 0.0
     for i in range(3):
         for j in range(3):
-            scale += matrix[i, j] ** 2
+            scale += matrix[i, j] * matrix[i, j]
     scale = math.sqrt(scale / 3.0)
     if not scale > 0.0:
         return False

@@ -13,9 +13,9 @@ import math
 from functools import lru_cache
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from ..compiled import helper, kernel
 from .lattice import Lattice
 from .matrices import multiply, polar
 
@@ -63,25 +63,30 @@ def find_rotation(
     """
     tolerance = AGREES * lattice.nearest
     cutoff = float(np.linalg.norm(lattice.neighbours[-1])) + tolerance
-    vectors, offsets = _near_vectors(positions, cell, np.linalg.inv(cell), cutoff, SAMPLE)
-    pairs = _ideal_pairs(lattice)
-    rotation, score = _vote(vectors, offsets, lattice.neighbours, pairs, lattice.nearest, tolerance)
+    chosen = min(len(positions), SAMPLE)
+    vectors, offsets = np.empty((chosen * MAX_NEIGHBOURS, 3)), np.zeros(chosen + 1, dtype=np.int64)
+    total = _near_vectors(positions, cell, np.linalg.inv(cell), cutoff, np.empty_like(positions), vectors, offsets)
+    vectors = vectors[:total]
+    lengths = np.sqrt(vectors[:, 0] ** 2 + vectors[:, 1] ** 2 + vectors[:, 2] ** 2)
+    pairs, rotation = _ideal_pairs(lattice).reshape(-1, 3), np.eye(3)
+    score = _vote(vectors, lengths, offsets, lattice.neighbours, pairs, lattice.nearest, tolerance, rotation)
     return lattice.representative(rotation) if score > 0 else None
 
 
-@njit(cache=True, nogil=True)
-def _near_vectors(positions, cell, inverse, cutoff, sample):  # type: ignore[no-untyped-def]
-    """Return the vectors from some atoms, spread over all, to their neighbours, and where each atom's begin."""
+@kernel
+def _near_vectors(positions, cell, inverse, cutoff, fractional, vectors, offsets):  # type: ignore[no-untyped-def]
+    """Write the vectors from some atoms, spread over all, to their neighbours, and where each atom's begin.
+
+    Returns how many there are. ``fractional`` is scratch.
+    """
     n = positions.shape[0]
-    chosen = min(n, sample)
-    vectors = np.empty((chosen * MAX_NEIGHBOURS, 3))
-    offsets = np.zeros(chosen + 1, np.int64)
+    chosen = offsets.shape[0] - 1
     # beyond the nearest image others count only where the cell is narrower than twice the cutoff
-    reach = np.zeros(3, np.int64)
+    reach = np.empty(3, np.int64)
     for axis in range(3):
-        width = 1.0 / math.sqrt(inverse[0, axis] ** 2 + inverse[1, axis] ** 2 + inverse[2, axis] ** 2)
+        u, v, w = inverse[0, axis], inverse[1, axis], inverse[2, axis]
+        width = 1.0 / math.sqrt(u * u + v * v + w * w)
         reach[axis] = math.floor(cutoff / width + 0.5)
-    fractional = np.empty((n, 3))
     multiply(positions, inverse, fractional)
     total = 0
     for s in range(chosen):
@@ -108,10 +113,10 @@ def _near_vectors(positions, cell, inverse, cutoff, sample):  # type: ignore[no-
                             total += 1
                             count += 1
         offsets[s + 1] = total
-    return vectors[:total], offsets
+    return total
 
 
-@njit(cache=True, nogil=True)
+@helper
 def _agreement(vectors, first, last, ideal, rotation, tolerance, sums):  # type: ignore[no-untyped-def]
     """Compare vectors with the turned ideal ones.
 
@@ -142,12 +147,12 @@ def _agreement(vectors, first, last, ideal, rotation, tolerance, sums):  # type:
     return score
 
 
-@njit(cache=True, nogil=True)
-def _dot(a, b):  # type: ignore[no-untyped-def]
-    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+@helper
+def _dot(vectors, i, j):  # type: ignore[no-untyped-def]
+    return vectors[i, 0] * vectors[j, 0] + vectors[i, 1] * vectors[j, 1] + vectors[i, 2] * vectors[j, 2]
 
 
-@njit(cache=True, nogil=True)
+@helper
 def _copy(source, target):  # type: ignore[no-untyped-def]
     """Copy a 3 × 3 matrix, and return the largest change of a number."""
     change = 0.0
@@ -158,15 +163,15 @@ def _copy(source, target):  # type: ignore[no-untyped-def]
     return change
 
 
-@njit(cache=True, nogil=True)
-def _frame(a, b, frame):  # type: ignore[no-untyped-def]
+@helper
+def _frame(vectors, one, two, frame):  # type: ignore[no-untyped-def]
     """Write the orthonormal frame of two vectors: their sum, their difference, and the normal."""
-    la, lb = math.sqrt(_dot(a, a)), math.sqrt(_dot(b, b))
+    la, lb = math.sqrt(_dot(vectors, one, one)), math.sqrt(_dot(vectors, two, two))
     for i in range(3):
-        frame[0, i] = a[i] / la + b[i] / lb
-        frame[1, i] = a[i] / la - b[i] / lb
+        frame[0, i] = vectors[one, i] / la + vectors[two, i] / lb
+        frame[1, i] = vectors[one, i] / la - vectors[two, i] / lb
     for row in range(2):
-        length = math.sqrt(_dot(frame[row], frame[row]))
+        length = math.sqrt(_dot(frame, row, row))
         for i in range(3):
             frame[row, i] /= length
     frame[2, 0] = frame[0, 1] * frame[1, 2] - frame[0, 2] * frame[1, 1]
@@ -174,18 +179,15 @@ def _frame(a, b, frame):  # type: ignore[no-untyped-def]
     frame[2, 2] = frame[0, 0] * frame[1, 1] - frame[0, 1] * frame[1, 0]
 
 
-@njit(cache=True, nogil=True)
-def _vote(vectors, offsets, ideal, pairs, nearest, tolerance):  # type: ignore[no-untyped-def]
-    """Return the rotation that most vectors agree with, and its score (0 when there was no proposal)."""
-    best, best_score = np.eye(3), 0.0
+@kernel
+def _vote(vectors, lengths, offsets, ideal, pairs, nearest, tolerance, best):  # type: ignore[no-untyped-def]
+    """Write the rotation that most vectors agree with, and return its score (0, and nothing written: no proposal)."""
+    best_score = 0.0
     sums, rotation = np.empty((3, 3)), np.empty((3, 3))
     there, here = np.empty((3, 3)), np.empty((3, 3))
-    lengths = np.empty(vectors.shape[0])
-    for i in range(vectors.shape[0]):
-        lengths[i] = math.sqrt(_dot(vectors[i], vectors[i]))
-    for p in range(pairs.shape[0]):
-        _frame(pairs[p, 0], pairs[p, 1], there)
-        ideal_cosine = _dot(pairs[p, 0], pairs[p, 1]) / nearest**2
+    for p in range(0, pairs.shape[0], 2):
+        _frame(pairs, p, p + 1, there)
+        ideal_cosine = _dot(pairs, p, p + 1) / (nearest * nearest)
         for atom in range(offsets.shape[0] - 1):
             first, last = offsets[atom], offsets[atom + 1]
             error, one, two = math.inf, -1, -1
@@ -197,13 +199,13 @@ def _vote(vectors, offsets, ideal, pairs, nearest, tolerance):  # type: ignore[n
                     stretch_j = abs(lengths[j] / nearest - 1.0)
                     if i == j or stretch_j > WINDOW:
                         continue
-                    cosine = _dot(vectors[i], vectors[j]) / (lengths[i] * lengths[j])
+                    cosine = _dot(vectors, i, j) / (lengths[i] * lengths[j])
                     wrong = abs(cosine - ideal_cosine) + stretch_i + stretch_j
                     if wrong < error:
                         error, one, two = wrong, i, j
             if one < 0 or error > 2 * WINDOW:
                 continue
-            _frame(vectors[one], vectors[two], here)
+            _frame(vectors, one, two, here)
             for a in range(3):
                 for b in range(3):
                     rotation[a, b] = there[0, a] * here[0, b] + there[1, a] * here[1, b] + there[2, a] * here[2, b]
@@ -221,4 +223,4 @@ def _vote(vectors, offsets, ideal, pairs, nearest, tolerance):  # type: ignore[n
         _agreement(vectors, 0, vectors.shape[0], ideal, best, tolerance, sums)
         if not polar(sums, rotation) or _copy(rotation, best) < 1e-12:
             break
-    return best, best_score
+    return best_score

@@ -20,8 +20,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from ..compiled import kernel
 
 NONE, CUBIC, HEXAGONAL = 0, 1, 2
 TOUCHING = (1.0 + math.sqrt(2.0)) / 2.0
@@ -49,7 +50,7 @@ def crystalline(
     )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _classify(start, neighbour, vectors):  # type: ignore[no-untyped-def]
     """Return the kind of each atom."""
     kinds = np.zeros(start.shape[0] - 1, np.int64)
@@ -60,7 +61,7 @@ def _classify(start, neighbour, vectors):  # type: ignore[no-untyped-def]
     return kinds
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _second_neighbours(atom, start, neighbour, vectors, second):  # type: ignore[no-untyped-def]
     """Fill ``second`` ``(12, 3)`` with the vectors to the second neighbours; say whether they are twelve."""
     if start[atom + 1] - start[atom] != 4:
@@ -89,7 +90,7 @@ def _second_neighbours(atom, start, neighbour, vectors, second):  # type: ignore
     return found == 12
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _kind(points):  # type: ignore[no-untyped-def]
     """Return the kind of an atom by the common neighbour analysis of its second neighbours."""
     count = points.shape[0]

@@ -13,8 +13,9 @@ an image of its first atom is no ring, however small the cell is.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from ..compiled import inlined, kernel
 
 #: Rings beyond this are looked for in neighbourhoods of hundreds of atoms per atom.
 LARGEST = 20
@@ -68,20 +69,20 @@ def _check_both_ways(start: NDArray[np.int64], neighbour: NDArray[np.int64], ima
         raise ValueError("every bond must be there in both directions, with opposite lattice translations")
 
 
-@njit(inline="always")
+@inlined
 def _key(atom, x, y, z, width):  # type: ignore[no-untyped-def]
     """Return the number of a node; translations must lie within half the width."""
     half = width // 2
     return ((atom * width + x + half) * width + y + half) * width + z + half
 
 
-@njit(inline="always")
+@inlined
 def _step(key, partner, a, b, c, width):  # type: ignore[no-untyped-def]
     """Return the node that a bond to ``partner`` with translation (a, b, c) leads to from a node."""
     return partner * width * width * width + key % (width * width * width) + (a * width + b) * width + c
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _place(keys, first, last, key):  # type: ignore[no-untyped-def]
     """Return where a key is, or would be, in the sorted ``keys[first:last]``."""
     low, high = first, last
@@ -94,7 +95,7 @@ def _place(keys, first, last, key):  # type: ignore[no-untyped-def]
     return low
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _neighbourhoods(start, neighbour, image, depth, width):  # type: ignore[no-untyped-def]
     """Return the nodes up to ``depth`` bonds from each atom: where each begins, sorted keys, and their distances."""
     atoms = start.shape[0] - 1
@@ -134,7 +135,7 @@ def _neighbourhoods(start, neighbour, image, depth, width):  # type: ignore[no-u
     return begin, keys, depths
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _room(nodes, start, cube):  # type: ignore[no-untyped-def]
     """Return how many bonds start at some nodes."""
     room = 0
@@ -143,7 +144,7 @@ def _room(nodes, start, cube):  # type: ignore[no-untyped-def]
     return room
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _nearer(first, second, limit, begin, keys, depths, width):  # type: ignore[no-untyped-def]
     """Say whether two nodes are less than ``limit`` bonds apart."""
     cube = width * width * width
@@ -160,7 +161,7 @@ def _nearer(first, second, limit, begin, keys, depths, width):  # type: ignore[n
     return place < begin[atom + 1] and keys[place] == key and depths[place] < limit
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _paths(root, start, neighbour, image, begin, keys, depths, length, width):  # type: ignore[no-untyped-def]
     """Return all shortest paths from an atom to nodes ``length`` bonds away, ``(paths, length)`` keys."""
     cube = width * width * width
@@ -185,7 +186,7 @@ def _paths(root, start, neighbour, image, begin, keys, depths, length, width):  
     return rows[:count]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _is_ring(one, two, odd, begin, keys, depths, width):  # type: ignore[no-untyped-def]
     """Say whether two shortest paths from a root make a ring without shortcuts.
 
@@ -202,7 +203,7 @@ def _is_ring(one, two, odd, begin, keys, depths, width):  # type: ignore[no-unty
     return True
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _by_end(paths, keys, first, last):  # type: ignore[no-untyped-def]
     """Sort paths by their ends: rows in this order, and where those that end at each node of the root begin in it."""
     length = paths.shape[1]
@@ -220,7 +221,7 @@ def _by_end(paths, keys, first, last):  # type: ignore[no-untyped-def]
     return order, begins
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _count(start, neighbour, image, begin, keys, depths, largest, width):  # type: ignore[no-untyped-def]
     """Return the number of rings of each size per cell."""
     cube = width * width * width

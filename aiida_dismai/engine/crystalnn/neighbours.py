@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from ..compiled import helper, kernel
 from ..structures import StructureSet
 from .elements import Kinds, kinds_of
 from .errors import CrystalNNError
@@ -95,9 +95,15 @@ def near_neighbours(
     if faces is None:
         faces = voronoi_faces(structure, sites, options.search_cutoff)
     low, high = options.distance_cutoffs or (math.inf, math.inf)
-    status, counts, chosen, exact, weights, cn_weights, best_cn, doubtful = _weigh(
-        faces, kinds, options.porous_adjustment, options.distance_cutoffs is not None, low, high
-    )
+    m, k = len(faces.sites), len(faces.neighbour)
+    status, counts, best_cn = np.zeros((3, m), dtype=np.int64)
+    cn_weights, doubtful = np.zeros((m, LARGEST_CN + 1)), np.zeros(m, dtype=np.bool_)
+    chosen, exact, weights = np.empty(k, dtype=np.int64), np.empty(k), np.empty(k)
+    written = _weigh(
+        faces, kinds, options.porous_adjustment, options.distance_cutoffs is not None, low, high,
+        status, counts, best_cn, cn_weights, doubtful, chosen, exact, weights,
+    )  # fmt: skip
+    chosen, exact, weights = chosen[:written].copy(), exact[:written].copy(), weights[:written].copy()
     if status.any():
         first = int(np.argmax(status != FINE))
         raise CrystalNNError(int(faces.sites[first]), REASONS[int(status[first])])
@@ -115,112 +121,111 @@ def near_neighbours(
     )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _weigh(
-    faces: Faces, kinds: Kinds, porous: bool, by_distance: bool, low: float, high: float
-) -> tuple[
-    NDArray[np.int64],
-    NDArray[np.int64],
-    NDArray[np.int64],
-    NDArray[np.float64],
-    NDArray[np.float64],
-    NDArray[np.float64],
-    NDArray[np.int64],
-    NDArray[np.bool_],
-]:
+    faces: Faces,
+    kinds: Kinds,
+    porous: bool,
+    by_distance: bool,
+    low: float,
+    high: float,
+    status: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    best_cn: NDArray[np.int64],
+    cn_weights: NDArray[np.float64],
+    doubtful: NDArray[np.bool_],
+    chosen: NDArray[np.int64],
+    exact: NDArray[np.float64],
+    weights: NDArray[np.float64],
+) -> int:
     """Weigh all faces.
 
+    Args:
+        faces: ``k`` of ``m`` sites.
+        kinds: of the atoms.
+        porous: weigh by solid angle over area as well.
+        by_distance: whether distance cutoffs count.
+        low: up to the sum of radii and this the distance does not matter, Å.
+        high: from the sum of radii and this on there is no neighbour, Å.
+        status: ``(m,)`` written where a site has no neighbours; zeros before, as are the next four.
+        counts: ``(m,)`` written: number of neighbours.
+        best_cn: ``(m,)`` written: the most likely CN.
+        cn_weights: ``(m, 25)`` written: the likelihoods.
+        doubtful: ``(m,)`` written: whether rounding is in doubt.
+        chosen: ``(k,)`` written: the faces of the neighbours, site after site.
+        exact: ``(k,)`` written: their weights before rounding.
+        weights: ``(k,)`` written: their weights.
+
     Returns:
-        Status of each site, number of neighbours, their faces, weights before and after rounding, and per site the
-        likelihoods, the most likely CN, and whether rounding is in doubt.
+        The number of neighbours.
     """
-    m = len(faces.sites)
-    status = np.zeros(m, dtype=np.int64)
-    counts = np.zeros(m, dtype=np.int64)
-    cn_weights = np.zeros((m, LARGEST_CN + 1))
-    best_cn = np.zeros(m, dtype=np.int64)
-    doubtful = np.zeros(m, dtype=np.bool_)
-    chosen = np.empty(len(faces.neighbour), dtype=np.int64)
-    exact = np.empty(len(faces.neighbour))
-    weights = np.empty(len(faces.neighbour))
     written = 0
-    for i in range(m):
+    for i in range(len(faces.sites)):
         kind = kinds.of_atom[faces.sites[i]]
-        if not kinds.allowed[kind].any():
-            status[i] = NO_TARGET
-            continue
         # The site's neighbours are written behind those found so far, and stay there if they keep a weight.
-        own = chosen[written:]
-        weight = exact[written:]
-        n = 0
+        end = written
         largest = 0.0
         for f in range(faces.start[i], faces.start[i + 1]):
             if kinds.allowed[kind, kinds.of_atom[faces.neighbour[f]]]:
-                own[n] = f
+                chosen[end] = f
                 largest = max(largest, faces.solid_angle[f])
-                n += 1
-        if n == 0:
-            status[i] = NOBODY
+                end += 1
+        if end == written:
+            status[i] = NO_TARGET
+            for other in range(kinds.allowed.shape[1]):
+                if kinds.allowed[kind, other]:
+                    status[i] = NOBODY
             continue
-        for k in range(n):
-            f = own[k]
-            weight[k] = faces.solid_angle[f] / largest
+        for k in range(written, end):
+            f = chosen[k]
+            exact[k] = faces.solid_angle[f] / largest
             if porous:
-                weight[k] *= faces.solid_angle[f] / faces.area[f]
-            weight[k] *= kinds.chemical[kind, kinds.of_atom[faces.neighbour[f]]]
-        _sort_falling(weight, own, n)
-        largest = weight[0]
-        for k in range(n):
-            weight[k] /= largest
+                exact[k] *= faces.solid_angle[f] / faces.area[f]
+            exact[k] *= kinds.chemical[kind, kinds.of_atom[faces.neighbour[f]]]
+        _sort_falling(exact, chosen, written, end)
+        largest = exact[written]
+        for k in range(written, end):
+            exact[k] /= largest
             if by_distance:
-                f = own[k]
+                f = chosen[k]
                 diameter = kinds.diameter[kind, kinds.of_atom[faces.neighbour[f]]]
                 if math.isnan(diameter):
                     status[i] = NO_RADIUS
                 x, y, z = faces.vectors[f, 0], faces.vectors[f, 1], faces.vectors[f, 2]
-                weight[k] *= _distance_factor(math.sqrt(x * x + y * y + z * z), diameter + low, diameter + high)
-            if not math.isfinite(weight[k]) and status[i] == FINE:
+                exact[k] *= _distance_factor(math.sqrt(x * x + y * y + z * z), diameter + low, diameter + high)
+            if not math.isfinite(exact[k]) and status[i] == FINE:
                 status[i] = NOT_FINITE
         if status[i] != FINE:
             continue
-        _sort_falling(weight, own, n)
-        kept = 0
-        for k in range(n):
-            thousandths = weight[k] * 1000.0
+        _sort_falling(exact, chosen, written, end)
+        kept = written
+        for k in range(written, end):
+            thousandths = exact[k] * 1000.0
             rounded = np.rint(thousandths)
             if abs(abs(thousandths - rounded) - 0.5) < 1000.0 * ROUNDING_DOUBT:
                 doubtful[i] = True
             if rounded > 0.0:
-                weights[written + k] = rounded / 1000.0
+                weights[k] = rounded / 1000.0
                 kept += 1
-        counts[i] = kept
-        best_cn[i] = _likelihoods(weights[written : written + kept], cn_weights[i])
-        written += kept
-    return (
-        status,
-        counts,
-        chosen[:written].copy(),
-        exact[:written].copy(),
-        weights[:written].copy(),
-        cn_weights,
-        best_cn,
-        doubtful,
-    )
+        counts[i] = kept - written
+        best_cn[i] = _likelihoods(weights, written, kept, cn_weights, i)
+        written = kept
+    return written
 
 
-@njit(cache=True, nogil=True)
-def _sort_falling(weight: NDArray[np.float64], own: NDArray[np.int64], n: int) -> None:
-    """Sort the first ``n``, equal weights as they were."""
-    for k in range(1, n):
+@helper
+def _sort_falling(weight: NDArray[np.float64], own: NDArray[np.int64], first: int, last: int) -> None:
+    """Sort a part of the weights and what belongs to them, equal weights as they were."""
+    for k in range(first + 1, last):
         value, face = weight[k], own[k]
         j = k
-        while j > 0 and weight[j - 1] < value:
+        while j > first and weight[j - 1] < value:
             weight[j], own[j] = weight[j - 1], own[j - 1]
             j -= 1
         weight[j], own[j] = value, face
 
 
-@njit(cache=True, nogil=True)
+@helper
 def _distance_factor(distance: float, low: float, high: float) -> float:
     """Return 1 up to ``low``, 0 from ``high`` on, a half wave of a cosine in between."""
     if distance <= low:
@@ -230,30 +235,30 @@ def _distance_factor(distance: float, low: float, high: float) -> float:
     return 0.0
 
 
-@njit(cache=True, nogil=True)
-def _likelihoods(weight: NDArray[np.float64], cn_weights: NDArray[np.float64]) -> int:
-    """Fill the likelihoods of CN 0 … 24 for falling weights; returns the most likely CN."""
-    n = len(weight)
+@helper
+def _likelihoods(weight: NDArray[np.float64], first: int, last: int, cn_weights: NDArray[np.float64], site: int) -> int:
+    """Fill a site's likelihoods of CN 0 … 24 for a part of the weights, which falls; returns the most likely CN."""
     total = 0.0
     best, best_weight = 0, 0.0
-    for cn in range(1, n + 1):
-        following = weight[cn] if cn < n else 0.0
-        if weight[cn - 1] == following:
+    for k in range(first, last):
+        cn = k - first + 1
+        following = weight[k + 1] if k + 1 < last else 0.0
+        if weight[k] == following:
             continue
-        share = _quarter(weight[cn - 1]) - _quarter(following)
+        share = _quarter(weight[k]) - _quarter(following)
         total += share
         if cn <= LARGEST_CN:
-            cn_weights[cn] = share
+            cn_weights[site, cn] = share
         if share > best_weight:
             best, best_weight = cn, share
     if total < 1.0:
-        cn_weights[0] = 1.0 - total
-        if cn_weights[0] > best_weight:
+        cn_weights[site, 0] = 1.0 - total
+        if 1.0 - total > best_weight:
             best = 0
     return best
 
 
-@njit(cache=True, nogil=True)
+@helper
 def _quarter(x: float) -> float:
     """Return the share of a quarter of the unit circle's area between 0 and ``x``."""
     if x >= 1.0:

@@ -27,10 +27,10 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from .shell import PARALLEL, cosine, gaussian, meridians, polar_angles, unit_vectors
+from ..compiled import helper, kernel
+from .shell import LARGEST, NO_DIRECTION, PARALLEL, Shell, azimuth_cosine, find_angles, find_directions, gaussian
 from .steinhardt import bond_order
 
 #: Kinds of Gaussian in the polar angle: around one angle, around 72° and 144°, around two angles about the equator.
@@ -106,6 +106,9 @@ CUBOCT_NORTH_OF, CUBOCT_SOUTH_OF = 1.3089969389957472, 1.8325957145940461
 CUBOCT_EQUATOR_WIDTH, CUBOCT_RING_WIDTH = 25.5, 31.25
 CUBOCT_AZIMUTH_WIDTH, CUBOCT_AZIMUTH_SINE = 0.0556, 0.81649658
 
+#: Changes of an order parameter smaller than this do not make a site ambiguous.
+SAME = 1e-7
+
 #: Order parameters of CN 0–24.
 N_PARAMETERS = np.array([0, 1, 5, 3, 5, 3, 3, 2, 2, 3, 3, 3, 4] + [0] * 12, dtype=np.int64)
 
@@ -121,13 +124,14 @@ _SOUTH_WIDTH = np.array([motif.south_width for motif in _ROWS])
 _AZIMUTH = np.array([motif.azimuth for motif in _ROWS])
 
 
-@njit(cache=True, nogil=True)
-def motif_parameters(vectors: NDArray[np.float64], cn: int, out: NDArray[np.float64]) -> None:
+@kernel
+def motif_parameters(vectors: NDArray[np.float64], cn: int, shell: Shell, out: NDArray[np.float64]) -> None:
     """Compute the order parameters of a site's first ``cn`` neighbours.
 
     Args:
         vectors: ``(≥ cn, 3)``, from the site to its neighbours in Å, in CrystalNN's order (the heaviest first).
         cn: coordination number, 0–24; 0 and 13–24 have no order parameters.
+        shell: scratch.
         out: ``(≥ N_PARAMETERS[cn],)``, receives them in the order of the fingerprint, not multiplied by the weight.
 
     Raises:
@@ -139,39 +143,18 @@ def motif_parameters(vectors: NDArray[np.float64], cn: int, out: NDArray[np.floa
         raise ValueError("fewer neighbours than the coordination number: give at least cn vectors")
     if out.shape[0] < N_PARAMETERS[cn]:
         raise ValueError("out is too short: it needs N_PARAMETERS[cn] places")
-    if cn == 0 or cn > 12:
-        return
-    if cn == 1:
-        # 1 - d1/d2 of a shell of one neighbour, of which pymatgen says 1.
-        out[0] = 1.0
-        return
-    directions = unit_vectors(vectors, cn)
-    if 9 <= cn <= 11:
-        bond_order(directions, out)
-        return
-    theta = polar_angles(directions)
-    if cn == 2:
-        for i in range(5):
-            out[i] = gaussian(BENT_WIDTH[i] * (theta[0, 1] / math.pi - BENT_ANGLE[i]))
-        return
-    meridian, distance = meridians(directions)
-    if cn == 8:
-        out[0] = body_centred(theta, meridian, distance)
-        axial(theta, meridian, distance, _FIRST[8], _FIRST[9], out[1:])
-    elif cn == 12:
-        out[0] = cuboctahedral(theta, meridian, distance)
-        bond_order(directions, out[1:])
-    else:
-        axial(theta, meridian, distance, _FIRST[cn], _FIRST[cn + 1], out)
+    if not measure(vectors, 0, cn, shell, out, 0):
+        raise ValueError(NO_DIRECTION)
 
 
-@njit(cache=True, nogil=True)
-def on_threshold(vectors: NDArray[np.float64], cn: int, tolerance: float) -> bool:
+@kernel
+def on_threshold(vectors: NDArray[np.float64], cn: int, shell: Shell, tolerance: float) -> bool:
     """Tell whether rounding may decide an order parameter of a shell, in pymatgen as here.
 
     Args:
         vectors: as for :func:`motif_parameters`.
         cn: coordination number.
+        shell: scratch.
         tolerance: how near to a threshold is on it, radians; the errors of the directions, for instance 1e-9.
 
     Returns:
@@ -180,51 +163,142 @@ def on_threshold(vectors: NDArray[np.float64], cn: int, tolerance: float) -> boo
         PARALLEL, where there is no meridian. Never false where rounding changes a number by more than 1e-7, but
         often true where the best pole is another and nothing changes. The order of neighbours is another matter.
     """
-    if cn < 3 or cn > 12 or 9 <= cn <= 11:
+    if cn < 3 or cn > 12 or not find_directions(shell, vectors, 0, cn):
         return False
-    directions = unit_vectors(vectors, cn)
-    theta = polar_angles(directions)
-    meridian, distance = meridians(directions)
+    find_angles(shell, cn)
+    return near_threshold(shell, cn, tolerance)
+
+
+@helper
+def measure(
+    vectors: NDArray[np.float64], first: int, cn: int, shell: Shell, out: NDArray[np.float64], place: int
+) -> bool:
+    """Compute the order parameters of ``cn`` neighbours, and their angles, which are left in ``shell``.
+
+    Args:
+        vectors: those of all sites.
+        first: of the site.
+        cn: coordination number, 0–24.
+        shell: filled (the angles only where order parameters need them: CN 2–8 and 12).
+        out: receives the order parameters.
+        place: of the first one.
+
+    Returns:
+        False where a neighbour is at no or no finite distance.
+    """
+    if cn == 0 or cn > LARGEST:
+        return True
+    if cn == 1:
+        # 1 - d1/d2 of a shell of one neighbour, of which pymatgen says 1.
+        out[place] = 1.0
+        return True
+    if not find_directions(shell, vectors, first, cn):
+        return False
+    if cn >= 9:
+        # The cuboctahedron's comes first.
+        bond_order(shell.direction, cn, shell.scratch, out, place + (cn == 12))
+    if 9 <= cn <= 11:
+        return True
+    find_angles(shell, cn)
+    if cn == 2:
+        for i in range(5):
+            out[place + i] = gaussian(BENT_WIDTH[i] * (shell.theta[0, 1] / math.pi - BENT_ANGLE[i]))
+    elif cn == 12:
+        out[place] = cuboctahedral(shell, cn)
+    else:
+        if cn == 8:
+            out[place] = body_centred(shell, cn)
+        axial(shell, cn, out, place + (cn == 8))
+    return True
+
+
+@helper
+def near_threshold(shell: Shell, cn: int, tolerance: float) -> bool:
+    """Tell whether rounding may decide an order parameter: see :func:`on_threshold`; of a shell whose angles are known.
+
+    Shells of CN 9–11 have no thresholds, and smaller ones than 3 none that matters.
+    """
+    if cn < 3 or 9 <= cn <= 11:
+        return False
     for j in range(cn):
         for k in range(cn):
             if j == k:
                 continue
-            angle = theta[j, k]
-            if 0.5 * PARALLEL < distance[j, k] < tolerance:
+            angle = shell.theta[j, k]
+            if 0.5 * PARALLEL < shell.distance[j, k] < tolerance:
                 return True
             for row in range(_FIRST[cn], _FIRST[cn + 1]):
                 if abs(angle - _SOUTH[row]) < tolerance:
                     return True
-            if cn == 8 and min(abs(angle - BCC_SOUTH), abs(angle - 0.5 * math.pi)) < tolerance:
+            if cn == 8 and (abs(angle - BCC_SOUTH) < tolerance or abs(angle - 0.5 * math.pi) < tolerance):
                 return True
-            if cn == 12:
-                for limit in (CUBOCT_NORTH_OF, CUBOCT_SOUTH_OF, CUBOCT_SOUTH):
-                    if abs(angle - limit) < tolerance:
-                        return True
-            if cn == 4:
+            if cn == 12 and (
+                abs(angle - CUBOCT_NORTH_OF) < tolerance
+                or abs(angle - CUBOCT_SOUTH_OF) < tolerance
+                or abs(angle - CUBOCT_SOUTH) < tolerance
+            ):
+                return True
+            if cn == 4 and shell.distance[j, k] >= PARALLEL:
                 for m in range(k):
-                    if m != j and distance[j, k] >= PARALLEL and distance[j, m] >= PARALLEL:
-                        phi = math.acos(cosine(meridian[j, k], meridian[j, m]))
+                    if m != j and shell.distance[j, m] >= PARALLEL:
+                        phi = math.acos(azimuth_cosine(shell, j, k, m))
                         if abs(phi - THREE_QUARTERS) < tolerance:
                             return True
     return False
 
 
-@njit(cache=True, nogil=True)
+@helper
+def order_matters(shell: Shell, weights: NDArray[np.float64], first: int, value: float, doubt: float) -> bool:
+    """Say whether exchanging two neighbours of equal weight changes an order parameter of CN 8 by more than SAME.
+
+    Only the body-centred cubic one knows an order, and for pymatgen that of equal neighbours is by chance.
+
+    Args:
+        shell: of 8 neighbours; its angles are changed.
+        weights: of all neighbours, falling.
+        first: the place of the shell's first one.
+        value: of the order parameter as it is.
+        doubt: weights that differ by no more are equal.
+    """
+    matters = False
+    for j in range(8):
+        for k in range(j + 1, 8):
+            if matters or weights[first + j] - weights[first + k] > doubt:
+                break
+            exchange(shell, j, k)
+            find_angles(shell, 8)
+            matters = abs(body_centred(shell, 8) - value) > SAME
+            exchange(shell, j, k)
+    return matters
+
+
+@helper
+def exchange(shell: Shell, j: int, k: int) -> None:
+    """Exchange the directions of two neighbours."""
+    for axis in range(3):
+        kept = shell.direction[j, axis]
+        shell.direction[j, axis] = shell.direction[k, axis]
+        shell.direction[k, axis] = kept
+
+
+@helper
 def squared_cosine(fold: int, c: float) -> float:
     """Return cos²(φ · fold / 2) of c = cos φ, for folds of 2 to 6: polynomials, where pymatgen takes acos and cos."""
     if fold == 2:
         return c * c
     if fold == 3:
-        return 0.5 * (1.0 + c) * (2.0 * c - 1.0) ** 2
+        return 0.5 * (1.0 + c) * ((2.0 * c - 1.0) * (2.0 * c - 1.0))
     if fold == 4:
-        return (2.0 * c * c - 1.0) ** 2
+        x = 2.0 * c * c - 1.0
+        return x * x
     if fold == 5:
-        return 0.5 * (1.0 + c) * (4.0 * c * c - 2.0 * c - 1.0) ** 2
-    return (c * (4.0 * c * c - 3.0)) ** 2
+        x = 4.0 * c * c - 2.0 * c - 1.0
+        return 0.5 * (1.0 + c) * (x * x)
+    x = c * (4.0 * c * c - 3.0)
+    return x * x
 
 
-@njit(cache=True, nogil=True)
+@helper
 def polar_score(row: int, theta: float) -> float:
     """Return the Gaussian of a motif at a polar angle (radians) that is not at the south pole."""
     x = theta / math.pi
@@ -235,87 +309,79 @@ def polar_score(row: int, theta: float) -> float:
     return gaussian(_WIDTH[row] * (x - _CENTRE[row]))
 
 
-@njit(cache=True, nogil=True)
-def axial(
-    theta: NDArray[np.float64],
-    meridian: NDArray[np.float64],
-    distance: NDArray[np.float64],
-    first: int,
-    last: int,
-    out: NDArray[np.float64],
-) -> None:
-    """Compute the motifs of rows ``first`` to ``last`` of the table: mean score with the best pole and meridian.
+@helper
+def axial(shell: Shell, n: int, out: NDArray[np.float64], place: int) -> None:
+    """Compute the motifs of the table for CN n: mean score with the best pole and meridian.
 
     Args:
-        theta: ``(n, n)`` polar angles, radians.
-        meridian: ``(n, n, 3)`` of :func:`meridians`.
-        distance: ``(n, n)`` of :func:`meridians`.
-        first: first row.
-        last: row after the last.
-        out: ``(≥ last - first,)``.
+        shell: of n neighbours.
+        n: coordination number.
+        out: receives them.
+        place: of the first one.
     """
-    n = theta.shape[0]
-    motifs = last - first
-    polar = np.empty((motifs, n))
-    southern = np.empty((motifs, n), dtype=np.bool_)
-    score = np.empty((motifs, n))
-    count = np.empty((motifs, n))
+    theta, distance = shell.theta, shell.distance
+    first = _FIRST[n]
+    motifs = _FIRST[n + 1] - first
+    # Of each motif and neighbour: rows i, i + 5 and i + 10.
+    polar = score = count = shell.scratch
     for i in range(motifs):
-        out[i] = 0.0
+        out[place + i] = 0.0
     for j in range(n):
         for i in range(motifs):
             row = first + i
             south_score = 0.0
             south_count = 0.0
             for k in range(n):
-                southern[i, k] = k != j and theta[j, k] >= _SOUTH[row]
-                score[i, k] = count[i, k] = polar[i, k] = 0.0
-                if southern[i, k]:
+                score[i + 5, k] = count[i + 10, k] = polar[i, k] = 0.0
+                if k == j:
+                    continue
+                if theta[j, k] >= _SOUTH[row]:
                     polar[i, k] = gaussian(_SOUTH_WIDTH[row] * (theta[j, k] / math.pi - 1.0))
                     south_score += polar[i, k]
                     south_count += 1.0
-                elif k != j:
-                    score[i, k] = polar[i, k] = polar_score(row, theta[j, k])
-                    count[i, k] = 1.0
+                else:
+                    polar[i, k] = polar_score(row, theta[j, k])
+                    score[i + 5, k] = polar[i, k]
+                    count[i + 10, k] = 1.0
             # What is at the south pole counts on every meridian, except as the meridian itself.
             for k in range(n):
                 if k != j and distance[j, k] >= PARALLEL:
-                    score[i, k] += south_score - (polar[i, k] if southern[i, k] else 0.0)
-                    count[i, k] += south_count - (1.0 if southern[i, k] else 0.0)
+                    southern = theta[j, k] >= _SOUTH[row]
+                    score[i + 5, k] += south_score - (polar[i, k] if southern else 0.0)
+                    count[i + 10, k] += south_count - (1.0 if southern else 0.0)
         for k in range(n):
             if k == j or distance[j, k] < PARALLEL:
                 continue
             for m in range(k):
                 if m == j or distance[j, m] < PARALLEL:
                     continue
-                c = cosine(meridian[j, k], meridian[j, m])
+                c = azimuth_cosine(shell, j, k, m)
                 for i in range(motifs):
                     row = first + i
-                    if southern[i, k] or southern[i, m]:
+                    if theta[j, k] >= _SOUTH[row] or theta[j, m] >= _SOUTH[row]:
                         continue
                     if _AZIMUTH[row] < math.inf and math.acos(c) >= _AZIMUTH[row]:
                         continue
                     azimuthal = squared_cosine(_FOLD[row], c)
-                    score[i, k] += azimuthal * polar[i, m]
-                    score[i, m] += azimuthal * polar[i, k]
-                    count[i, k] += 1.0
-                    count[i, m] += 1.0
+                    score[i + 5, k] += azimuthal * polar[i, m]
+                    score[i + 5, m] += azimuthal * polar[i, k]
+                    count[i + 10, k] += 1.0
+                    count[i + 10, m] += 1.0
         for i in range(motifs):
             for k in range(n):
-                if count[i, k] > 0.0:
-                    out[i] = max(out[i], score[i, k] / count[i, k])
+                if count[i + 10, k] > 0.0:
+                    out[place + i] = max(out[place + i], score[i + 5, k] / count[i + 10, k])
 
 
-@njit(cache=True, nogil=True)
-def body_centred(theta: NDArray[np.float64], meridian: NDArray[np.float64], distance: NDArray[np.float64]) -> float:
-    """Compute ``bcc``, 1 for the eight neighbours of a body-centred cubic lattice; arguments as for :func:`axial`."""
-    n = theta.shape[0]
+@helper
+def body_centred(shell: Shell, n: int) -> float:
+    """Compute ``bcc`` of n neighbours, 1 for the eight of a body-centred cubic lattice."""
+    theta, distance, latitude = shell.theta, shell.distance, shell.scratch
     total = 0.0
-    latitude = np.zeros(n)
     for j in range(n):
         for m in range(n):
             x = (theta[j, m] - 0.5 * math.pi) / BCC_ANGLE
-            latitude[m] = BCC_FACTOR * x * gaussian(x)
+            latitude[0, m] = BCC_FACTOR * x * gaussian(x)
         for k in range(j + 1, n):
             if theta[j, k] >= BCC_SOUTH:
                 total += BCC_SOUTH_WEIGHT * gaussian(BCC_SOUTH_WIDTH * (theta[j, k] / math.pi - 1.0))
@@ -324,30 +390,29 @@ def body_centred(theta: NDArray[np.float64], meridian: NDArray[np.float64], dist
                 continue
             sign = 1.0 if theta[j, k] > 0.5 * math.pi else -1.0
             for m in range(n):
-                if m in (j, k) or distance[j, m] < PARALLEL:
+                if m == j or m == k or distance[j, m] < PARALLEL:  # noqa: SIM109 (costs Numba more)
                     continue
-                c = cosine(meridian[j, k], meridian[j, m])
-                total += sign * c * (4.0 * c * c - 3.0) * latitude[m]
+                c = azimuth_cosine(shell, j, k, m)
+                total += sign * c * (4.0 * c * c - 3.0) * latitude[0, m]
     return total / (0.5 * n * (6 + (n - 2) * (n - 3)))
 
 
-@njit(cache=True, nogil=True)
-def cuboctahedral(theta: NDArray[np.float64], meridian: NDArray[np.float64], distance: NDArray[np.float64]) -> float:
-    """Compute ``cuboct_max``, 1 for a cuboctahedron; arguments as for :func:`axial`.
+@helper
+def cuboctahedral(shell: Shell, n: int) -> float:
+    """Compute ``cuboct_max`` of n neighbours, 1 for a cuboctahedron.
 
     A meridian through the equator's ring scores the neighbours on the equator and on a ring on either side of it; a
     meridian through the south pole scores that alone, so any two opposite neighbours make the maximum 1.
     """
-    n = theta.shape[0]
+    theta, distance = shell.theta, shell.distance
+    # Of each neighbour seen from the pole, row 0: 1 north, 2 equator, 3 south ring, 0 none of them. Row 1: its score.
+    ring = polar = shell.scratch
     best = 0.0
-    # Of each neighbour seen from the pole: 1 north, 2 equator, 3 south ring, 0 none of them.
-    ring = np.zeros(n, dtype=np.int64)
-    polar = np.zeros(n)
     for j in range(n):
         for m in range(n):
             angle = theta[j, m]
             x = angle / math.pi
-            ring[m] = 0
+            ring[0, m] = 0
             if m == j:
                 continue
             if angle >= CUBOCT_SOUTH:
@@ -356,28 +421,28 @@ def cuboctahedral(theta: NDArray[np.float64], meridian: NDArray[np.float64], dis
             elif distance[j, m] < PARALLEL:
                 continue
             elif CUBOCT_NORTH_OF < angle < CUBOCT_SOUTH_OF:
-                ring[m] = 2
-                polar[m] = gaussian(CUBOCT_EQUATOR_WIDTH * (x - 0.5))
+                ring[0, m] = 2
+                polar[1, m] = gaussian(CUBOCT_EQUATOR_WIDTH * (x - 0.5))
             elif angle < CUBOCT_NORTH_OF:
-                ring[m] = 1
-                polar[m] = gaussian(CUBOCT_RING_WIDTH * (x - 1 / 3))
+                ring[0, m] = 1
+                polar[1, m] = gaussian(CUBOCT_RING_WIDTH * (x - 1 / 3))
             elif angle > CUBOCT_SOUTH_OF:
-                ring[m] = 3
-                polar[m] = gaussian(CUBOCT_RING_WIDTH * (x - 2 / 3.0))
+                ring[0, m] = 3
+                polar[1, m] = gaussian(CUBOCT_RING_WIDTH * (x - 2 / 3.0))
         for k in range(n):
-            if ring[k] != 2:
+            if ring[0, k] != 2:
                 continue
             score = 0.0
             count = 0
             for m in range(n):
-                if m == k or ring[m] == 0:
+                if m == k or ring[0, m] == 0:
                     continue
-                c = cosine(meridian[j, k], meridian[j, m])
-                if ring[m] == 2:
-                    score += c * c * polar[m]
+                c = azimuth_cosine(shell, j, k, m)
+                if ring[0, m] == 2:
+                    score += c * c * polar[1, m]
                 else:
                     sine = math.sqrt((1.0 - c) * (1.0 + c))
-                    score += gaussian(CUBOCT_AZIMUTH_WIDTH * (sine - CUBOCT_AZIMUTH_SINE)) * polar[m]
+                    score += gaussian(CUBOCT_AZIMUTH_WIDTH * (sine - CUBOCT_AZIMUTH_SINE)) * polar[1, m]
                 count += 1
             if count > 0:
                 best = max(best, score / count)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from .errors import CrystalNNError
@@ -63,7 +62,7 @@ def lay_out(positions: NDArray[np.float64], cell: NDArray[np.float64], pbc: NDAr
             None,
             f"about {expected:.1g} atoms lie within {radius:g} Å; the cell is far too small or flat for its atoms",
         )
-    found, owner, is_home = _images(fractional, margin, np.ascontiguousarray(pbc, dtype=np.bool_))
+    found, owner, is_home = _images(fractional, margin, pbc)
     cartesian = found @ cell
     origin = cartesian.min(axis=0) - 1e-6
     extent = cartesian.max(axis=0) + 1e-6 - origin
@@ -83,35 +82,19 @@ def lay_out(positions: NDArray[np.float64], cell: NDArray[np.float64], pbc: NDAr
     )
 
 
-@njit(cache=True, nogil=True)
 def _images(
     fractional: NDArray[np.float64], margin: NDArray[np.float64], pbc: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.bool_]]:
     """Return fractional coordinates, owners and home marks of all images within ``margin`` of the cell."""
-    n = len(fractional)
-    low = np.zeros((n, 3), dtype=np.int64)
-    high = np.zeros((n, 3), dtype=np.int64)
-    total = 0
-    for i in range(n):
-        images = 1
-        for axis in range(3):
-            if pbc[axis]:
-                low[i, axis] = int(np.ceil(-margin[axis] - fractional[i, axis]))
-                high[i, axis] = int(np.floor(1.0 + margin[axis] - fractional[i, axis]))
-            images *= high[i, axis] - low[i, axis] + 1
-        total += images
-    found = np.empty((total, 3))
-    owner = np.empty(total, dtype=np.int64)
-    is_home = np.zeros(total, dtype=np.bool_)
-    k = 0
-    for i in range(n):
-        for a in range(low[i, 0], high[i, 0] + 1):
-            for b in range(low[i, 1], high[i, 1] + 1):
-                for c in range(low[i, 2], high[i, 2] + 1):
-                    found[k, 0] = fractional[i, 0] + a
-                    found[k, 1] = fractional[i, 1] + b
-                    found[k, 2] = fractional[i, 2] + c
-                    owner[k] = i
-                    is_home[k] = a == 0 and b == 0 and c == 0
-                    k += 1
-    return found, owner, is_home
+    low = np.where(pbc, np.ceil(-margin - fractional), 0).astype(np.int64)
+    high = np.where(pbc, np.floor(1 + margin - fractional), 0).astype(np.int64)
+    size = high - low + 1
+    images = size.prod(axis=1)
+    owner = np.repeat(np.arange(len(fractional)), images)
+    # The images of an atom are numbered with the last axis running fastest.
+    number = np.arange(len(owner)) - np.repeat(np.cumsum(images) - images, images)
+    step = low[owner]
+    for axis in (2, 1, 0):
+        number, place = np.divmod(number, size[owner, axis])
+        step[:, axis] += place
+    return fractional[owner] + step, owner, (step == 0).all(axis=1)

@@ -15,8 +15,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from ..compiled import helper
 
 #: Number of planes of the box that everything starts with.
 BOX = 6
@@ -54,9 +55,8 @@ class Polyhedron(NamedTuple):
     after: NDArray[np.int64]
 
 
-@njit(cache=True, nogil=True)
 def make_room(points: int) -> Polyhedron:
-    """Allocate for cuts by up to ``points`` planes, which may be tried twice."""
+    """Allocate for cuts by up to ``points`` planes, which may be tried twice (not compiled)."""
     room = 2 * points + BOX
     return Polyhedron(
         np.zeros(2, dtype=np.int64),
@@ -71,15 +71,15 @@ def make_room(points: int) -> Polyhedron:
     )
 
 
-@njit(cache=True, nogil=True)
+@helper
 def start(shape: Polyhedron, far: float) -> None:
     """Make it a cube with faces at the distance ``far``, Å.
 
     A cell that keeps one of them is open or reaches further. The further away they are, the more rounding matters: a
     vertex at 1e10 Å is known to 1e-6 Å, and a plane that passes it closer than that may miss it.
     """
-    shape.normal[:BOX] = 0.0
     for plane in range(BOX):
+        shape.normal[plane, 0] = shape.normal[plane, 1] = shape.normal[plane, 2] = 0.0
         shape.normal[plane, plane // 2] = 2.0 * (plane % 2) - 1.0
         shape.height[plane] = far
     for vertex in range(8):
@@ -96,7 +96,7 @@ def start(shape: Polyhedron, far: float) -> None:
     shape.size[1] = 8
 
 
-@njit(cache=True, nogil=True)
+@helper
 def cut(shape: Polyhedron, nx: float, ny: float, nz: float, height: float, tolerance: float, apply: bool) -> int:
     """Cut away what lies beyond a plane.
 
@@ -192,14 +192,15 @@ def cut(shape: Polyhedron, nx: float, ny: float, nz: float, height: float, toler
             last -= 1
         if gone[i] > last:
             break
-        corner[gone[i]] = corner[last]
-        planes[gone[i]] = planes[last]
+        for axis in range(3):
+            corner[gone[i], axis] = corner[last, axis]
+            planes[gone[i], axis] = planes[last, axis]
         last -= 1
     shape.size[1] = vertices + rim - lost
     return CUT
 
 
-@njit(cache=True, nogil=True)
+@helper
 def _place(shape: Polyhedron, first: int, second: int, third: int, outside: int, target: int) -> bool:
     """Put the common point of three planes into ``corner[target]``; ``outside`` is the edge's end beyond the third."""
     normal, height, corner = shape.normal, shape.height, shape.corner
@@ -232,7 +233,7 @@ def _place(shape: Polyhedron, first: int, second: int, third: int, outside: int,
     return False
 
 
-@njit(cache=True, nogil=True)
+@helper
 def is_open(shape: Polyhedron) -> bool:
     """Say whether a face of the cube is left."""
     for v in range(shape.size[1]):
@@ -242,7 +243,7 @@ def is_open(shape: Polyhedron) -> bool:
     return False
 
 
-@njit(cache=True, nogil=True)
+@helper
 def opening(shape: Polyhedron) -> float:
     """Return how wide an open polyhedron opens: the sine of the angle between the middle of the opening and a plane.
 
@@ -251,22 +252,25 @@ def opening(shape: Polyhedron) -> float:
     """
     if shape.size[0] == BOX:
         return 1.0
-    middle = np.zeros(3)
+    mx, my, mz = 0.0, 0.0, 0.0
     far = 0
     for v in range(shape.size[1]):
         if shape.planes[v, 0] < BOX or shape.planes[v, 1] < BOX or shape.planes[v, 2] < BOX:
-            middle += shape.corner[v] / np.linalg.norm(shape.corner[v])
+            x, y, z = shape.corner[v, 0], shape.corner[v, 1], shape.corner[v, 2]
+            length = math.sqrt(x * x + y * y + z * z)
+            mx, my, mz = mx + x / length, my + y / length, mz + z / length
             far += 1
-    length = np.linalg.norm(middle)
+    length = math.sqrt(mx * mx + my * my + mz * mz)
     if length < 1e-6 * far:
         return 0.0
     widest = 1.0
     for plane in range(BOX, shape.size[0]):
-        widest = min(widest, -np.dot(shape.normal[plane], middle) / length)
+        along = shape.normal[plane, 0] * mx + shape.normal[plane, 1] * my + shape.normal[plane, 2] * mz
+        widest = min(widest, -along / length)
     return widest
 
 
-@njit(cache=True, nogil=True)
+@helper
 def reach(shape: Polyhedron) -> float:
     """Return the distance of the farthest vertex from the origin, Å."""
     largest = 0.0
@@ -276,7 +280,7 @@ def reach(shape: Polyhedron) -> float:
     return math.sqrt(largest)
 
 
-@njit(cache=True, nogil=True)
+@helper
 def face(shape: Polyhedron, plane: int) -> tuple[float, float]:
     """Measure the face on a plane.
 
@@ -317,7 +321,7 @@ def face(shape: Polyhedron, plane: int) -> tuple[float, float]:
     return angle, 3.0 * volume / shape.height[plane]
 
 
-@njit(cache=True, nogil=True)
+@helper
 def _plane_after(planes: NDArray[np.int64], vertex: int, plane: int, steps: int) -> int:
     """Return the plane that comes ``steps`` after ``plane`` at a vertex."""
     for side in range(3):

@@ -10,12 +10,13 @@ The cutting itself is in ``polyhedron``.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import math
+from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from ..compiled import helper, kernel
 from ..structures import StructureSet
 from .errors import CrystalNNError
 from .points import Points, lay_out
@@ -87,7 +88,7 @@ def voronoi_faces(structure: StructureSet, sites: NDArray[np.int64] | None = Non
         if not len(pending):
             break
         points = lay_out(structure.positions, cell, pbc, radius)
-        status, counts, neighbour, vectors, solid_angle, area, ambiguous = _cells(sites[pending], points)
+        status, counts, neighbour, vectors, solid_angle, area, ambiguous = _cut_cells(sites[pending], points)
         _raise_for(sites[pending], status, radius, last)
         done = status == CLOSED
         doubtful[pending] |= ambiguous
@@ -144,8 +145,7 @@ def _in_order(sites: NDArray[np.int64], parts: list[tuple[NDArray[np.int64], Fac
     return merged
 
 
-@njit(cache=True, nogil=True)
-def _cells(
+def _cut_cells(
     sites: NDArray[np.int64], points: Points
 ) -> tuple[
     NDArray[np.int64],
@@ -161,31 +161,82 @@ def _cells(
     status = np.zeros(m, dtype=np.int64)
     counts = np.zeros(m, dtype=np.int64)
     ambiguous = np.zeros(m, dtype=np.bool_)
-    neighbour = np.empty(24 * m + 64, dtype=np.int64)
-    vectors = np.empty((len(neighbour), 3))
-    solid_angle = np.empty(len(neighbour))
-    area = np.empty(len(neighbour))
-    written = 0
-    found = np.empty(512, dtype=np.int64)
-    square = np.empty(512)
-    cause = np.empty(1024 + BOX, dtype=np.int64)
-    shape = make_room(512)
-    for i in range(m):
-        center = points.homes[sites[i]]
-        # Room for as many planes as there are points: each may cut.
-        n = _ball(points, center, 0.0, points.radius + BORDER, found, square)
+    room, length = 512, 24 * m + 64
+    found, square, cause, shape = _scratch(room)
+    neighbour, measures = np.empty(length, dtype=np.int64), np.empty((length, 5))
+    site = written = 0
+    while site < m:
+        site, written, needed = _cells(
+            sites, points, site, written, status, counts, ambiguous, neighbour, measures, found, square, cause, shape
+        )
+        # It stops where there is no room: for the points around a site, or for the faces of its cell.
+        if needed > room:
+            room = 2 * needed
+            found, square, cause, shape = _scratch(room)
+        elif site < m:
+            neighbour = np.resize(neighbour, 2 * len(neighbour) + shape.size[0])
+            measures = np.resize(measures, (len(neighbour), 5))
+    vectors = np.ascontiguousarray(measures[:written, :3])
+    solid_angle, area = np.ascontiguousarray(measures[:written, 3:].T)
+    return status, counts, neighbour[:written], vectors, solid_angle, area, ambiguous
+
+
+def _scratch(room: int) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64], Polyhedron]:
+    """Allocate for that many points around a site, each of which may cut."""
+    return np.empty(room, dtype=np.int64), np.empty(room), np.empty(2 * room + BOX, dtype=np.int64), make_room(room)
+
+
+@kernel
+def _cells(
+    sites: NDArray[np.int64],
+    points: Points,
+    first: int,
+    written: int,
+    status: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    ambiguous: NDArray[np.bool_],
+    neighbour: NDArray[np.int64],
+    measures: NDArray[np.float64],
+    found: NDArray[np.int64],
+    square: NDArray[np.float64],
+    cause: NDArray[np.int64],
+    shape: Polyhedron,
+) -> tuple[int, int, int]:
+    """Cut the cells of the sites from ``first`` on, as far as there is room.
+
+    Args:
+        sites: ``(m,)``.
+        points: around the crystal's cell.
+        first: place of the first one in ``sites``.
+        written: faces written so far.
+        status: ``(m,)`` written.
+        counts: ``(m,)`` written, zeros before: number of faces.
+        ambiguous: ``(m,)`` written.
+        neighbour: the atoms beyond the faces, written from ``written`` on.
+        measures: ``(len(neighbour), 5)`` likewise: vector to the atom, Å, solid angle, sr, area, Å².
+        found: scratch, as are all that follow.
+        square: as long.
+        cause: twice as long and :data:`BOX`.
+        shape: for as many points.
+
+    Returns:
+        The place of the site where it stopped (``m`` when done), the number of faces written, and the number of points
+        around that site.
+    """
+    n = 0
+    for i in range(first, len(sites)):
+        cx, cy, cz = points.homes[sites[i], 0], points.homes[sites[i], 1], points.homes[sites[i], 2]
+        n = _ball(points, cx, cy, cz, 0.0, points.radius + BORDER, found, square)
         if n > len(found):
-            found = np.empty(2 * n, dtype=np.int64)
-            square = np.empty(2 * n)
-            cause = np.empty(4 * n + BOX, dtype=np.int64)
-            shape = make_room(2 * n)
-        for far in CUBES:
-            for tolerance in TOLERANCES:
-                start(shape, far)
-                status[i], ambiguous[i] = _cell(points, center, sites[i], tolerance, found, square, cause, shape)
-                if far > CUBES[0] and status[i] == CLOSED:
+            return i, written, n
+        for cube in range(len(CUBES)):
+            for attempt in range(len(TOLERANCES)):
+                start(shape, CUBES[cube])
+                tolerance = TOLERANCES[attempt]
+                status[i], ambiguous[i] = _cell(points, cx, cy, cz, sites[i], tolerance, found, square, cause, shape)
+                if cube > 0 and status[i] == CLOSED:
                     # A plane may have passed by a corner of the cube that was not known well, and gone since.
-                    status[i], again = _cell(points, center, sites[i], tolerance, found, square, cause, shape)
+                    status[i], again = _cell(points, cx, cy, cz, sites[i], tolerance, found, square, cause, shape)
                     ambiguous[i] |= again
                 if status[i] != CONTRADICTORY:
                     break
@@ -194,30 +245,28 @@ def _cells(
         if status[i] != CLOSED:
             continue
         if written + shape.size[0] > len(neighbour):
-            grown = 2 * (written + shape.size[0])
-            neighbour = _grow(neighbour, grown)
-            solid_angle = _grow(solid_angle, grown)
-            area = _grow(area, grown)
-            longer = np.empty((grown, 3))
-            longer[:written] = vectors[:written]
-            vectors = longer
+            return i, written, n
         for plane in range(BOX, shape.size[0]):
             angle, size = face(shape, plane)
             if angle > 0.0 and size > 0.0:
                 p = cause[plane]
                 neighbour[written] = points.owner[p]
-                vectors[written] = points.positions[p] - center
-                solid_angle[written] = angle
-                area[written] = size
+                measures[written, 0] = points.positions[p, 0] - cx
+                measures[written, 1] = points.positions[p, 1] - cy
+                measures[written, 2] = points.positions[p, 2] - cz
+                measures[written, 3] = angle
+                measures[written, 4] = size
                 written += 1
                 counts[i] += 1
-    return status, counts, neighbour[:written], vectors[:written], solid_angle[:written], area[:written], ambiguous
+    return len(sites), written, n
 
 
-@njit(cache=True, nogil=True)
+@helper
 def _cell(
     points: Points,
-    center: NDArray[np.float64],
+    cx: float,
+    cy: float,
+    cz: float,
     site: int,
     tolerance: float,
     found: NDArray[np.int64],
@@ -235,20 +284,20 @@ def _cell(
     inner = 0.0
     while inner < min(limit, 2.0 * farthest):
         outer = min(limit, NEAR) if inner == 0.0 else min(limit, 2.0 * farthest + BORDER)
-        n = _ball(points, center, inner, outer, found, square)
-        order = np.argsort(square[:n])
-        for k in order:
+        n = _ball(points, cx, cy, cz, inner, outer, found, square)
+        _sort_rising(square, found, n)
+        for k in range(n):
             p = found[k]
             if points.owner[p] == site and points.is_home[p]:
                 continue
-            distance = np.sqrt(square[k])
+            distance = math.sqrt(square[k])
             if distance < COINCIDENT:
                 return COINCIDING, False
             if distance / 2.0 >= farthest:
                 break
-            nx = (points.positions[p, 0] - center[0]) / distance
-            ny = (points.positions[p, 1] - center[1]) / distance
-            nz = (points.positions[p, 2] - center[2]) / distance
+            nx = (points.positions[p, 0] - cx) / distance
+            ny = (points.positions[p, 1] - cy) / distance
+            nz = (points.positions[p, 2] - cz) / distance
             inside = distance <= points.radius + BALL_TOLERANCE
             done = cut(shape, nx, ny, nz, distance / 2.0, tolerance, inside)
             if done == CONTRADICTION:
@@ -265,10 +314,12 @@ def _cell(
     return CLOSED, ambiguous or farthest > ALMOST_OPEN
 
 
-@njit(cache=True, nogil=True)
+@helper
 def _ball(
     points: Points,
-    center: NDArray[np.float64],
+    cx: float,
+    cy: float,
+    cz: float,
     inner: float,
     outer: float,
     found: NDArray[np.int64],
@@ -278,21 +329,22 @@ def _ball(
 
     Those that find no room in ``found`` are only counted.
     """
-    low = np.empty(3, dtype=np.int64)
-    high = np.empty(3, dtype=np.int64)
-    for axis in range(3):
-        corner = center[axis] - points.origin[axis]
-        low[axis] = max(0, int(np.floor((corner - outer) / points.box_size)))
-        high[axis] = min(points.box_counts[axis] - 1, int(np.floor((corner + outer) / points.box_size)))
+    origin, counts, size = points.origin, points.box_counts, points.box_size
     least, most = inner * inner, outer * outer
+    z_low = max(0, math.floor((cz - origin[2] - outer) / size))
+    z_high = min(counts[2] - 1, math.floor((cz - origin[2] + outer) / size))
     count = 0
-    for bx in range(low[0], high[0] + 1):
-        for by in range(low[1], high[1] + 1):
-            row = (bx * points.box_counts[1] + by) * points.box_counts[2]
-            for p in range(points.box_start[row + low[2]], points.box_start[row + high[2] + 1]):
-                x = points.positions[p, 0] - center[0]
-                y = points.positions[p, 1] - center[1]
-                z = points.positions[p, 2] - center[2]
+    for bx in range(
+        max(0, math.floor((cx - origin[0] - outer) / size)),
+        min(counts[0] - 1, math.floor((cx - origin[0] + outer) / size)) + 1,
+    ):
+        for by in range(
+            max(0, math.floor((cy - origin[1] - outer) / size)),
+            min(counts[1] - 1, math.floor((cy - origin[1] + outer) / size)) + 1,
+        ):
+            row = (bx * counts[1] + by) * counts[2]
+            for p in range(points.box_start[row + z_low], points.box_start[row + z_high + 1]):
+                x, y, z = points.positions[p, 0] - cx, points.positions[p, 1] - cy, points.positions[p, 2] - cz
                 d = x * x + y * y + z * z
                 if least <= d < most:
                     if count < len(found):
@@ -302,8 +354,18 @@ def _ball(
     return count
 
 
-@njit(cache=True, nogil=True)
-def _grow(array: NDArray[Any], length: int) -> NDArray[Any]:
-    longer = np.empty(length, dtype=array.dtype)
-    longer[: len(array)] = array
-    return longer
+@helper
+def _sort_rising(square: NDArray[np.float64], found: NDArray[np.int64], n: int) -> None:
+    """Sort the first ``n`` squares and what belongs to them, equal ones by the latter (Shell's way)."""
+    gap = 1
+    while 3 * gap < n:
+        gap = 3 * gap + 1
+    while gap > 0:
+        for k in range(gap, n):
+            value, point = square[k], found[k]
+            j = k
+            while j >= gap and (square[j - gap] > value or (square[j - gap] == value and found[j - gap] > point)):
+                square[j], found[j] = square[j - gap], found[j - gap]
+                j -= gap
+            square[j], found[j] = value, point
+        gap //= 3

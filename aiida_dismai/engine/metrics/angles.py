@@ -12,9 +12,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from ..compiled import kernel
 from ..crystalnn.errors import CrystalNNError
 from ..crystalnn.neighbours import near_neighbours
 from ..crystalnn.options import GEOMETRIC
@@ -73,7 +73,9 @@ def bond_angles(start: NDArray[np.int64], vectors: NDArray[np.float64]) -> NDArr
     Raises:
         NotAnalysed: a neighbour at its site's own place, or one that is NaN.
     """
-    angles, culprit = _angles(_integers(start), _floats(vectors))
+    number = np.diff(start)
+    angles = np.empty(int((number * (number - 1) // 2).sum()))
+    culprit = _fill(_integers(start), _floats(vectors), np.empty(len(vectors)), angles)
     if culprit >= 0:
         raise NotAnalysed(f"site {culprit} has a neighbour in no direction: atoms coincide, or positions are NaN")
     return angles
@@ -110,7 +112,8 @@ def histogram_of(angles: NDArray[np.float64], width: float = WIDTH) -> NDArray[n
         raise NotAnalysed(NO_ANGLE)
     if not ((angles >= 0) & (angles <= 180)).all():  # also for NaN
         raise ValueError("bond angles lie between 0° and 180°")
-    return _histogram(_floats(angles), width, bins) / len(angles)
+    places = np.maximum(np.ceil((_floats(angles) - ON_EDGE) / width).astype(np.int64) - 1, 0)
+    return np.bincount(places, minlength=bins) / len(angles)
 
 
 def mean_and_sigma(angles: NDArray[np.float64]) -> tuple[float, float]:
@@ -144,35 +147,22 @@ def _floats(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.ascontiguousarray(values, dtype=np.float64)
 
 
-@njit(cache=True, nogil=True)
-def _angles(start: NDArray[np.int64], vectors: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
-    """Return the angles, and the first site with a vector that has no direction (−1: none)."""
-    sites = len(start) - 1
-    total = 0
-    for i in range(sites):
-        n = start[i + 1] - start[i]
-        total += n * (n - 1) // 2
-    angles = np.empty(total)
-    lengths = np.empty(len(vectors))
+@kernel
+def _fill(
+    start: NDArray[np.int64], vectors: NDArray[np.float64], lengths: NDArray[np.float64], angles: NDArray[np.float64]
+) -> int:
+    """Write the lengths and the angles; returns the first site with a vector that has no direction (−1: none)."""
     place = 0
-    for i in range(sites):
+    for i in range(len(start) - 1):
         for j in range(start[i], start[i + 1]):
             x, y, z = vectors[j, 0], vectors[j, 1], vectors[j, 2]
             lengths[j] = math.sqrt(x * x + y * y + z * z)
             if not 0 < lengths[j] < np.inf:
-                return angles, i
+                return i
         for j in range(start[i], start[i + 1]):
             for k in range(j + 1, start[i + 1]):
                 dot = vectors[j, 0] * vectors[k, 0] + vectors[j, 1] * vectors[k, 1] + vectors[j, 2] * vectors[k, 2]
                 cosine = min(1.0, max(-1.0, dot / (lengths[j] * lengths[k])))
                 angles[place] = math.acos(cosine) * (180 / math.pi)
                 place += 1
-    return angles, -1
-
-
-@njit(cache=True, nogil=True)
-def _histogram(angles: NDArray[np.float64], width: float, bins: int) -> NDArray[np.int64]:
-    counts = np.zeros(bins, dtype=np.int64)
-    for angle in angles:
-        counts[max(0, math.ceil((angle - ON_EDGE) / width) - 1)] += 1
-    return counts
+    return -1

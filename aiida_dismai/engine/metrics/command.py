@@ -14,9 +14,11 @@ from typing import Any
 
 import click
 
+from .. import compiling
 from ..errors import BadInput
 from ..structures import StructureSet
 from ..task import RESULTS, run_task
+from ..untrusted import read_object
 from .chemistry import composition_of
 from .oxidation import OPTION, guess_states, ions, of_the_paper, parse_states, written
 from .parameters import Kind
@@ -156,13 +158,7 @@ def _first_structure(path: Path) -> StructureSet | None:
 def _parameters(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
-    try:
-        values = json.loads(path.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path}: not JSON ({error})") from error
-    if not isinstance(values, dict):
-        raise BadInput(f'{path}: must hold an object such as {{"resamples": 1000}}')
-    return values
+    return read_object(path)
 
 
 def _check_targets(output: Path, write_reference: Path | None, inputs: list[Path | None]) -> None:
@@ -239,7 +235,9 @@ class _Watch:
     """One line on a terminal that says how far it is; nothing where the output is a file."""
 
     def __call__(self, line: Mapping[str, Any]) -> None:
-        if sys.stderr.isatty():
+        if line["stage"] == compiling.STAGE:
+            click.echo(compiling.MESSAGE, err=True)
+        elif sys.stderr.isatty():
             end = "\n" if line["done"] == line["total"] else ""
             click.echo(f"\r{line['stage']}: {line['done']} of {line['total']} structures{end}", nl=False, err=True)
 

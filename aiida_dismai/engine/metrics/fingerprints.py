@@ -16,13 +16,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from ase.data import chemical_symbols
-from numba import njit
 from numpy.typing import NDArray
 
+from ..compiled import kernel
 from ..crystalnn.errors import CrystalNNError
 from ..crystalnn.neighbours import near_neighbours
 from ..crystalnn.options import CrystalNNOptions
-from ..crystalnn.order_parameters import N_PARAMETERS, motif_parameters, on_threshold
+from ..crystalnn.order_parameters import N_PARAMETERS, measure, near_threshold, order_matters
+from ..crystalnn.shell import NO_DIRECTION, Shell, make_shell
 from ..crystalnn.voronoi import COINCIDENT, Faces, voronoi_faces
 from ..structures import StructureSet
 from .chemistry import Chemistry
@@ -50,8 +51,6 @@ ORDER_PARAMETERS: dict[int, tuple[str, ...]] = {
 }
 #: Angles (radians) and weights nearer to each other than this are told apart by rounding only.
 DOUBT = 1e-9
-#: Changes of an order parameter smaller than this do not make a site ambiguous.
-SAME = 1e-7
 #: Column of ``wt`` by CN (that of CN 0 is not used).
 _FIRST_COLUMN = np.concatenate([[0, 0], np.cumsum(1 + N_PARAMETERS[1:])]).astype(np.int64)
 _N_MOTIF_COLUMNS = int(_FIRST_COLUMN[-1])
@@ -179,9 +178,12 @@ def fingerprints(
     anion_of_atom = np.full(len(structure.numbers), -1, dtype=np.int64)
     for k, anion in enumerate(anions):
         anion_of_atom[structure.numbers == chemical_symbols.index(anion)] = k
-    features, doubtful = _features(
-        found.start, found.vectors, found.exact_weights, found.cn_weights, anion_of_atom[found.index], len(anions)
-    )
+    features = np.zeros((len(found.sites), _N_MOTIF_COLUMNS + MAX_CN * len(anions)))
+    doubtful = np.zeros(len(found.sites), dtype=np.bool_)
+    _fill(
+        found.start, found.vectors, found.exact_weights, found.cn_weights, anion_of_atom[found.index], len(anions),
+        make_shell(), features, doubtful,
+    )  # fmt: skip
     if not np.isfinite(features).all():
         raise NotAnalysed("an order parameter is NaN")
     return Fingerprints(found.sites, features, found.ambiguous | doubtful)
@@ -200,60 +202,39 @@ def _failure(structure: StructureSet, error: CrystalNNError) -> NotAnalysed:
     return NotAnalysed(f"{where}CrystalNN fails: {error.reason}")
 
 
-@njit(cache=True, nogil=True)
-def _features(
+@kernel
+def _fill(
     start: NDArray[np.int64],
     vectors: NDArray[np.float64],
     weights: NDArray[np.float64],
     cn_weights: NDArray[np.float64],
     anions: NDArray[np.int64],
     n_anions: int,
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Compute the fingerprints of all sites from their neighbours, and which are ambiguous."""
-    m = len(cn_weights)
-    features = np.zeros((m, _N_MOTIF_COLUMNS + MAX_CN * n_anions))
-    doubtful = np.zeros(m, dtype=np.bool_)
-    for i in range(m):
-        own = vectors[start[i] : start[i + 1]]
-        own_anions = anions[start[i] : start[i + 1]]
+    shell: Shell,
+    features: NDArray[np.float64],
+    doubtful: NDArray[np.bool_],
+) -> None:
+    """Compute the fingerprints of all sites from their neighbours into ``features`` (zeros), and which are doubtful."""
+    for i in range(len(cn_weights)):
+        first = start[i]
+        own = features[i]
         for cn in range(1, MAX_CN + 1):
             likelihood = cn_weights[i, cn]
             if likelihood == 0.0:
                 continue
             column = _FIRST_COLUMN[cn]
-            features[i, column] = likelihood
-            parameters = features[i, column + 1 : column + 1 + N_PARAMETERS[cn]]
-            if len(parameters):
-                motif_parameters(own, cn, parameters)
-                doubtful[i] |= on_threshold(own, cn, DOUBT)
-                doubtful[i] |= _order_matters(own, weights[start[i] : start[i + 1]], cn, parameters)
-                parameters *= likelihood
-            for k in range(cn):
-                if own_anions[k] >= 0:
-                    features[i, _N_MOTIF_COLUMNS + (cn - 1) * n_anions + own_anions[k]] += 1.0
-            features[i, _N_MOTIF_COLUMNS + (cn - 1) * n_anions : _N_MOTIF_COLUMNS + cn * n_anions] /= cn
-    return features, doubtful
-
-
-@njit(cache=True, nogil=True)
-def _order_matters(
-    vectors: NDArray[np.float64], weights: NDArray[np.float64], cn: int, parameters: NDArray[np.float64]
-) -> bool:
-    """Say whether exchanging two neighbours of equal weight changes an order parameter.
-
-    Only the body-centred cubic one of CN 8 knows an order, and for pymatgen that of equal neighbours is by chance.
-    """
-    if cn != 8:
-        return False
-    exchanged = vectors[:cn].copy()
-    found = np.empty(len(parameters))
-    for j in range(cn):
-        for k in range(j + 1, cn):
-            if weights[j] - weights[k] > DOUBT:
-                break
-            exchanged[j], exchanged[k] = vectors[k], vectors[j]
-            motif_parameters(exchanged, cn, found)
-            exchanged[j], exchanged[k] = vectors[j], vectors[k]
-            if np.abs(found - parameters).max() > SAME:
-                return True
-    return False
+            own[column] = likelihood
+            if N_PARAMETERS[cn] > 0:
+                if not measure(vectors, first, cn, shell, own, column + 1):
+                    raise ValueError(NO_DIRECTION)
+                doubtful[i] |= near_threshold(shell, cn, DOUBT)
+                if cn == 8:
+                    doubtful[i] |= order_matters(shell, weights, first, own[column + 1], DOUBT)
+                for k in range(column + 1, column + 1 + N_PARAMETERS[cn]):
+                    own[k] *= likelihood
+            shares = _N_MOTIF_COLUMNS + (cn - 1) * n_anions
+            for k in range(first, first + cn):
+                if anions[k] >= 0:
+                    own[shares + anions[k]] += 1.0
+            for k in range(shares, shares + n_anions):
+                own[k] /= cn

@@ -17,10 +17,13 @@ of each pair decide, which splits them, differently on every machine: no switch 
 
 from __future__ import annotations
 
+import math
+from typing import NamedTuple
+
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from ..compiled import kernel
 from .pairs import usable
 from .records import NotAnalysed
 
@@ -96,9 +99,13 @@ def radial_distribution(
     # Partners are looked for along the axis along which most atoms are out of reach.
     axis = int(np.argmin(reach))
     order = np.argsort(fractional[:, axis], kind="stable")
-    counts = _count(
-        wrapped[order], fractional[order], cell, images, reach, axis, of_a[order], of_b[order], cutoff, bins, supercell
-    )
+    partners = _partners(wrapped[order], fractional[order], cell, images, reach, axis, of_b[order])
+    counts = np.zeros(bins, dtype=np.int64)
+    _count(
+        wrapped[order], np.ascontiguousarray(fractional[order, axis]), of_a[order], partners, float(reach[axis]),
+        float(cutoff), supercell, np.empty(len(partners.along)), np.empty(len(partners.along) + 1, dtype=np.int64),
+        np.full(8 * len(positions) if supercell else 0, np.inf), counts,
+    )  # fmt: skip
     edges = np.linspace(0, cutoff, bins + 1)
     shells = 4 / 3 * np.pi * (edges[1:] ** 3 - edges[:-1] ** 3)
     return counts * volume / (shells * float(of_a.sum()) * float(of_b.sum()))
@@ -131,100 +138,124 @@ def _compact(cell: NDArray[np.float64], periodic: NDArray[np.bool_]) -> NDArray[
     return np.ascontiguousarray(minkowski_reduce(cell, periodic)[0])
 
 
-@njit(cache=True, nogil=True)
-def _count(
+class _Partners(NamedTuple):
+    """All images of the atoms B in reach of the cell, by their fractional coordinate along one axis.
+
+    Attributes:
+        x: ``(m,)`` Å.
+        y: ``(m,)`` Å.
+        z: ``(m,)`` Å.
+        along: ``(m,)`` fractional coordinate along the axis, rising.
+        identity: ``(m,)`` which atom of the 2×2×2 supercell an image is: its owner and the parities of its translation.
+        home: ``(n,)`` where among them the atom itself is, -1 if it is no B.
+    """
+
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    z: NDArray[np.float64]
+    along: NDArray[np.float64]
+    identity: NDArray[np.int64]
+    home: NDArray[np.int64]
+
+
+def _partners(
     positions: NDArray[np.float64],
     fractional: NDArray[np.float64],
     cell: NDArray[np.float64],
     images: NDArray[np.int64],
     reach: NDArray[np.float64],
     axis: int,
-    of_a: NDArray[np.bool_],
     of_b: NDArray[np.bool_],
-    cutoff: float,
-    bins: int,
-    shortest_only: bool,
-) -> NDArray[np.int64]:
-    """Count ordered pairs A → B by distance, ``(bins,)``.
-
-    Atoms come sorted by their fractional coordinate along ``axis``. All images of B in reach of the cell are laid out
-    in the same order, so that the partners of an atom are among neighbours in memory. With ``shortest_only`` images
-    that are one atom of the periodic 2×2×2 supercell count once, at the shortest distance.
-    """
-    n = len(positions)
+) -> _Partners:
+    """Lay out the partners; atoms come sorted by their fractional coordinate along ``axis``."""
     first, second = (axis + 1) % 3, (axis + 2) % 3
     low = np.where(images > 0, -reach, -np.inf)
     high = np.where(images > 0, 1 + reach, np.inf)
-    total = 0
-    for j in range(n):
-        if of_b[j]:
-            here = 1
-            for k in range(3):
-                inside = 0
-                for step in range(-images[k], images[k] + 1):
-                    inside += int(low[k] <= fractional[j, k] + step <= high[k])
-                here *= inside
-            total += here
-    x, y, z, along = np.empty(total), np.empty(total), np.empty(total), np.empty(total)
-    # Which atom of the supercell an image is: its owner and the parities of its translation.
-    identity = np.empty(total, dtype=np.int64)
-    home = np.full(n, -1)
-    place = 0
-    for u in range(-images[axis], images[axis] + 1):
-        for j in range(n):
-            if not (of_b[j] and low[axis] <= fractional[j, axis] + u <= high[axis]):
-                continue
-            for v in range(-images[first], images[first] + 1):
-                if not low[first] <= fractional[j, first] + v <= high[first]:
-                    continue
-                for w in range(-images[second], images[second] + 1):
-                    if not low[second] <= fractional[j, second] + w <= high[second]:
-                        continue
-                    x[place] = positions[j, 0] + (u * cell[axis, 0] + v * cell[first, 0] + w * cell[second, 0])
-                    y[place] = positions[j, 1] + (u * cell[axis, 1] + v * cell[first, 1] + w * cell[second, 1])
-                    z[place] = positions[j, 2] + (u * cell[axis, 2] + v * cell[first, 2] + w * cell[second, 2])
-                    along[place] = fractional[j, axis] + u
-                    identity[place] = 8 * j + 4 * (u & 1) + 2 * (v & 1) + (w & 1)
-                    if u == 0 and v == 0 and w == 0:
-                        home[j] = place
-                    place += 1
+    steps = [np.arange(-images[k], images[k] + 1) for k in range(3)]
+    inside = []
+    for k in range(3):
+        shifted = fractional[:, k, None] + steps[k]
+        inside.append((low[k] <= shifted) & (shifted <= high[k]))
+    # axes: steps along the axis, atoms, steps along the other two
+    taken = inside[axis].T[:, :, None, None] & inside[first][:, :, None] & inside[second][:, None, :]
+    taken &= of_b[:, None, None]
+    a, j, b, c = np.nonzero(taken)
+    u, v, w = steps[axis][a], steps[first][b], steps[second][c]
+    place = [positions[j, k] + (u * cell[axis, k] + v * cell[first, k] + w * cell[second, k]) for k in range(3)]
+    home = np.full(len(positions), -1)
+    here = np.flatnonzero((u == 0) & (v == 0) & (w == 0))
+    home[j[here]] = here
+    return _Partners(*place, fractional[j, axis] + u, 8 * j + 4 * (u & 1) + 2 * (v & 1) + (w & 1), home)
 
-    counts = np.zeros(bins, dtype=np.int64)
-    limit = (cutoff + ON_EDGE) ** 2
+
+@kernel
+def _count(
+    positions: NDArray[np.float64],
+    fractional: NDArray[np.float64],
+    of_a: NDArray[np.bool_],
+    partners: _Partners,
+    reach: float,
+    cutoff: float,
+    shortest_only: bool,
+    squared: NDArray[np.float64],
+    found: NDArray[np.int64],
+    shortest: NDArray[np.float64],
+    counts: NDArray[np.int64],
+) -> None:
+    """Count ordered pairs A → B by distance.
+
+    With ``shortest_only`` images that are one atom of the periodic 2×2×2 supercell count once, at the shortest
+    distance.
+
+    Args:
+        positions: ``(n, 3)`` sorted along the axis, Å.
+        fractional: ``(n,)`` along the axis.
+        of_a: ``(n,)``.
+        partners: ``m``, sorted so that those of an atom are neighbours in memory.
+        reach: how far along the axis partners can be, fractional.
+        cutoff: Å.
+        shortest_only: see above.
+        squared: ``(m,)`` scratch.
+        found: ``(m + 1,)`` scratch.
+        shortest: ``(8 n,)`` scratch, infinite; only with ``shortest_only``.
+        counts: ``(bins,)`` added to.
+    """
+    total = len(partners.along)
+    bins = len(counts)
+    limit = (cutoff + ON_EDGE) * (cutoff + ON_EDGE)
     per_angstrom = bins / cutoff
-    squared = np.empty(total)
-    found = np.empty(total + 1, dtype=np.int64)
-    shortest = np.full(8 * n if shortest_only else 0, np.inf)
     start = stop = 0
-    for i in range(n):
-        while start < total and along[start] < fractional[i, axis] - reach[axis]:
+    for i in range(len(positions)):
+        while start < total and partners.along[start] < fractional[i] - reach:
             start += 1
-        while stop < total and along[stop] <= fractional[i, axis] + reach[axis]:
+        while stop < total and partners.along[stop] <= fractional[i] + reach:
             stop += 1
         if not of_a[i]:
             continue
         px, py, pz = positions[i, 0], positions[i, 1], positions[i, 2]
-        near_x, near_y, near_z, near = x[start:stop], y[start:stop], z[start:stop], squared[start:stop]
+        x, y, z, near = partners.x[start:stop], partners.y[start:stop], partners.z[start:stop], squared[start:stop]
         # Short loops without a branch are much faster than one with: the first one is vectorised.
         for k in range(len(near)):
-            dx, dy, dz = near_x[k] - px, near_y[k] - py, near_z[k] - pz
+            dx, dy, dz = x[k] - px, y[k] - py, z[k] - pz
             near[k] = dx * dx + dy * dy + dz * dz
-        if home[i] >= 0:
-            squared[home[i]] = np.inf  # the atom itself
+        if partners.home[i] >= 0:
+            squared[partners.home[i]] = math.inf  # the atom itself
         n_found = 0
         for k in range(len(near)):
             found[n_found] = k
             n_found += int(near[k] <= limit)
-        if not shortest_only:
-            for k in found[:n_found]:
-                counts[min(int((np.sqrt(near[k]) + ON_EDGE) * per_angstrom), bins - 1)] += 1
-            continue
-        atoms = identity[start:stop]
-        for k in found[:n_found]:
-            shortest[atoms[k]] = min(shortest[atoms[k]], near[k])
-        shortest[8 * i] = np.inf  # the atom itself, shifted by the supercell: vasppy never counts it
-        for k in found[:n_found]:
-            if shortest[atoms[k]] < np.inf:
-                counts[min(int((np.sqrt(shortest[atoms[k]]) + ON_EDGE) * per_angstrom), bins - 1)] += 1
-            shortest[atoms[k]] = np.inf
-    return counts
+        if shortest_only:
+            for place in range(n_found):
+                k = found[place]
+                atom = partners.identity[start + k]
+                shortest[atom] = min(shortest[atom], near[k])
+            shortest[8 * i] = math.inf  # the atom itself, shifted by the supercell: vasppy never counts it
+        for place in range(n_found):
+            k = found[place]
+            square = near[k]
+            if shortest_only:
+                atom = partners.identity[start + k]
+                square = shortest[atom]
+                shortest[atom] = math.inf
+            if square < math.inf:
+                counts[min(int((math.sqrt(square) + ON_EDGE) * per_angstrom), bins - 1)] += 1

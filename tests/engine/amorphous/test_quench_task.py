@@ -201,7 +201,10 @@ def test_days_are_refused_before_anything_runs_and_a_running_one_goes_on(tmp_pat
             {"potential": "lammps", "potential_kwargs": {"pair_style": "sw", "file": "gone.sw", "elements": ["Si"]}},
             "no potential file gone.sw",
         ),
-        ({"potential": "no_such_module:Thing"}, "No module named 'no_such_module'"),
+        (
+            {"potential": "no_such_module:Thing"},
+            "'no_such_module:Thing' is a function of a Python module and no registered calculator",
+        ),
     ],
 )
 def test_bad_input_ends_the_task_before_anything_runs(tmp_path, values, message):

@@ -10,9 +10,10 @@ from itertools import product
 import numpy as np
 import pytest
 from matminer.featurizers.site.fingerprint import CrystalNNFingerprint
-from numba import njit
 
-from aiida_dismai.engine.crystalnn.order_parameters import N_PARAMETERS, motif_parameters, on_threshold
+from aiida_dismai.engine.crystalnn import order_parameters
+from aiida_dismai.engine.crystalnn.order_parameters import N_PARAMETERS
+from aiida_dismai.engine.crystalnn.shell import make_shell
 from aiida_dismai.engine.crystalnn.steinhardt import bond_order
 from aiida_dismai.engine.metrics.fingerprints import ORDER_PARAMETERS
 
@@ -81,6 +82,14 @@ def pymatgen_parameters(vectors: np.ndarray) -> np.ndarray:
     operators = matminer_operators()[len(vectors)]
     values = [operator.get_order_parameters(sites, 0, indices_neighs=neighbours)[0] for operator in operators]
     return np.array([value or 0.0 for value in values])
+
+
+def motif_parameters(vectors: np.ndarray, cn: int, out: np.ndarray) -> None:
+    order_parameters.motif_parameters(vectors, cn, make_shell(), out)
+
+
+def on_threshold(vectors: np.ndarray, cn: int, tolerance: float) -> bool:
+    return order_parameters.on_threshold(vectors, cn, make_shell(), tolerance)
 
 
 def parameters(vectors: np.ndarray, cn: int | None = None) -> np.ndarray:
@@ -191,7 +200,8 @@ def test_a_perfect_motif_scores_one_and_a_random_shell_less(cn, name, shape):
 def test_bond_order_of_the_literature(shape, q4, q6):
     """Steinhardt et al. (1983), and Mickel et al., J. Chem. Phys. 138, 044501 (2013); q2 of all is 0."""
     out = np.empty(3)
-    bond_order(np.ascontiguousarray(directions(shape) @ FRAME), out)
+    shell = np.ascontiguousarray(directions(shape) @ FRAME)
+    bond_order(shell, len(shell), np.empty((6, 7)), out, 0)
     assert out[1:] == pytest.approx([q4, q6], abs=1e-5)
     assert out[0] == pytest.approx(0.0, abs=1e-9)
 
@@ -223,19 +233,6 @@ def test_only_the_first_neighbours_count():
 @pytest.mark.parametrize("cn", [0, 13, 24])
 def test_coordination_numbers_without_parameters_leave_out_alone(cn):
     assert parameters(random_shell(np.random.default_rng(6), max(cn, 1)), cn).size == 0
-
-
-def test_works_inside_other_compiled_functions():
-    @njit(nogil=True)
-    def twice(vectors, out):
-        motif_parameters(vectors, 4, out[0])
-        motif_parameters(vectors, 6, out[1])
-
-    shell = random_shell(np.random.default_rng(8), 6)
-    out = np.zeros((2, 5))
-    twice(shell, out)
-    np.testing.assert_array_equal(out[0], parameters(shell, 4))
-    np.testing.assert_array_equal(out[1, :3], parameters(shell, 6))
 
 
 @pytest.mark.parametrize(

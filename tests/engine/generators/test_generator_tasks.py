@@ -103,7 +103,10 @@ def test_weights_of_another_shape_are_refused(run, trained):
 
 @pytest.mark.parametrize(
     ("entry", "value", "message"),
-    [("hyperparameters", [1], "must be an object"), ("model_version", "a", "written by version a")],
+    [
+        ("hyperparameters", [1], "'hyperparameters' is not what generator.train writes"),
+        ("model_version", "a", "'model_version' is not what generator.train writes"),
+    ],
 )
 def test_a_configuration_of_wrong_types_is_refused(run, trained, entry, value, message):
     record = json.loads((trained / "config.json").read_text())

@@ -407,7 +407,7 @@ def test_s3_names_in_a_file_are_plain(name):
 
 @pytest.mark.parametrize(
     "folder",
-    ["a b", "a & b &", "#1", "$HOME ${x} $(2+2) $x", "it's", 'the "old" one', "both ' and \"", "é 硅", "&", "a\nshell x"],
+    ["a b", "a & b &", "#1", "$HOME ${x} $(2+2) $x", "it's", 'the "old" one', "both ' and \"", "é", "&", "a\nshell x"],
 )  # fmt: skip
 def test_s3_any_path_reaches_lammps_as_it_is(tmp_path, folder, monkeypatch):
     (tmp_path / folder).mkdir()

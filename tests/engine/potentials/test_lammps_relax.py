@@ -66,7 +66,7 @@ def test_results_of_another_potential_file_are_not_gone_on_with(tmp_path):
     assert again["n_resumed"] == 1
     file.write_text(parameters.format(2.0))
     other = relax(tmp_path / "run", rattled(0.05), calculator="lammps", calculator_kwargs=kwargs)
-    assert "another potential" in other["error"]["message"]
+    assert "potential differs" in other["error"]["message"]
 
 
 def test_bad_input_is_refused_before_anything_runs(tmp_path):

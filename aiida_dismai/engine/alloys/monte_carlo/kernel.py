@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from ...compiled import inlined, kernel
 from .streams import ARRANGEMENT, ATTEMPTS, below, draw, unit
 
 ONE = np.uint64(1)
 TWO = np.uint64(2)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def arrange(amounts, stream):  # type: ignore[no-untyped-def]
     """Return a random arrangement ``(sites,)`` uint8 of ``amounts`` atoms of each species (Fisher–Yates)."""
     species = np.empty(amounts.sum(), np.uint8)
@@ -29,7 +29,7 @@ def arrange(amounts, stream):  # type: ignore[no-untyped-def]
     return species
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def build_fields(species, tables):  # type: ignore[no-untyped-def]
     """Return the fields ``(blocks, 2 × sites)``, eV: species ``1 + 2 b`` and ``2 + 2 b`` of a site side by side."""
     blocks = tables.change.shape[3]
@@ -47,7 +47,7 @@ def build_fields(species, tables):  # type: ignore[no-untyped-def]
     return fields
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def count_bonds(species, tables, counts):  # type: ignore[no-untyped-def]
     """Fill ``counts`` ``(shells, species, species)`` with the directed bonds from each species to each."""
     counts[:] = 0
@@ -60,7 +60,7 @@ def count_bonds(species, tables, counts):  # type: ignore[no-untyped-def]
                 counts[shell, kind, species[tables.neighbours[site, q]]] += 1
 
 
-@njit(inline="always")
+@inlined
 def _in_between(points, hermite, i, j):  # type: ignore[no-untyped-def]
     """Return the number of the lattice point that leads from site i to site j, through the periodic boundary."""
     x = points[j, 0] - points[i, 0]
@@ -84,7 +84,7 @@ def _in_between(points, hermite, i, j):  # type: ignore[no-untyped-def]
     return (x * hermite[1, 1] + y) * hermite[2, 2] + z
 
 
-@njit(inline="always")
+@inlined
 def swap_energy(i, j, a, b, fields, tables):  # type: ignore[no-untyped-def]
     """Return what swapping species a on site i with species b on site j costs, eV."""
     n_basis = tables.first.shape[0]
@@ -101,7 +101,7 @@ def swap_energy(i, j, a, b, fields, tables):  # type: ignore[no-untyped-def]
     return energy
 
 
-@njit(inline="always")
+@inlined
 def _spread(site, a, b, sign, fields, tables):  # type: ignore[no-untyped-def]
     """Tell the neighbours of a site that its species a has become b (sign 1), or b has become a (-1)."""
     basis = tables.basis[site]
@@ -115,7 +115,7 @@ def _spread(site, a, b, sign, fields, tables):  # type: ignore[no-untyped-def]
                 fields[block, place + ONE] += second
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def advance(species, done, change, accepted, lengths, betas, stream, tables, states, counts, accepts, energies):  # type: ignore[no-untyped-def]
     """Go on with a run for some records of passes.
 

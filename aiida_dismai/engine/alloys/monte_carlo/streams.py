@@ -8,7 +8,8 @@ other, on the number of cores, or on where a run was interrupted.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from ...compiled import inlined
 
 #: What numbers are drawn for; upper byte of the second counter word.
 ATTEMPTS, ARRANGEMENT = 0, 1
@@ -20,7 +21,7 @@ ROUNDS = 10
 HALF = np.uint64(32)
 
 
-@njit(inline="always")
+@inlined
 def philox(c0, c1, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
     """Return four random words of 32 bits for a counter of four words and a key of two (all uint32)."""
     for _ in range(ROUNDS):
@@ -37,20 +38,20 @@ def philox(c0, c1, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
     return c0, c1, c2, c3
 
 
-@njit(inline="always")
+@inlined
 def draw(stream, purpose, number):  # type: ignore[no-untyped-def]
     """Return four random words for a number below 2^56 and a purpose."""
     high = np.uint32(number >> HALF) | np.uint32(purpose << 24)
     return philox(np.uint32(number), high, stream[2], stream[3], stream[0], stream[1])
 
 
-@njit(inline="always")
+@inlined
 def below(word, n):  # type: ignore[no-untyped-def]
     """Return a number in ``0 … n - 1`` (both uint64) from a word of 32 bits."""
     return (np.uint64(word) * n) >> HALF
 
 
-@njit(inline="always")
+@inlined
 def unit(first, second):  # type: ignore[no-untyped-def]
     """Return a number in [0, 1) with 53 random bits from two words."""
     return (np.float64(first >> np.uint32(5)) * 67108864.0 + np.float64(second >> np.uint32(6))) * 2.0**-53

@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from ...compiled import kernel
 from .large import LargeCell
 
 #: An atom this little (share of a side) outside a face is on it: a crystal's planes are in the window once.
@@ -115,7 +115,7 @@ def around(
     return near
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _pick(
     positions: NDArray[np.float64],
     frame: NDArray[np.float64],
@@ -157,7 +157,7 @@ def _pick(
     return m
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _costs(
     positions: NDArray[np.float64],
     frame: NDArray[np.float64],

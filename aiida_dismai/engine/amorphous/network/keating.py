@@ -16,8 +16,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from ...compiled import inlined, kernel
 
 #: How a relaxation ended.
 CONVERGED, TOO_HIGH, UNFINISHED = 0, 1, 2
@@ -35,7 +36,7 @@ def constants_of(alpha: float, beta_ratio: float, bond_length: float) -> NDArray
     return np.array([3 / 32 * scale, 3 / 8 * beta_ratio * scale, bond_length])
 
 
-@njit(inline="always")
+@inlined
 def _load(vectors, atom, positions, bonded, images, box):  # type: ignore[no-untyped-def]
     """Fill ``vectors`` (4, 3) with those from an atom along its bonds."""
     for slot in range(4):
@@ -44,7 +45,7 @@ def _load(vectors, atom, positions, bonded, images, box):  # type: ignore[no-unt
             vectors[slot, axis] = positions[other, axis] + box * images[atom, slot, axis] - positions[atom, axis]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def owned_energies(atoms, positions, bonded, images, box, constants, owned):  # type: ignore[no-untyped-def]
     """Write what some atoms own into ``owned`` (n,), eV; return the sum."""
     half, bend, square = constants[0], constants[1], constants[2] ** 2
@@ -65,7 +66,7 @@ def owned_energies(atoms, positions, bonded, images, box, constants, owned):  # 
     return total
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def gradient(atoms, positions, bonded, images, box, constants, slope):  # type: ignore[no-untyped-def]
     """Return the energy that some atoms own, eV; write its gradient into ``slope`` (n, 3), eV/Å.
 
@@ -106,7 +107,7 @@ def gradient(atoms, positions, bonded, images, box, constants, slope):  # type: 
     return energy
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def along_line(atoms, positions, bonded, images, box, constants, direction, quartic):  # type: ignore[no-untyped-def]
     """Fill ``quartic`` (5,) with the polynomial that the owned energy is along a line: E(t) = Σ quartic[p] tᵖ, eV."""
     half, bend, square = constants[0], constants[1], constants[2] ** 2
@@ -134,7 +135,7 @@ def along_line(atoms, positions, bonded, images, box, constants, direction, quar
                 quartic[4] += weight * curved * curved
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def lowest_on_line(quartic):  # type: ignore[no-untyped-def]
     """Return a minimum of a quartic for t > 0; its slope at 0 must be negative, its leading coefficient not."""
     c1, c2, c3, c4 = quartic[1], 2 * quartic[2], 3 * quartic[3], 4 * quartic[4]
@@ -161,7 +162,7 @@ def lowest_on_line(quartic):  # type: ignore[no-untyped-def]
     return t
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def relax(movers, owners, positions, bonded, images, box, constants, rest, limits, slope, direction):  # type: ignore[no-untyped-def]
     """Move some atoms to a minimum of the energy, by conjugate gradients with exact minima along lines.
 
@@ -228,7 +229,7 @@ def relax(movers, owners, positions, bonded, images, box, constants, rest, limit
     return energy, force, end, steps
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def best_scale(positions, bonded, images, box, constants):  # type: ignore[no-untyped-def]
     """Return the factor on box and positions that minimises the energy.
 

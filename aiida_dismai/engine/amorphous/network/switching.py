@@ -12,15 +12,15 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from ...compiled import kernel
 from .keating import TOO_HIGH, owned_energies, relax
 
 #: What became of a transposition.
 ACCEPTED, HIGH, SHORT_RING, NEIGHBOURS, TWISTED = 0, 1, 2, 3, 4
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _slot(bonded, atom, other):  # type: ignore[no-untyped-def]
     """Return which bond of an atom leads to another, −1 if none."""
     for slot in range(4):
@@ -29,7 +29,7 @@ def _slot(bonded, atom, other):  # type: ignore[no-untyped-def]
     return -1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def find_chain(number, bonded):  # type: ignore[no-untyped-def]
     """Return the chain i, j, k, l of a number below 36 n; every chain has two numbers, one from either end."""
     j, rest = number // 36, number % 36
@@ -41,7 +41,7 @@ def find_chain(number, bonded):  # type: ignore[no-untyped-def]
     return i, j, k, l
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def twist(i, j, k, l, positions, bonded, images, box):  # type: ignore[no-untyped-def]  # noqa: E741
     """Return the cosine of the dihedral angle of a chain: −1 stretched out (trans), 1 folded (cis)."""
     j_i, j_k, k_l = _slot(bonded, j, i), _slot(bonded, j, k), _slot(bonded, k, l)
@@ -62,7 +62,7 @@ def twist(i, j, k, l, positions, bonded, images, box):  # type: ignore[no-untype
     return product / scale if scale > 0.0 else 1.0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def switch(i, j, k, l, bonded, images):  # type: ignore[no-untyped-def]  # noqa: E741
     """Replace the bonds i–j and k–l by i–k and j–l. ``switch(l, j, k, i, …)`` takes it back."""
     j_i, i_j = _slot(bonded, j, i), _slot(bonded, i, j)
@@ -77,7 +77,7 @@ def switch(i, j, k, l, bonded, images):  # type: ignore[no-untyped-def]  # noqa:
     bonded[k, k_l], bonded[i, i_j] = i, k
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def in_short_ring(first, second, smallest, bonded, images):  # type: ignore[no-untyped-def]
     """Say whether the bond between two atoms is in a ring of fewer than ``smallest`` atoms (4 or 5)."""
     there = _slot(bonded, first, second)
@@ -108,7 +108,7 @@ def in_short_ring(first, second, smallest, bonded, images):  # type: ignore[no-u
     return False
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def surroundings(seeds, shells, bonded, distance):  # type: ignore[no-untyped-def]
     """Return the atoms up to ``shells`` bonds from some atoms, nearest first; ``distance`` (n,) is −1 and left so."""
     found = np.empty(bonded.shape[0], np.int64)
@@ -135,7 +135,7 @@ def surroundings(seeds, shells, bonded, distance):  # type: ignore[no-untyped-de
     return found[:count]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def attempt(number, threshold, energy, folded, smallest, shells, near_limits, far_limits, network, rooms):  # type: ignore[no-untyped-def]
     """Try one transposition; the network is left as it was unless it is accepted.
 
@@ -188,7 +188,7 @@ def attempt(number, threshold, energy, folded, smallest, shells, near_limits, fa
     return HIGH, energy
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def advance(numbers, heights, energy, folded, smallest, shells, near_limits, far_limits, network, rooms, counts):  # type: ignore[no-untyped-def]
     """Try transpositions one after the other.
 

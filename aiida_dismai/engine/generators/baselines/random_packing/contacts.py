@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from ....compiled import kernel
 from ....structures import StructureSet
 
 
@@ -34,7 +34,7 @@ def smallest_distances(structure: StructureSet, elements: NDArray[np.integer]) -
     return np.sqrt(_smallest_squares(fractional, cell, periodic, heights(cell), kinds, len(elements)))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _smallest_squares(
     fractional: NDArray[np.float64],
     cell: NDArray[np.float64],

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from ....compiled import kernel
 from ....structures import StructureSet
 
 
@@ -58,7 +58,7 @@ def _fractional(structure: StructureSet) -> NDArray[np.float64]:
     return np.asarray(structure.positions @ np.linalg.inv(structure.cells[0]))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _nearest(
     atoms: NDArray[np.float64], sites: NDArray[np.float64], cell: NDArray[np.float64], periodic: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:

@@ -12,9 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from ....compiled import kernel
 from ....metrics.pairs import close_pairs
 from .contacts import heights
 
@@ -156,7 +156,7 @@ def _separate(
     return positions, False
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _add(
     points: NDArray[np.float64],
     kinds: NDArray[np.int64],
@@ -206,7 +206,7 @@ def _add(
     return placed
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _push(
     positions: NDArray[np.float64],
     first: NDArray[np.int64],

@@ -1,0 +1,30 @@
+"""Says when kernels are compiled; imports no Numba."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+#: Those who want to know, the last one first; each is told once.
+_listeners: list[Callable[[], None]] = []
+
+
+def announce() -> None:
+    """Tell the one who listens that a kernel is about to be compiled: not found on disk."""
+    if _listeners:
+        _listeners[-1]()
+        _listeners[-1] = _nothing
+
+
+@contextmanager
+def listener(told: Callable[[], None]) -> Iterator[None]:
+    """Call a function before the first kernel that is compiled inside this block, if there is any."""
+    _listeners.append(told)
+    try:
+        yield
+    finally:
+        _listeners.pop()
+
+
+def _nothing() -> None:
+    """Do nothing: it has been said."""
