@@ -88,7 +88,7 @@ def test_parameters_from_a_file(tmp_path, rock_salt):
     assert "unknown parameter 'resample'; did you mean 'resamples'" in result.stderr
     (tmp_path / "salt.json").write_text("[1]")
     result = call("interface", *both, "--parameters", tmp_path / "salt.json", "--output", tmp_path / "none.json")
-    assert "must hold an object" in str(result.exception)
+    assert "must be an object" in str(result.exception)
     assert not (tmp_path / "none.json").exists()
 
 
