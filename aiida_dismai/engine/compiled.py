@@ -141,7 +141,7 @@ class _KernelCache:
         compiling.announce()
         return None
 
-    def save_overload(self, signature: Any, made: CompileResult) -> None:
+    def save_overload(self, signature: Any, made: Any) -> None:
         """Keep a compiled function, unless it holds addresses of this process."""
         if not made.library.has_dynamic_globals:
             kept.write(self._name(signature, made.codegen), dumps(made._reduce()))

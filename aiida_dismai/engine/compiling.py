@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+#: The stage under which it is in ``progress.jsonl``, and what is said there and on the terminal.
+STAGE = "compile"
+MESSAGE = "compiling kernels (first run on this machine, about 10 s); later runs find them on disk"
+
 #: Those who want to know, the last one first; each is told once.
 _listeners: list[Callable[[], None]] = []
 

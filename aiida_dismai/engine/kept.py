@@ -29,7 +29,7 @@ NAME = "dismai-kernels"
 
 @lru_cache(maxsize=1)
 def folders() -> tuple[Path, ...]:
-    """Return the folders that are searched, in order; those that are not there have been made where that can be done."""
+    """Return the folders that are searched, in order, made where they were missing and that could be done."""
     places = [Path(__file__).parent / "__pycache__" / NAME]
     if given := os.environ.get("NUMBA_CACHE_DIR"):
         places.insert(0, Path(given).absolute() / NAME)

@@ -181,11 +181,11 @@ def _partners(
     taken &= of_b[:, None, None]
     a, j, b, c = np.nonzero(taken)
     u, v, w = steps[axis][a], steps[first][b], steps[second][c]
-    place = [positions[j, k] + (u * cell[axis, k] + v * cell[first, k] + w * cell[second, k]) for k in range(3)]
+    x, y, z = (positions[j, k] + (u * cell[axis, k] + v * cell[first, k] + w * cell[second, k]) for k in range(3))
     home = np.full(len(positions), -1)
     here = np.flatnonzero((u == 0) & (v == 0) & (w == 0))
     home[j[here]] = here
-    return _Partners(*place, fractional[j, axis] + u, 8 * j + 4 * (u & 1) + 2 * (v & 1) + (w & 1), home)
+    return _Partners(x, y, z, fractional[j, axis] + u, 8 * j + 4 * (u & 1) + 2 * (v & 1) + (w & 1), home)
 
 
 @kernel
