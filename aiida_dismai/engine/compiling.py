@@ -9,6 +9,9 @@ from contextlib import contextmanager
 STAGE = "compile"
 MESSAGE = "compiling kernels (first run on this machine, about 10 s); later runs find them on disk"
 
+#: Stage of the line of progress, and what it says.
+STAGE = "compile"
+MESSAGE = "compiling kernels: once on this machine, about ten seconds"
 #: Those who want to know, the last one first; each is told once.
 _listeners: list[Callable[[], None]] = []
 
