@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-#: The stage under which it is in ``progress.jsonl``, and what is said there and on the terminal.
-STAGE = "compile"
-MESSAGE = "compiling kernels (first run on this machine, about 10 s); later runs find them on disk"
-
 #: Stage of the line of progress, and what it says.
 STAGE = "compile"
 MESSAGE = "compiling kernels: once on this machine, about ten seconds"
+
 #: Those who want to know, the last one first; each is told once.
 _listeners: list[Callable[[], None]] = []
 

@@ -22,7 +22,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from ..compiled import kernel
+from ..compiled import helper, kernel
 
 NONE, CUBIC, HEXAGONAL = 0, 1, 2
 TOUCHING = (1.0 + math.sqrt(2.0)) / 2.0
@@ -61,7 +61,7 @@ def _classify(start, neighbour, vectors):  # type: ignore[no-untyped-def]
     return kinds
 
 
-@kernel
+@helper
 def _second_neighbours(atom, start, neighbour, vectors, second):  # type: ignore[no-untyped-def]
     """Fill ``second`` ``(12, 3)`` with the vectors to the second neighbours; say whether they are twelve."""
     if start[atom + 1] - start[atom] != 4:
@@ -90,21 +90,24 @@ def _second_neighbours(atom, start, neighbour, vectors, second):  # type: ignore
     return found == 12
 
 
-@kernel
+@helper
 def _kind(points):  # type: ignore[no-untyped-def]
     """Return the kind of an atom by the common neighbour analysis of its second neighbours."""
     count = points.shape[0]
     mean = 0.0
     for i in range(count):
-        mean += math.sqrt(points[i, 0] ** 2 + points[i, 1] ** 2 + points[i, 2] ** 2) / count
-    limit = (TOUCHING * mean) ** 2
+        x, y, z = points[i, 0], points[i, 1], points[i, 2]
+        mean += math.sqrt(x * x + y * y + z * z) / count
+    limit = TOUCHING * mean * (TOUCHING * mean)
     # bit j of touching[i] says whether second neighbours i and j touch
-    touching = np.zeros(count, np.int64)
+    touching = np.empty(count, np.int64)
     for i in range(count):
+        touching[i] = 0
         for j in range(i):
             gap = 0.0
             for axis in range(3):
-                gap += (points[i, axis] - points[j, axis]) ** 2
+                away = points[i, axis] - points[j, axis]
+                gap += away * away
             if gap <= limit:
                 touching[i] |= 1 << j
                 touching[j] |= 1 << i

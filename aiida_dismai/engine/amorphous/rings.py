@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..compiled import inlined, kernel
+from ..compiled import helper, inlined, kernel
 
 #: Rings beyond this are looked for in neighbourhoods of hundreds of atoms per atom.
 LARGEST = 20
@@ -82,7 +82,7 @@ def _step(key, partner, a, b, c, width):  # type: ignore[no-untyped-def]
     return partner * width * width * width + key % (width * width * width) + (a * width + b) * width + c
 
 
-@kernel
+@helper
 def _place(keys, first, last, key):  # type: ignore[no-untyped-def]
     """Return where a key is, or would be, in the sorted ``keys[first:last]``."""
     low, high = first, last
@@ -100,17 +100,19 @@ def _neighbourhoods(start, neighbour, image, depth, width):  # type: ignore[no-u
     """Return the nodes up to ``depth`` bonds from each atom: where each begins, sorted keys, and their distances."""
     atoms = start.shape[0] - 1
     cube = width * width * width
-    begin = np.zeros(atoms + 1, np.int64)
+    begin = np.empty(atoms + 1, np.int64)
+    begin[0] = 0
     keys = np.empty(64 * atoms + 64, np.int64)
     depths = np.empty(keys.shape[0], np.int64)
     for root in range(atoms):
         first = last = begin[root]
         if last == keys.shape[0]:
-            keys = np.concatenate((keys, np.empty_like(keys)))
-            depths = np.concatenate((depths, np.empty_like(depths)))
+            keys = _longer(keys)
+            depths = _longer(depths)
         keys[last], depths[last] = _key(root, 0, 0, 0, width), 0
         last += 1
-        front = np.array([_key(root, 0, 0, 0, width)])
+        front = np.empty(1, np.int64)
+        front[0] = keys[begin[root]]
         for level in range(1, depth + 1):
             ahead = np.empty(_room(front, start, cube), np.int64)
             count = 0
@@ -122,8 +124,8 @@ def _neighbourhoods(start, neighbour, image, depth, width):  # type: ignore[no-u
                     if place < last and keys[place] == other:
                         continue
                     if last == keys.shape[0]:
-                        keys = np.concatenate((keys, np.empty_like(keys)))
-                        depths = np.concatenate((depths, np.empty_like(depths)))
+                        keys = _longer(keys)
+                        depths = _longer(depths)
                     for moved in range(last, place, -1):
                         keys[moved], depths[moved] = keys[moved - 1], depths[moved - 1]
                     keys[place], depths[place] = other, level
@@ -135,7 +137,16 @@ def _neighbourhoods(start, neighbour, image, depth, width):  # type: ignore[no-u
     return begin, keys, depths
 
 
-@kernel
+@helper
+def _longer(array):  # type: ignore[no-untyped-def]
+    """Return an array twice as long that begins with the given one."""
+    longer = np.empty(2 * array.shape[0], np.int64)
+    for place in range(array.shape[0]):
+        longer[place] = array[place]
+    return longer
+
+
+@helper
 def _room(nodes, start, cube):  # type: ignore[no-untyped-def]
     """Return how many bonds start at some nodes."""
     room = 0
@@ -144,7 +155,7 @@ def _room(nodes, start, cube):  # type: ignore[no-untyped-def]
     return room
 
 
-@kernel
+@helper
 def _nearer(first, second, limit, begin, keys, depths, width):  # type: ignore[no-untyped-def]
     """Say whether two nodes are less than ``limit`` bonds apart."""
     cube = width * width * width
@@ -161,12 +172,13 @@ def _nearer(first, second, limit, begin, keys, depths, width):  # type: ignore[n
     return place < begin[atom + 1] and keys[place] == key and depths[place] < limit
 
 
-@kernel
+@helper
 def _paths(root, start, neighbour, image, begin, keys, depths, length, width):  # type: ignore[no-untyped-def]
-    """Return all shortest paths from an atom to nodes ``length`` bonds away, ``(paths, length)`` keys."""
+    """Return all shortest paths from an atom to nodes ``length`` bonds away, keys ``(≥ n, length)``, and n."""
     cube = width * width * width
     rows = np.empty((1, length), np.int64)
-    ends = np.array([_key(root, 0, 0, 0, width)])
+    ends = np.empty(1, np.int64)
+    ends[0] = _key(root, 0, 0, 0, width)
     count = 1
     for level in range(1, length + 1):
         longer = np.empty((_room(ends, start, cube), length), np.int64)
@@ -178,15 +190,16 @@ def _paths(root, start, neighbour, image, begin, keys, depths, length, width):  
                 other = _step(ends[row], neighbour[bond], image[bond, 0], image[bond, 1], image[bond, 2], width)
                 if depths[_place(keys, begin[root], begin[root + 1], other)] != level:
                     continue
-                longer[made, : level - 1] = rows[row, : level - 1]
+                for step in range(level - 1):
+                    longer[made, step] = rows[row, step]
                 longer[made, level - 1] = other
                 tips[made] = other
                 made += 1
         rows, ends, count = longer, tips[:made], made
-    return rows[:count]
+    return rows, count
 
 
-@kernel
+@helper
 def _is_ring(one, two, odd, begin, keys, depths, width):  # type: ignore[no-untyped-def]
     """Say whether two shortest paths from a root make a ring without shortcuts.
 
@@ -203,18 +216,25 @@ def _is_ring(one, two, odd, begin, keys, depths, width):  # type: ignore[no-unty
     return True
 
 
-@kernel
-def _by_end(paths, keys, first, last):  # type: ignore[no-untyped-def]
-    """Sort paths by their ends: rows in this order, and where those that end at each node of the root begin in it."""
+@helper
+def _by_end(paths, found, keys, first, last):  # type: ignore[no-untyped-def]
+    """Sort the first ``found`` paths by their ends.
+
+    Returns rows in this order, and where those that end at each node of the root begin in it.
+    """
     length = paths.shape[1]
-    begins = np.zeros(last - first + 1, np.int64)
-    for row in range(paths.shape[0]):
+    begins = np.empty(last - first + 1, np.int64)
+    for node in range(begins.shape[0]):
+        begins[node] = 0
+    for row in range(found):
         begins[_place(keys, first, last, paths[row, length - 1]) - first + 1] += 1
     for node in range(1, begins.shape[0]):
         begins[node] += begins[node - 1]
-    order = np.empty(paths.shape[0], np.int64)
-    filled = begins.copy()
-    for row in range(paths.shape[0]):
+    order = np.empty(found, np.int64)
+    filled = np.empty(begins.shape[0], np.int64)
+    for node in range(begins.shape[0]):
+        filled[node] = begins[node]
+    for row in range(found):
         node = _place(keys, first, last, paths[row, length - 1]) - first
         order[filled[node]] = row
         filled[node] += 1
@@ -225,12 +245,14 @@ def _by_end(paths, keys, first, last):  # type: ignore[no-untyped-def]
 def _count(start, neighbour, image, begin, keys, depths, largest, width):  # type: ignore[no-untyped-def]
     """Return the number of rings of each size per cell."""
     cube = width * width * width
-    seen = np.zeros(largest + 1, np.int64)
+    seen = np.empty(largest + 1, np.int64)
+    for size in range(largest + 1):
+        seen[size] = 0
     for root in range(start.shape[0] - 1):
         first, last = begin[root], begin[root + 1]
         for length in range(1, largest // 2 + 1):
-            paths = _paths(root, start, neighbour, image, begin, keys, depths, length, width)
-            order, begins = _by_end(paths, keys, first, last)
+            paths, found = _paths(root, start, neighbour, image, begin, keys, depths, length, width)
+            order, begins = _by_end(paths, found, keys, first, last)
             for row in range(order.shape[0]):
                 one = paths[order[row]]
                 end = one[length - 1]

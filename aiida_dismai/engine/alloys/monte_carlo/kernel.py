@@ -16,7 +16,10 @@ TWO = np.uint64(2)
 @kernel
 def arrange(amounts, stream):  # type: ignore[no-untyped-def]
     """Return a random arrangement ``(sites,)`` uint8 of ``amounts`` atoms of each species (Fisher–Yates)."""
-    species = np.empty(amounts.sum(), np.uint8)
+    sites = 0
+    for kind in range(amounts.shape[0]):
+        sites += amounts[kind]
+    species = np.empty(sites, np.uint8)
     site = 0
     for kind in range(amounts.shape[0]):
         for _ in range(amounts[kind]):
@@ -34,7 +37,10 @@ def build_fields(species, tables):  # type: ignore[no-untyped-def]
     """Return the fields ``(blocks, 2 × sites)``, eV: species ``1 + 2 b`` and ``2 + 2 b`` of a site side by side."""
     blocks = tables.change.shape[3]
     sites, shells = species.shape[0], tables.couplings.shape[0]
-    fields = np.zeros((blocks, 2 * sites))
+    fields = np.empty((blocks, 2 * sites))
+    for block in range(blocks):
+        for place in range(2 * sites):
+            fields[block, place] = 0.0
     for site in range(sites):
         b = tables.basis[site]
         for kind in range(1, tables.couplings.shape[1]):
@@ -50,7 +56,10 @@ def build_fields(species, tables):  # type: ignore[no-untyped-def]
 @kernel
 def count_bonds(species, tables, counts):  # type: ignore[no-untyped-def]
     """Fill ``counts`` ``(shells, species, species)`` with the directed bonds from each species to each."""
-    counts[:] = 0
+    for shell in range(counts.shape[0]):
+        for one in range(counts.shape[1]):
+            for two in range(counts.shape[2]):
+                counts[shell, one, two] = 0
     for site in range(species.shape[0]):
         b = tables.basis[site]
         kind = species[site]
@@ -161,6 +170,7 @@ def advance(species, done, change, accepted, lengths, betas, stream, tables, sta
                 _spread(i, a, b, 1.0, fields, tables)
                 _spread(j, a, b, -1.0, fields, tables)
             energies[record, column] = change
-        states[record] = species
+        for site in range(sites):
+            states[record, site] = species[site]
         count_bonds(species, tables, counts[record])
         accepts[record] = accepted

@@ -179,8 +179,10 @@ def _costs(
         if m > found.shape[1]:
             result[c] = COST_OF_ATOM * m
             continue
-        found[c, m:] = -1
-        bonded[:m] = 0
+        for i in range(m, found.shape[1]):
+            found[c, i] = -1
+        for i in range(m):
+            bonded[i] = 0
         conflicts = 0
         for i in range(m):
             for j in range(i):

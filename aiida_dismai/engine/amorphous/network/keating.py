@@ -18,7 +18,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from ...compiled import inlined, kernel
+from ...compiled import helper, inlined, kernel
 
 #: How a relaxation ended.
 CONVERGED, TOO_HIGH, UNFINISHED = 0, 1, 2
@@ -48,7 +48,7 @@ def _load(vectors, atom, positions, bonded, images, box):  # type: ignore[no-unt
 @kernel
 def owned_energies(atoms, positions, bonded, images, box, constants, owned):  # type: ignore[no-untyped-def]
     """Write what some atoms own into ``owned`` (n,), eV; return the sum."""
-    half, bend, square = constants[0], constants[1], constants[2] ** 2
+    half, bend, square = constants[0], constants[1], constants[2] * constants[2]
     vectors = np.empty((4, 3))
     total = 0.0
     for atom in atoms:
@@ -58,25 +58,28 @@ def owned_energies(atoms, positions, bonded, images, box, constants, owned):  # 
             for b in range(a + 1):
                 product = vectors[a, 0] * vectors[b, 0] + vectors[a, 1] * vectors[b, 1] + vectors[a, 2] * vectors[b, 2]
                 if a == b:
-                    energy += half * (product - square) ** 2
+                    excess = product - square
+                    energy += half * excess * excess
                 else:
-                    energy += bend * (product + square / 3) ** 2
+                    excess = product + square / 3
+                    energy += bend * excess * excess
         owned[atom] = energy
         total += energy
     return total
 
 
-@kernel
+@helper
 def gradient(atoms, positions, bonded, images, box, constants, slope):  # type: ignore[no-untyped-def]
     """Return the energy that some atoms own, eV; write its gradient into ``slope`` (n, 3), eV/Å.
 
     Only rows of these atoms and of their neighbours are written.
     """
-    half, bend, square = constants[0], constants[1], constants[2] ** 2
+    half, bend, square = constants[0], constants[1], constants[2] * constants[2]
     for atom in atoms:
-        slope[atom] = 0.0
-        for slot in range(4):
-            slope[bonded[atom, slot]] = 0.0
+        for axis in range(3):
+            slope[atom, axis] = 0.0
+            for slot in range(4):
+                slope[bonded[atom, slot], axis] = 0.0
     vectors = np.empty((4, 3))
     weights = np.empty((4, 4))
     energy = 0.0
@@ -107,12 +110,13 @@ def gradient(atoms, positions, bonded, images, box, constants, slope):  # type: 
     return energy
 
 
-@kernel
+@helper
 def along_line(atoms, positions, bonded, images, box, constants, direction, quartic):  # type: ignore[no-untyped-def]
     """Fill ``quartic`` (5,) with the polynomial that the owned energy is along a line: E(t) = Σ quartic[p] tᵖ, eV."""
-    half, bend, square = constants[0], constants[1], constants[2] ** 2
+    half, bend, square = constants[0], constants[1], constants[2] * constants[2]
     vectors, changes = np.empty((4, 3)), np.empty((4, 3))
-    quartic[:] = 0.0
+    for power in range(5):
+        quartic[power] = 0.0
     for atom in atoms:
         _load(vectors, atom, positions, bonded, images, box)
         for slot in range(4):
@@ -135,7 +139,7 @@ def along_line(atoms, positions, bonded, images, box, constants, direction, quar
                 quartic[4] += weight * curved * curved
 
 
-@kernel
+@helper
 def lowest_on_line(quartic):  # type: ignore[no-untyped-def]
     """Return a minimum of a quartic for t > 0; its slope at 0 must be negative, its leading coefficient not."""
     c1, c2, c3, c4 = quartic[1], 2 * quartic[2], 3 * quartic[3], 4 * quartic[4]
@@ -225,7 +229,8 @@ def relax(movers, owners, positions, bonded, images, box, constants, rest, limit
         before = force
         steps += 1
     for atom in movers:
-        direction[atom] = 0.0
+        for axis in range(3):
+            direction[atom, axis] = 0.0
     return energy, force, end, steps
 
 
@@ -235,7 +240,7 @@ def best_scale(positions, bonded, images, box, constants):  # type: ignore[no-un
 
     Every term is (s² p − p₀)² with its scalar product p, so the best s² is a quotient of sums.
     """
-    half, bend, square = constants[0], constants[1], constants[2] ** 2
+    half, bend, square = constants[0], constants[1], constants[2] * constants[2]
     vectors = np.empty((4, 3))
     above = below = 0.0
     for atom in range(positions.shape[0]):

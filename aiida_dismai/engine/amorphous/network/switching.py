@@ -13,14 +13,14 @@ import math
 
 import numpy as np
 
-from ...compiled import kernel
+from ...compiled import helper, kernel
 from .keating import TOO_HIGH, owned_energies, relax
 
 #: What became of a transposition.
 ACCEPTED, HIGH, SHORT_RING, NEIGHBOURS, TWISTED = 0, 1, 2, 3, 4
 
 
-@kernel
+@helper
 def _slot(bonded, atom, other):  # type: ignore[no-untyped-def]
     """Return which bond of an atom leads to another, −1 if none."""
     for slot in range(4):
@@ -29,7 +29,7 @@ def _slot(bonded, atom, other):  # type: ignore[no-untyped-def]
     return -1
 
 
-@kernel
+@helper
 def find_chain(number, bonded):  # type: ignore[no-untyped-def]
     """Return the chain i, j, k, l of a number below 36 n; every chain has two numbers, one from either end."""
     j, rest = number // 36, number % 36
@@ -41,7 +41,7 @@ def find_chain(number, bonded):  # type: ignore[no-untyped-def]
     return i, j, k, l
 
 
-@kernel
+@helper
 def twist(i, j, k, l, positions, bonded, images, box):  # type: ignore[no-untyped-def]  # noqa: E741
     """Return the cosine of the dihedral angle of a chain: −1 stretched out (trans), 1 folded (cis)."""
     j_i, j_k, k_l = _slot(bonded, j, i), _slot(bonded, j, k), _slot(bonded, k, l)
@@ -62,7 +62,7 @@ def twist(i, j, k, l, positions, bonded, images, box):  # type: ignore[no-untype
     return product / scale if scale > 0.0 else 1.0
 
 
-@kernel
+@helper
 def switch(i, j, k, l, bonded, images):  # type: ignore[no-untyped-def]  # noqa: E741
     """Replace the bonds i–j and k–l by i–k and j–l. ``switch(l, j, k, i, …)`` takes it back."""
     j_i, i_j = _slot(bonded, j, i), _slot(bonded, i, j)
@@ -77,7 +77,7 @@ def switch(i, j, k, l, bonded, images):  # type: ignore[no-untyped-def]  # noqa:
     bonded[k, k_l], bonded[i, i_j] = i, k
 
 
-@kernel
+@helper
 def in_short_ring(first, second, smallest, bonded, images):  # type: ignore[no-untyped-def]
     """Say whether the bond between two atoms is in a ring of fewer than ``smallest`` atoms (4 or 5)."""
     there = _slot(bonded, first, second)
@@ -108,7 +108,7 @@ def in_short_ring(first, second, smallest, bonded, images):  # type: ignore[no-u
     return False
 
 
-@kernel
+@helper
 def surroundings(seeds, shells, bonded, distance):  # type: ignore[no-untyped-def]
     """Return the atoms up to ``shells`` bonds from some atoms, nearest first; ``distance`` (n,) is −1 and left so."""
     found = np.empty(bonded.shape[0], np.int64)
@@ -135,7 +135,7 @@ def surroundings(seeds, shells, bonded, distance):  # type: ignore[no-untyped-de
     return found[:count]
 
 
-@kernel
+@helper
 def attempt(number, threshold, energy, folded, smallest, shells, near_limits, far_limits, network, rooms):  # type: ignore[no-untyped-def]
     """Try one transposition; the network is left as it was unless it is accepted.
 
@@ -166,10 +166,14 @@ def attempt(number, threshold, energy, folded, smallest, shells, near_limits, fa
         switch(l, j, k, i, bonded, images)
         return SHORT_RING, energy
     near_limits[3] = far_limits[3] = threshold
-    old[:] = positions
+    for atom in range(positions.shape[0]):
+        for axis in range(3):
+            old[atom, axis] = positions[atom, axis]
     # the four atoms have other neighbours now; before and after, the same atoms are within reach
-    owners = surroundings(np.array([i, j, k, l]), shells + 1, bonded, distance)
-    movers = surroundings(np.array([i, j, k, l]), shells, bonded, distance)
+    seeds = np.empty(4, np.int64)
+    seeds[0], seeds[1], seeds[2], seeds[3] = i, j, k, l
+    owners = surroundings(seeds, shells + 1, bonded, distance)
+    movers = surroundings(seeds, shells, bonded, distance)
     rest = energy
     for atom in owners:
         rest -= owned[atom]
@@ -177,14 +181,18 @@ def attempt(number, threshold, energy, folded, smallest, shells, near_limits, fa
         movers, owners, positions, bonded, images, box, constants, rest, near_limits, slope, direction
     )  # fmt: skip
     if end != TOO_HIGH:
-        everyone = np.arange(positions.shape[0])
+        everyone = np.empty(positions.shape[0], np.int64)
+        for atom in range(positions.shape[0]):
+            everyone[atom] = atom
         relaxed, _, end, _ = relax(
             everyone, everyone, positions, bonded, images, box, constants, 0.0, far_limits, slope, direction
         )  # fmt: skip
         if end != TOO_HIGH and relaxed <= threshold:
             return ACCEPTED, owned_energies(everyone, positions, bonded, images, box, constants, owned)
     switch(l, j, k, i, bonded, images)
-    positions[:] = old
+    for atom in range(positions.shape[0]):
+        for axis in range(3):
+            positions[atom, axis] = old[atom, axis]
     return HIGH, energy
 
 

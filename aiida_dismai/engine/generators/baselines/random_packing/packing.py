@@ -200,7 +200,8 @@ def _add(
                     break
             if ratio > best:
                 best = ratio
-                placed[i] = points[i, t]
+                for k in range(3):
+                    placed[i, k] = points[i, t, k]
             if best >= 1.0:
                 break
     return placed
@@ -239,7 +240,8 @@ def _push(
             pushed = True
             length = np.sqrt(square)
             if length < 1e-12:  # on top of each other: any direction will do
-                connection[:] = cell[0]
+                for k in range(3):
+                    connection[k] = cell[0, k]
                 length = np.sqrt(cell[0, 0] ** 2 + cell[0, 1] ** 2 + cell[0, 2] ** 2)
                 move = 0.5 * OVERSHOOT * minimum[p] / length
             else:
