@@ -261,6 +261,11 @@ def _in_processes(
     waiting = iter(todo)
     batch: list[tuple[int, bytes, StructureSet]] = []
     running: dict[Future[list[bytes | NotAnalysed]], list[tuple[int, bytes]]] = {}
+    # The first one is described here: kernels are compiled once (and that is said), the processes find them on disk.
+    for index, key, structure in waiting:
+        yield index, key, None if structure is None else describe(kind, structure)
+        if structure is not None:
+            break
     # Forking a process that has run torch or OpenMP threads can hang.
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_end_with_parent) as pool:
