@@ -24,6 +24,7 @@ import llvmlite
 import numba
 import numpy as np
 from numba.core import types
+from numba.core.codegen import JITCodeLibrary, JITCPUCodegen
 from numba.core.compiler import CompilerBase, CompileResult, DefaultPassBuilder
 from numba.core.compiler_machinery import PassManager
 from numba.core.dispatcher import Dispatcher
@@ -72,9 +73,9 @@ def inlined(function: Callable[Arguments, Result]) -> Callable[Arguments, Result
 class _Compiled(CPUDispatcher):  # type: ignore[misc]
     """A dispatcher that compiles less than Numba's own."""
 
-    def __init__(self, function: Any, **options: bool) -> None:
+    def __init__(self, function: Any, pipeline: type[CompilerBase], **options: bool) -> None:
         options |= {"nopython": True, "nogil": True, "no_cfunc_wrapper": True}
-        super().__init__(function, targetoptions=options, pipeline_class=_Compiler)
+        super().__init__(function, targetoptions=options, pipeline_class=pipeline)
 
     def get_call_template(self, arguments: Any, keywords: Any) -> Any:
         """Say what the function is when called by a compiled one: the same for 1 as for any other integer."""
@@ -85,7 +86,7 @@ class _Kernel(_Compiled):
     """A function that Python calls."""
 
     def __init__(self, function: Any) -> None:
-        super().__init__(function)
+        super().__init__(function, _Compiler)
         self._cache = _KernelCache(function)
 
 
@@ -93,7 +94,7 @@ class _Helper(_Compiled):
     """A helper; without a wrapper Numba would jump to the address 0 where Python calls it."""
 
     def __init__(self, function: Any) -> None:
-        super().__init__(function, no_cpython_wrapper=True)
+        super().__init__(function, _HelperCompiler, no_cpython_wrapper=True)
 
     def __call__(self, *arguments: Any) -> Any:
         return _for_python(self.py_func)(*arguments)
@@ -115,6 +116,53 @@ class _Compiler(CompilerBase):  # type: ignore[misc]
                 lean.add_pass(step, text)
         lean.finalize()
         return [lean]
+
+
+class _HelperLibrary(JITCodeLibrary):  # type: ignore[misc]
+    """The code of a helper, which is optimised and made into machine code in each kernel, and not for itself before."""
+
+    def _optimize_functions(self, module: Any) -> None:
+        module.data_layout = self._codegen._data_layout
+
+    def _optimize_final_module(self) -> None:
+        pass
+
+    def _finalize_final_module(self) -> None:
+        self._finalize_dynamic_globals()
+        self._finalized = True
+
+    @property
+    def codegen(self) -> Any:
+        """Numba's, but for the address of what is not in memory."""
+        return _Codegen(self._codegen)
+
+
+class _Codegen:
+    def __init__(self, codegen: Any) -> None:
+        self._codegen = codegen
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._codegen, name)
+
+    def set_env(self, name: str, environment: Any) -> None:
+        """Do nothing: without machine code a helper has no environment (kernels have theirs)."""
+
+
+#: Whether the parts of Numba are there that are replaced for helpers; in another version helpers may just cost more.
+KNOWN_PARTS = all(
+    hasattr(JITCodeLibrary, name)
+    for name in ("_optimize_functions", "_optimize_final_module", "_finalize_final_module", "_finalize_dynamic_globals")
+) and hasattr(JITCPUCodegen, "set_env")
+
+
+class _HelperCompiler(_Compiler):
+    """A compiler that goes no further than kernels need it."""
+
+    def __init__(self, typing: Any, target: Any, library: Any, *more: Any) -> None:
+        if KNOWN_PARTS:
+            library = _HelperLibrary(target.codegen(), "helper")
+            library.enable_object_caching()
+        super().__init__(typing, target, library, *more)
 
 
 class _KernelCache:

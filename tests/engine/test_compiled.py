@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +12,9 @@ import numpy as np
 import pytest
 
 from aiida_dismai.engine import compiled, compiling, kept
+from aiida_dismai.engine.structures import load_structures, write_npz
+
+ALLOYS = Path(__file__).parents[1] / "data" / "reference" / "alloy" / "inputs" / "gen_i.extxyz.gz"
 
 #: A module with a kernel of its own, so that nothing but what the tests do has been kept of it.
 MODULE = """
@@ -23,6 +27,8 @@ TABLE = np.array([1.0, {table}])
 @helper
 def scaled(x, times):
     {comment}
+    if x < 0.0:
+        raise ValueError("below zero")
     return x * FACTOR + times
 
 @kernel
@@ -100,6 +106,17 @@ def test_a_damaged_file_is_made_again(folder, content):
     assert times_told(lambda: module()["total"](np.ones(2))) == 0
 
 
+def test_what_a_helper_raises_is_raised(folder):
+    for _ in ("compiled", "found on disk"):
+        with pytest.raises(ValueError, match="below zero"):
+            module()["total"](np.array([1.0, -1.0]))
+
+
+def test_without_the_parts_of_numba_that_are_replaced_it_works_as_well(folder, monkeypatch):
+    monkeypatch.setattr(compiled, "KNOWN_PARTS", False)
+    assert module()["total"](np.ones(2)) == 9.0
+
+
 def test_a_helper_can_be_called_from_python(folder):
     assert module()["scaled"](3.0, 1) == 7.0
 
@@ -131,3 +148,20 @@ def test_two_processes_at_once_make_one_file_of_each_kernel(folder, tmp_path):
     ]
     assert [process.communicate()[0] for process in running] == [b"9.0\n"] * 2
     assert len(list(folder.iterdir())) == 1
+
+
+def test_a_task_says_when_it_compiles_and_only_then(folder, tmp_path, capfd):
+    def run(name: str) -> list[dict]:
+        (tmp_path / name).mkdir()
+        content = {"task": "describe", "inputs": {"structures": "set.npz"}, "parameters": {"kind": "alloy"}}
+        (tmp_path / name / "task.json").write_text(json.dumps(content))
+        write_npz(load_structures(ALLOYS)[0], tmp_path / name / "set.npz")
+        command = [sys.executable, "-c", "from aiida_dismai.engine.main import main; main()", "run", "task.json"]
+        subprocess.run(command, cwd=tmp_path / name, check=True, env=os.environ)
+        return [json.loads(line) for line in (tmp_path / name / "progress.jsonl").read_text().splitlines()]
+
+    first, second = run("first"), run("second")
+    assert [line["stage"] for line in first] == [compiling.STAGE, "describe"]
+    assert first[0]["note"] == compiling.MESSAGE
+    assert [line["stage"] for line in second] == ["describe"]
+    assert capfd.readouterr().err.count(compiling.MESSAGE) == 1
