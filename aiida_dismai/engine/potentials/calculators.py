@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from ase import Atoms
@@ -20,8 +20,10 @@ from ..plugins import load
 from ..structures import StructureSet
 from ..structures.convert import EV_PER_A3_IN_GPA, to_voigt
 from .contract import CalculatorRequest
-from .folder import TrainedPotential, load_potential
 from .registry import allowed_factory, arguments_of, find, is_factory
+
+if TYPE_CHECKING:
+    from .folder import TrainedPotential
 
 
 class PotentialCalculator(Calculator):
@@ -74,6 +76,8 @@ def build_m3gnet(request: CalculatorRequest) -> Calculator:
         BadWeights: a damaged potential.
     """
     assert request.potential is not None
+    from .folder import load_potential  # with torch and torch_geometric, which other calculators do without
+
     trained = load_potential(request.potential, request.device)
     trained.builder.require_known(request.numbers, "relax")
     return PotentialCalculator(trained)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,11 @@ from ..files import write_atomically
 from ..ownership import Owner
 from ..structures import StructureSet
 from ..task import Context
-from .folder import TrainedPotential
 from .labels import SETS
-from .losses import compute
 from .references import count_elements
+
+if TYPE_CHECKING:
+    from .folder import TrainedPotential
 
 #: In the checkpoint folder: what was predicted so far.
 PREDICTIONS = "predictions.npz"
@@ -63,6 +64,8 @@ def predict(trained: TrainedPotential, structures: StructureSet, micro_batch: in
         BadInput: the checkpoint is that of another potential or other structures.
         Unfinished: the time is used up.
     """
+    from .losses import compute  # with torch, which those who only write arrays do without
+
     path = context.checkpoint / PREDICTIONS
     owner = Owner({"task": "predict", "potential": trained.config["sha256"], "structures": structures.content_hash})
     n = len(structures)
