@@ -573,7 +573,7 @@ def test_unknown_element_for_the_potential(graph, tmp_path):
     result = run(*arguments)
     assert result.exit_code == 1
     assert "- the potential does not know Xe; it was trained for Li, O, Co" in result.output
-    assert "- structures: Xe, but those of the reference are Li2CoO3: they belong to another data set" in result.output
+    assert "- structures: Xe, but those of the reference are CoLi2O3: they belong to another data set" in result.output
 
 
 def test_usage_errors_name_what_is_missing(graph):
