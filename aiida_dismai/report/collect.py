@@ -375,6 +375,9 @@ def notes(report: Report) -> list[str]:
     if n is not None and n < TOO_FEW:
         plural = "s" if n != 1 else ""
         found.append(f"Only {n} training structure{plural} to compare with: distances and noise floor say nothing.")
+    warnings = report.potential.get("warnings")
+    if isinstance(warnings, list):
+        found += [f"Labels of the potential: {visible(line, LIMIT)}." for line in warnings]
     small = smaller_than_paper(report)
     if small:
         found.append("Small about this run (in the paper): " + "; ".join(small) + ".")

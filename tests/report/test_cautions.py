@@ -7,7 +7,7 @@ from test_origin import printed
 
 from aiida_dismai.data import StructureSetData
 from aiida_dismai.report import plots
-from aiida_dismai.report.collect import collect, relaxed_until
+from aiida_dismai.report.collect import collect, notes, relaxed_until
 from aiida_dismai.report.export import to_dict
 from aiida_dismai.report.html import page
 from aiida_dismai.report.table import MARK, OUTSIDE, metric_rows
@@ -115,3 +115,13 @@ def test_what_a_process_raised_is_in_its_report(graph):
     report = collect(node)
     assert "The process raised an exception: KeyError: 'width'" in report.notes
     assert "KeyError: 'width'" in printed(report)
+
+
+def test_labels_that_are_hardly_right_are_said_first(graph):
+    """What the training of a potential says of its frames is a note of every report that shows the potential."""
+    warning = "1 of 6 frames have energies off by up to 68.7 eV/atom (frame 2 most); check them, or leave them out"
+    report = evaluation()
+    report.potential = {"warnings": [warning, "text of\x1b[31m others"]}
+    found = notes(report)
+    assert f"Labels of the potential: {warning}." in found
+    assert all(note.isprintable() for note in found)
