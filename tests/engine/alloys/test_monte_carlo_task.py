@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from monte_carlo_systems import HCP
 
+from aiida_dismai.engine import compiling
 from aiida_dismai.engine.alloys.energies import evaluate
 from aiida_dismai.engine.alloys.expansion import Expansion, packaged_expansion
 from aiida_dismai.engine.alloys.monte_carlo.parameters import SampleParameters
@@ -105,7 +106,8 @@ def test_results_summarise_the_traces(sampled):
     assert results["swaps"] == 3 * 113 * 256
     assert results["swaps_per_second"] > 0
     lines = [json.loads(line) for line in (folder / "progress.jsonl").read_text().splitlines()]
-    assert [line["done"] for line in lines] == [12, 24, 36]
+    # where kernels were not compiled yet, a line says so
+    assert [line["done"] for line in lines if line["stage"] != compiling.STAGE] == [12, 24, 36]
 
 
 def test_a_run_depends_on_its_number_and_the_seed_alone(sampled, tmp_path):
