@@ -26,7 +26,7 @@ from aiida_dismai.engine.amorphous.network.annealing import ANNEAL, OVER, Course
 from aiida_dismai.engine.amorphous.network.parameters import NetworkParameters
 from aiida_dismai.engine.amorphous.network.run import make_network
 from aiida_dismai.engine.amorphous.rings import ring_counts
-from aiida_dismai.engine.task import Context
+from aiida_dismai.engine.context import Context
 
 #: Asked for, s.
 LIMIT = 180.0

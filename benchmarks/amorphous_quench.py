@@ -21,8 +21,8 @@ import click
 from aiida_dismai.engine.amorphous.measures import measure, summarise
 from aiida_dismai.engine.amorphous.parameters import MeasureParameters
 from aiida_dismai.engine.amorphous.targets import TARGETS
+from aiida_dismai.engine.runner import run_task
 from aiida_dismai.engine.structures import StructureSet, read_npz
-from aiida_dismai.engine.task import run_task
 
 #: Potential, rate and melt temperature: what is printed without ``--case``.
 CASES = ("sw_vink:1e14", "sw_vink:5e13", "sw_vink:2e13", "tersoff:1e14:4000", "edip:1e14:2500", "sw:1e14")

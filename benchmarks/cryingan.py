@@ -15,12 +15,12 @@ import click
 import numpy as np
 import torch
 
+from aiida_dismai.engine.device import choose_device
 from aiida_dismai.engine.generators.cryingan.config import CryinganParameters
 from aiida_dismai.engine.generators.cryingan.data import prepare
 from aiida_dismai.engine.generators.cryingan.train import Adversaries
 from aiida_dismai.engine.generators.cryingan.translations import Images
 from aiida_dismai.engine.structures import StructureSet
-from aiida_dismai.engine.task import choose_device
 
 CELL = np.array([[12.46997, 0.0, 0.0], [4.257784, 16.664331, 0.0], [0.0, 0.0, 33.1969]])
 COUNTS = {3: 72, 21: 12, 27: 36, 17: 72, 8: 72}

@@ -24,13 +24,13 @@ import torch
 from ase.neighborlist import neighbor_list
 from torch import Tensor
 
+from aiida_dismai.engine.device import choose_device
 from aiida_dismai.engine.generators.cdvae.basis import zonal_harmonics
 from aiida_dismai.engine.generators.cdvae.gemnet import GemNetT
 from aiida_dismai.engine.generators.cdvae.gemnet_blocks import Bases, Bilinear
 from aiida_dismai.engine.generators.cdvae.gemnet_graph import Neighbourhoods
 from aiida_dismai.engine.generators.graphs.edges import Edges, radius_edges, symmetrise
 from aiida_dismai.engine.generators.graphs.triplets import triplets_chain, triplets_same_target
-from aiida_dismai.engine.task import choose_device
 
 CUTOFF, MAX_NEIGHBOURS = 7.0, 20
 CELL = torch.tensor([[12.46997, 0.0, 0.0], [4.257784, 16.664331, 0.0], [0.0, 0.0, 33.1969]])

@@ -17,6 +17,7 @@ import click
 import numpy as np
 from learning import run
 
+from aiida_dismai.engine.device import choose_device
 from aiida_dismai.engine.generators.cdvae.config import CdvaeParameters
 from aiida_dismai.engine.generators.diffcsp.config import DiffcspParameters
 from aiida_dismai.engine.interfaces.build import Builder
@@ -24,7 +25,6 @@ from aiida_dismai.engine.interfaces.crystals import li3sccl6, licoo2
 from aiida_dismai.engine.interfaces.parameters import InterfaceParameters
 from aiida_dismai.engine.interfaces.protocol import lsc_lco
 from aiida_dismai.engine.structures import StructureSet, write_npz
-from aiida_dismai.engine.task import choose_device
 
 #: The paper's settings; batches and evaluations of the network are theirs.
 PAPER: dict[str, CdvaeParameters | DiffcspParameters] = {"cdvae": CdvaeParameters(), "diffcsp": DiffcspParameters()}

@@ -9,7 +9,7 @@ from reference_tables import NOTE, section, table
 
 from aiida_dismai.engine.generators.registry import parameter_model, registered
 from aiida_dismai.engine.parameters import Parameters
-from aiida_dismai.engine.task import all_tasks
+from aiida_dismai.engine.tasks import all_tasks
 from aiida_dismai.workchains.dft import StageSettings
 
 

@@ -65,7 +65,7 @@ def test_tasks_on_pages_are_accepted(page):
     """Every task that a page shows has parameters that the task takes."""
     import json
 
-    from aiida_dismai.engine.task import find_task
+    from aiida_dismai.engine.tasks import find_task
 
     blocks = re.findall(r"(?:```json|<<'JSON')\n(.*?)\n(?:```|JSON)", page.read_text(), flags=re.DOTALL)
     for block in blocks:

@@ -15,8 +15,8 @@ from aiida.manage import get_manager
 from aiida_dismai.cli.setup import make_localhost
 from aiida_dismai.data import PotentialData, StructureSetData
 from aiida_dismai.demo.profile import DISMAI, POTCAR_FAMILY, VASP
+from aiida_dismai.engine.runner import run_task
 from aiida_dismai.engine.structures import StructureSet, load_structures, write_npz
-from aiida_dismai.engine.task import run_task
 from aiida_dismai.standin.potcars import write_potcar_family
 
 EXAMPLES = Path(__file__).parent.parent / "examples"

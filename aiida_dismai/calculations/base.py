@@ -26,7 +26,8 @@ from ..data.structures import FILE_NAME, structure_data_to_set
 from ..data.weights import WeightsData
 from ..engine.errors import BadInput
 from ..engine.structures import write_npz
-from ..engine.task import CHECKPOINT, PROGRESS, RESULTS, Task, find_task
+from ..engine.task import CHECKPOINT, PROGRESS, RESULTS, Task
+from ..engine.tasks import find_task
 
 EXECUTABLE = "dismai"
 TASK_FILE = "task.json"

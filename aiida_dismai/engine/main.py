@@ -15,7 +15,8 @@ from .. import __version__
 from . import compiling
 from .errors import DismaiError
 from .metrics.command import metrics
-from .task import all_tasks, find_task, run_task
+from .runner import run_task
+from .tasks import all_tasks, find_task
 from .text import visible
 
 

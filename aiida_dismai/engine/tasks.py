@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .errors import BadInput, nearest
 from .task import Task
 
 E_ = "aiida_dismai.engine."
@@ -144,3 +145,20 @@ TASKS = (
         outputs=("per_structure.npz", "reference.npz"),
     ),
 )
+
+
+def all_tasks() -> dict[str, Task]:
+    """Return the tasks by name."""
+    return {task.name: task for task in TASKS}
+
+
+def find_task(name: str) -> Task:
+    """Return a task by name.
+
+    Raises:
+        BadInput: no such task; names the nearest.
+    """
+    tasks = all_tasks()
+    if name not in tasks:
+        raise BadInput(f"unknown task '{name}'{nearest(name, tasks)}")
+    return tasks[name]

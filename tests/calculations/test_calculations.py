@@ -16,7 +16,7 @@ from aiida.plugins import CalculationFactory
 from aiida_dismai.calculations.base import TaskCalculation, validate_code
 from aiida_dismai.data import StructureSetData
 from aiida_dismai.engine.structures import StructureSet
-from aiida_dismai.engine.task import all_tasks
+from aiida_dismai.engine.tasks import all_tasks
 
 pytestmark = pytest.mark.usefixtures("aiida_profile_clean")
 OPTIONS = {"options": {"max_wallclock_seconds": 600}}

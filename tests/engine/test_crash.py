@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from aiida_dismai.engine.crash import FRAMES, describe, without_folder
-from aiida_dismai.engine.task import run_task
+from aiida_dismai.engine.runner import run_task
 
 PLUGIN = """
 import math

@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from aiida_dismai.engine.context import Context
+from aiida_dismai.engine.device import choose_device
 from aiida_dismai.engine.errors import BadInput, Diverged, OutOfMemory
 from aiida_dismai.engine.main import cli
-from aiida_dismai.engine.task import Context, all_tasks, choose_device, find_task, read_task, run_task
+from aiida_dismai.engine.runner import read_task, run_task
+from aiida_dismai.engine.tasks import all_tasks, find_task
 
 
 def write(folder: Path, **content) -> Path:

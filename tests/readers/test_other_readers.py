@@ -18,7 +18,7 @@ from aiida_dismai.engine.metrics.parameters import MetricsParameters
 from aiida_dismai.engine.metrics.published import read_rdf
 from aiida_dismai.engine.metrics.records import StoredRecords
 from aiida_dismai.engine.metrics.reference import Reference, load_reference
-from aiida_dismai.engine.task import read_task
+from aiida_dismai.engine.runner import read_task
 from aiida_dismai.workchains.dft.vasprun import read_vasprun
 from aiida_dismai.workchains.protocols import read_overrides
 

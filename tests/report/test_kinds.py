@@ -10,8 +10,8 @@ import pytest
 from aiida import orm
 
 from aiida_dismai.cli.console import console
+from aiida_dismai.engine.runner import run_task
 from aiida_dismai.engine.structures import load_structures, write_npz
-from aiida_dismai.engine.task import run_task
 from aiida_dismai.parsers.base import make_node
 from aiida_dismai.report import kind_plots, plots
 from aiida_dismai.report.collect import collect

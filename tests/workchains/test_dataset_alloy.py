@@ -14,7 +14,7 @@ from aiida_dismai.data import ClusterExpansionData
 from aiida_dismai.engine.alloys.energies import evaluate
 from aiida_dismai.engine.alloys.expansion import packaged_expansion, packaged_file
 from aiida_dismai.engine.alloys.monte_carlo.parameters import SampleParameters
-from aiida_dismai.engine.task import find_task
+from aiida_dismai.engine.tasks import find_task
 from aiida_dismai.workchains.dataset_alloy import AlloyDatasetWorkChain, sample_parameters, temperature_label
 
 pytestmark = pytest.mark.usefixtures("aiida_profile_clean")

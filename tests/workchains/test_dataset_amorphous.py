@@ -10,7 +10,7 @@ from aiida_dismai.calculations.functions.amorphous import select_accepted
 from aiida_dismai.data import StructureSetData
 from aiida_dismai.engine.errors import BadInput
 from aiida_dismai.engine.structures import StructureSet
-from aiida_dismai.engine.task import find_task
+from aiida_dismai.engine.tasks import find_task
 from aiida_dismai.workchains.amorphous import NetworkWorkChain
 from aiida_dismai.workchains.dataset_amorphous import ROUTES, AmorphousDatasetWorkChain
 

@@ -6,7 +6,7 @@ from aiida_dismai.cli.launch import KINDS
 from aiida_dismai.engine.errors import BadInput
 from aiida_dismai.engine.generators.parameters import SampleParameters
 from aiida_dismai.engine.interfaces.protocol import lsc_lco
-from aiida_dismai.engine.task import find_task
+from aiida_dismai.engine.tasks import find_task
 from aiida_dismai.workchains.benchmark import BenchmarkWorkChain
 from aiida_dismai.workchains.dataset_alloy import AlloyDatasetWorkChain
 from aiida_dismai.workchains.dataset_interface import InterfaceDatasetWorkChain

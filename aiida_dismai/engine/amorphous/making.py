@@ -18,12 +18,12 @@ from typing import Any
 
 import numpy as np
 
+from ..context import Context
 from ..errors import NothingLeft, Unfinished
 from ..files import write_json
 from ..ownership import Owner
 from ..structures import Property, StructureSet, to_ase, write_npz
 from ..structures.files import read_npz
-from ..task import Context
 from .gate import judge
 from .measures import Measures, measure, summarise
 from .parameters import EnergyParameters, MakeParameters

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from numpy.typing import NDArray
 
+from ..context import Context
 from ..parameters import Parameters
 from ..structures import StructureSet
-from ..task import Context
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..context import Context
+from ..device import choose_device, limit_threads
 from ..errors import NothingLeft, Unfinished
 from ..files import write_atomically
 from ..ownership import Owner
 from ..structures import StructureSet, load_structures, read_npz, write_npz
-from ..task import Context, choose_device, limit_threads
 from ..trained import WEIGHTS
 from .contract import SampleFunction, TrainFunction
 from .parameters import SampleParameters, TrainParameters

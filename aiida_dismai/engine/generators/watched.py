@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..context import Context
 from ..errors import BadInput, Diverged
 from ..structures import StructureSet
-from ..task import Context
 from .contract import Trained
 
 

@@ -14,8 +14,8 @@ import torch
 from ..checkpoint import load_weights, save_weights
 from ..errors import BadInput, BadWeights
 from ..structures import StructureSet, read_npz, write_npz
-from ..task import versions
 from ..trained import CONFIG, GENERATOR, TEMPLATE, WEIGHTS
+from ..versions import versions
 from .contract import GeneratorSpec, Trained, TrainedGenerator
 from .registry import find, hyperparameters
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ..context import Context
 from ..errors import BadInput, Unfinished
 from ..ownership import Owner
 from ..structures import StructureSet, read_npz, write_npz
-from ..task import Context
 from .build import Builder, Interface
 from .crystals import read_crystal
 from .parameters import InterfaceParameters

@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..context import Context
 from ..errors import Unfinished
 from ..interfaces.energy import lateral_area
 from ..structures import StructureSet, StructureStream
-from ..task import Context
 from .chemistry import composition_of, formula
 from .kinds.base import Composition, MetricKind
 from .records import NotAnalysed, RecordFile, Records

@@ -16,8 +16,9 @@ import click
 
 from .. import compiling
 from ..errors import BadInput
+from ..runner import run_task
 from ..structures import StructureSet
-from ..task import RESULTS, run_task
+from ..task import RESULTS
 from ..untrusted import read_object
 from .chemistry import composition_of
 from .oxidation import OPTION, guess_states, ions, of_the_paper, parse_states, written

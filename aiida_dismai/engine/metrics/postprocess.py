@@ -22,11 +22,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..context import Context
 from ..errors import BadInput, Unfinished
 from ..files import write_atomically
 from ..ownership import Owner
 from ..structures import Property, StructureSet, load_structures, write_npz
-from ..task import Context
 from .pairs import Pairs, close_pairs, usable
 from .parameters import PostprocessParameters
 

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..context import Context
 from ..errors import BadInput
 from ..files import write_atomically
 from ..structures.npz import open_arrays
-from ..task import Context
 from ..text import visible
 from .chemistry import common_composition
 from .collect import Collected, describe_all, open_structures

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..context import Context
 from ..errors import BadInput
 from ..structures import StructureStream
-from ..task import Context
 from . import arrays
 from .bootstrap import share_interval
 from .chemistry import composition_of, formula

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ..context import Context
+from ..device import choose_device, limit_threads
 from ..structures import load_structures
-from ..task import Context, choose_device, limit_threads
 from .dft_check import find_pairs, table
 from .folder import load_potential
 from .labels import load_labelled

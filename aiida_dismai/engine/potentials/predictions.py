@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from ..context import Context
 from ..errors import Unfinished
 from ..files import write_atomically
 from ..ownership import Owner
 from ..structures import StructureSet
-from ..task import Context
 from .labels import SETS
 from .references import count_elements
 

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from ..context import Context
+from ..device import choose_device, limit_threads
 from ..errors import Unfinished
 from ..ownership import Owner
 from ..structures import Property, StructureSet, load_structures, to_ase, write_npz
-from ..task import Context, choose_device, limit_threads
 from ..trained import CONFIG
 from .calculators import make_calculator
 from .parameters import RelaxParameters

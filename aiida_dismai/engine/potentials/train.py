@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..context import Context
+from ..device import choose_device, limit_threads
 from ..structures import StructureSet
-from ..task import Context, choose_device, limit_threads, versions
+from ..versions import versions
 from .folder import build_potential, load_potential, save_potential
 from .graphs import GraphBuilder
 from .labels import SETS, Split, load_labelled, split_by_trajectory

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 
 from ..checkpoint import load_checkpoint, save_checkpoint
+from ..context import Context
 from ..errors import Diverged, Unfinished
 from ..ownership import Owner
-from ..task import Context
 from .folder import network_of
 from .graphs import GraphBuilder
 from .labels import Split

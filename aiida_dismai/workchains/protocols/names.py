@@ -18,7 +18,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from ...engine.errors import BadInput, nearest
-from ...engine.task import find_task
+from ...engine.tasks import find_task
 from ..problems import Problem
 
 #: Keys of a table by element or by pair of elements: ``Li``, ``Li-O``.

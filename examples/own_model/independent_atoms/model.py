@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from aiida_dismai.engine.context import Context
 from aiida_dismai.engine.errors import BadInput
 from aiida_dismai.engine.generators.contract import Trained, TrainedGenerator
 from aiida_dismai.engine.generators.seeds import stream
 from aiida_dismai.engine.structures import StructureSet
-from aiida_dismai.engine.task import Context
 
 from . import IndependentAtomsParameters
 

@@ -19,8 +19,9 @@ from aiida_dismai.engine.alloys.energies import evaluate
 from aiida_dismai.engine.alloys.expansion import Expansion, packaged_expansion
 from aiida_dismai.engine.alloys.monte_carlo.parameters import SampleParameters
 from aiida_dismai.engine.alloys.monte_carlo.sampler import temperatures
+from aiida_dismai.engine.runner import run_task
 from aiida_dismai.engine.structures import read_npz
-from aiida_dismai.engine.task import find_task, run_task
+from aiida_dismai.engine.tasks import find_task
 
 OUTPUTS = find_task("alloys.sample").outputs
 SHORT = {"temperature": 1200, "passes": 120, "burn_in": 33, "snapshot_interval": 10, "runs": 3}

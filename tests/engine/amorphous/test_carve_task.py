@@ -9,9 +9,9 @@ from ase.io import write
 from carving import A, crystal, gas, parameters, skewed
 
 from aiida_dismai.engine.amorphous.carve.run import run
+from aiida_dismai.engine.context import Context
 from aiida_dismai.engine.errors import BadInput, NothingLeft, Unfinished
 from aiida_dismai.engine.structures import read_npz, to_ase, write_extxyz, write_npz
-from aiida_dismai.engine.task import Context
 
 
 def context(folder, structures, name="large.npz", seed=1, **more):

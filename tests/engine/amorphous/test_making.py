@@ -7,9 +7,9 @@ import pytest
 
 from aiida_dismai.engine.amorphous.making import Made, Rejected, make_structures
 from aiida_dismai.engine.amorphous.parameters import MakeParameters
+from aiida_dismai.engine.context import Context
 from aiida_dismai.engine.errors import BadInput, NothingLeft, Unfinished
 from aiida_dismai.engine.structures import StructureSet, read_npz
-from aiida_dismai.engine.task import Context
 
 #: Diamond, Å.
 LATTICE = 5.431

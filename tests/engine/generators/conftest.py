@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from aiida_dismai.engine.generators import registry
+from aiida_dismai.engine.runner import run_task
 from aiida_dismai.engine.structures import StructureSet, write_npz
-from aiida_dismai.engine.task import run_task
 
 LENGTH = 5.0
 #: Rock salt, the sites away from the faces of the cell.

@@ -11,12 +11,12 @@ import pytest
 import torch
 
 from aiida_dismai.engine.checkpoint import load_checkpoint, load_weights
+from aiida_dismai.engine.context import Context
 from aiida_dismai.engine.errors import BadInput, Diverged, OutOfMemory
 from aiida_dismai.engine.generators.cryingan.config import CryinganParameters
 from aiida_dismai.engine.generators.cryingan.data import prepare
 from aiida_dismai.engine.generators.cryingan.train import CHECKPOINT, Adversaries, train
 from aiida_dismai.engine.structures import StructureSet, write_npz
-from aiida_dismai.engine.task import Context
 
 
 def weights_of(results):

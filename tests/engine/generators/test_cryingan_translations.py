@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from aiida_dismai.engine.checkpoint import load_checkpoint, load_weights
+from aiida_dismai.engine.context import Context
 from aiida_dismai.engine.errors import BadInput
 from aiida_dismai.engine.generators.cryingan.config import CryinganParameters
 from aiida_dismai.engine.generators.cryingan.data import TrainingData, prepare
@@ -19,7 +20,6 @@ from aiida_dismai.engine.generators.cryingan.train import CHECKPOINT, Adversarie
 from aiida_dismai.engine.generators.cryingan.translations import Images
 from aiida_dismai.engine.parameters import validate
 from aiida_dismai.engine.structures import StructureSet, load_structures, write_npz
-from aiida_dismai.engine.task import Context
 
 ALLOY = Path(__file__).parents[2] / "data" / "reference" / "alloy" / "inputs" / "train_300K.extxyz.gz"
 BOTH = ("coordinates", "distances")

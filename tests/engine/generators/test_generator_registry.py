@@ -13,7 +13,7 @@ from aiida_dismai.engine.generators.parameters import TrainParameters
 from aiida_dismai.engine.generators.registry import BrokenGenerator, describe, find, registered
 from aiida_dismai.engine.main import cli
 from aiida_dismai.engine.structures import write_extxyz
-from aiida_dismai.engine.task import find_task
+from aiida_dismai.engine.tasks import find_task
 
 
 def test_the_built_in_model_comes_by_its_entry_point_and_has_a_readme():
@@ -90,7 +90,7 @@ def test_hyperparameters_are_checked_by_the_models_own_class_and_completed():
 def test_checking_parameters_on_the_host_imports_no_torch():
     code = (
         "import sys\n"
-        "from aiida_dismai.engine.task import find_task\n"
+        "from aiida_dismai.engine.tasks import find_task\n"
         "from aiida_dismai.engine.generators.registry import describe\n"
         "find_task('generator.train').validate({'model': 'cryingan'})\n"
         "find_task('generator.sample').validate({})\n"

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
+from aiida_dismai.engine.context import Context
 from aiida_dismai.engine.generators.registry import describe
 from aiida_dismai.engine.structures import read_npz, write_extxyz
-from aiida_dismai.engine.task import Context
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from aiida_dismai.engine.context import Context
 from aiida_dismai.engine.errors import BadInput, Diverged
 from aiida_dismai.engine.generators.contract import Trained
 from aiida_dismai.engine.generators.watched import check_batch, check_trained, watched
-from aiida_dismai.engine.task import Context
 
 NAN = float("nan")
 

@@ -6,14 +6,16 @@ from ase import Atoms
 from ase.build import bulk
 from ase.io import write
 
+from aiida_dismai.engine.context import Context
 from aiida_dismai.engine.errors import BadInput, Unfinished
 from aiida_dismai.engine.interfaces.build import Builder
 from aiida_dismai.engine.interfaces.crystals import check_crystal, li3sccl6, licoo2, read_crystal
 from aiida_dismai.engine.interfaces.parameters import InterfaceParameters
 from aiida_dismai.engine.interfaces.protocol import lsc_lco
 from aiida_dismai.engine.interfaces.run import run
+from aiida_dismai.engine.runner import run_task
 from aiida_dismai.engine.structures import StructureSet, from_ase, read_npz, write_extxyz, write_npz
-from aiida_dismai.engine.task import Context, find_task, run_task
+from aiida_dismai.engine.tasks import find_task
 
 
 def prepare(folder, parameters, seed=1, crystals=(licoo2, li3sccl6), **more):

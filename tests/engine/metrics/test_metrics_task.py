@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from interface_reference import COMPOSITION
 
+from aiida_dismai.engine.context import Context
 from aiida_dismai.engine.errors import BadInput, Unfinished
 from aiida_dismai.engine.metrics.collect import describe_all, key_of
 from aiida_dismai.engine.metrics.kinds.amorphous import AmorphousKind
@@ -19,8 +20,8 @@ from aiida_dismai.engine.metrics.records import NotAnalysed, RecordFile, open_re
 from aiida_dismai.engine.metrics.reference import is_reference, load_reference
 from aiida_dismai.engine.metrics.run import describe, run
 from aiida_dismai.engine.parameters import validate
+from aiida_dismai.engine.runner import run_task
 from aiida_dismai.engine.structures import Property, StructureSet, StructureStream, load_structures, write_npz
-from aiida_dismai.engine.task import Context, run_task
 
 DATA = Path(__file__).parents[2] / "data" / "reference"
 SALT = {"interface": {"oxidation_states": {"Li": 1, "Cl": -1}, "cations": ["Li"], "anions": ["Cl"]}}

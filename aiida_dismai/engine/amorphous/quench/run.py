@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from ...context import Context
+from ...device import choose_device
 from ...potentials.calculators import make_calculator
 from ...potentials.lammps import LammpsCalculator
 from ...potentials.parameters import LAMMPS_CALCULATORS
 from ...structures import StructureSet
-from ...task import Context, choose_device
 from ..making import make_structures
 from .course import Course, quench_one
 from .dynamics import AseDynamics, BrokeDown, Dynamics, LammpsDynamics, State

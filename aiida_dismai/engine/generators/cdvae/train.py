@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ...context import Context
 from ...errors import BadInput
 from ...structures import StructureSet
-from ...task import Context
 from ..contract import Trained
 from ..graphs.lattice import lengths_and_angles
 from ..training.loop import CHECKPOINT, fit

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from ...checkpoint import load_checkpoint, save_checkpoint
+from ...context import Context
 from ...errors import Diverged, Unfinished
 from ...memory import naming
 from ...structures import StructureSet
-from ...task import Context
 from ..contract import Trained
 from .config import CryinganParameters
 from .data import TrainingData, distances_of, prepare

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ...context import Context
 from ...structures import StructureSet
-from ...task import Context
 from ..contract import Trained
 from ..training.loop import fit
 from ..training.randomness import seeded_weights

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from ...checkpoint import load_checkpoint, save_checkpoint
+from ...context import Context
 from ...errors import BadInput, Diverged, Unfinished
-from ...task import Context
 from .memory import find_batch_size, named_batch, peak_memory
 from .objective import Objective, check_device, matrix_products
 from .parameters import GraphTrainingParameters

@@ -17,9 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from ... import errors
+from ...context import Context
 from ...errors import BadInput, DismaiError, NotTheFirstProcess
 from ...files import write_json
-from ...task import Context
 from .parameters import GraphTrainingParameters
 from .problem import Problem
 

@@ -12,6 +12,7 @@ import torch
 from cdvae_scenes import TINY, crystals, tiny
 
 from aiida_dismai.engine.checkpoint import load_weights
+from aiida_dismai.engine.context import Context
 from aiida_dismai.engine.errors import BadInput, Diverged, Unfinished
 from aiida_dismai.engine.generators.cdvae import train as training
 from aiida_dismai.engine.generators.cdvae.data import Limits, prepare
@@ -19,7 +20,6 @@ from aiida_dismai.engine.generators.cdvae.model import Cdvae
 from aiida_dismai.engine.generators.cdvae.scaling import PUBLISHED, factors
 from aiida_dismai.engine.generators.cdvae.train import ENCODER, fit_scale_factors, train
 from aiida_dismai.engine.generators.contract import Trained
-from aiida_dismai.engine.task import Context
 
 SETS = crystals((5, 7, 2, 4, 6), seed=1), crystals((3, 5), seed=2)
 

@@ -9,13 +9,13 @@ import torch
 from training_problems import Regression, make_infinite, spoil_gradient
 
 from aiida_dismai.engine.checkpoint import load_checkpoint
+from aiida_dismai.engine.context import Context
 from aiida_dismai.engine.errors import BadInput, Diverged, Unfinished
 from aiida_dismai.engine.generators.training import loop as loop_module
 from aiida_dismai.engine.generators.training.loop import CHECKPOINT, fit
 from aiida_dismai.engine.generators.training.parameters import GraphTrainingParameters
 from aiida_dismai.engine.generators.training.randomness import TRAINING, seeded_weights, shuffled, stream
 from aiida_dismai.engine.parameters import validate
-from aiida_dismai.engine.task import Context
 
 
 def train(folder, problem=None, seed=1, **parameters):

@@ -12,12 +12,12 @@ import torch
 from ase.build import bulk
 from training_problems import Regression, make_infinite
 
+from aiida_dismai.engine.context import Context
 from aiida_dismai.engine.errors import BadInput, Diverged
 from aiida_dismai.engine.generators.training import workers
 from aiida_dismai.engine.generators.training.loop import fit
 from aiida_dismai.engine.generators.training.parameters import GraphTrainingParameters
 from aiida_dismai.engine.structures import from_ase, write_npz
-from aiida_dismai.engine.task import Context
 
 
 def train(folder, problem, **parameters):

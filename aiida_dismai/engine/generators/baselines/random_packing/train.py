@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from ase.data import chemical_symbols
 
+from ....context import Context
 from ....errors import BadInput
 from ....structures import StructureSet
-from ....task import Context
 from ...contract import Trained
 from .config import RandomParameters
 from .contacts import smallest_distances

@@ -7,9 +7,9 @@ import hashlib
 import numpy as np
 import torch
 
+from ....context import Context
 from ....errors import BadInput
 from ....structures import StructureSet
-from ....task import Context
 from ...contract import Trained
 from .config import ResampleParameters
 

@@ -1,0 +1,77 @@
+"""What a running task is given besides its parameters: folder, seed, inputs, time, and where to report progress."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .errors import BadInput
+from .files import append_line
+from .task import CHECKPOINT, PROGRESS
+
+
+@dataclass
+class Context:
+    """What a running task is given besides its parameters.
+
+    Attributes:
+        folder: the working directory, where everything is written.
+        seed: the seed, None for a task without random numbers.
+        inputs: absolute paths by input name (absent when optional and not given).
+        max_seconds: after so many seconds the task writes a checkpoint and stops; None is no limit.
+        watch: called with each progress line.
+    """
+
+    folder: Path
+    seed: int | None = None
+    inputs: dict[str, Path] = field(default_factory=dict)
+    max_seconds: float | None = None
+    started: float = field(default_factory=time.monotonic)
+    watch: Callable[[Mapping[str, Any]], None] | None = None
+
+    def required_seed(self) -> int:
+        """Return the seed of a seeded task."""
+        if self.seed is None:
+            raise BadInput("this task draws random numbers: give it a seed")
+        return self.seed
+
+    @property
+    def checkpoint(self) -> Path:
+        """The folder of the checkpoints; made when asked for."""
+        path = self.folder / CHECKPOINT
+        path.mkdir(exist_ok=True)
+        return path
+
+    def progress(self, stage: str, done: int, total: int, **more: Any) -> None:
+        """Append one line to ``progress.jsonl`` and flush it.
+
+        Args:
+            stage: what is being done (``train``, ``relax``, …).
+            done: steps or structures done.
+            total: of how many.
+            more: losses and other numbers worth watching.
+        """
+        line = {"time": round(time.time(), 3), "stage": stage, "done": done, "total": total}
+        line |= {key: _round(value) for key, value in more.items()}
+        append_line(self.folder / PROGRESS, json.dumps(line))
+        if self.watch is not None:
+            self.watch(line)
+
+    def elapsed(self) -> float:
+        """Seconds since the task started."""
+        return time.monotonic() - self.started
+
+    def out_of_time(self) -> bool:
+        """Whether the task must stop now to leave a clean checkpoint before its wall time."""
+        return self.max_seconds is not None and self.elapsed() > self.max_seconds
+
+
+def _round(value: Any) -> Any:
+    if isinstance(value, float) or hasattr(value, "item"):
+        value = float(value)
+        return float(f"{value:.6g}") if value - value == 0 else str(value)
+    return value

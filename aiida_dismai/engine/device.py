@@ -1,0 +1,35 @@
+"""Where torch computes; it is imported only when asked for."""
+
+from __future__ import annotations
+
+import os
+
+from .errors import BadInput
+
+
+def choose_device(wanted: str = "auto") -> str:
+    """Return ``cuda`` when asked for ``auto`` and there is a GPU, else what was asked for.
+
+    Raises:
+        BadInput: ``cuda`` is asked for, and there is none.
+    """
+    if wanted == "cpu":
+        return wanted
+    import torch
+
+    available = torch.cuda.is_available()
+    if wanted == "cuda" and not available:
+        raise BadInput(
+            "device: 'cuda' is asked for, but torch finds no GPU here; give 'auto' or 'cpu', or ask the scheduler for "
+            "a GPU and install torch with CUDA"
+        )
+    return "cuda" if available else "cpu"
+
+
+def limit_threads(threads: int | None) -> None:
+    """Give torch this many CPU threads; None leaves ``OMP_NUM_THREADS`` or torch's own choice."""
+    if threads:
+        import torch
+
+        os.environ["OMP_NUM_THREADS"] = str(threads)
+        torch.set_num_threads(threads)
