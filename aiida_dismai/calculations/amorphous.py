@@ -29,7 +29,7 @@ class MakeAmorphousCalculation(TaskCalculation):
         spec.output(
             "structures",
             valid_type=StructureSetData,
-            help="The structures that passed the gate, with index, attempts, energy and the numbers of their making.",
+            help="Structures that passed the gate, with index, attempts, energy and details of how they were made.",
         )
 
 

@@ -23,7 +23,11 @@ class PostprocessCalculation(TaskCalculation):
         spec.input(
             "structures", valid_type=StructureSetData, validator=validate_not_empty, help="Generated structures."
         )
-        spec.output("structures", valid_type=StructureSetData, help="Those that could be mended (may be none).")
+        spec.output(
+            "structures",
+            valid_type=StructureSetData,
+            help="Structures whose atoms could be pushed apart (may be none).",
+        )
 
 
 class DescribeCalculation(TaskCalculation):
@@ -43,7 +47,7 @@ class DescribeCalculation(TaskCalculation):
             validator=validate_not_empty,
             help="Generated or training structures, of which at least one has converged.",
         )
-        spec.output("records", valid_type=SinglefileData, help="What `dismai.metrics` takes as its input `records`.")
+        spec.output("records", valid_type=SinglefileData, help="The input `records` of `dismai.metrics`.")
 
 
 class MetricsCalculation(TaskCalculation):
@@ -73,13 +77,17 @@ class MetricsCalculation(TaskCalculation):
             valid_type=StructureSetData,
             required=False,
             validator=validate_not_empty,
-            help="Validation structures of the same data set, whose distance is shown beside the noise floor.",
+            help="Validation structures of the same data set, whose distance is shown next to the noise floor.",
         )
         spec.input(
             "records",
             valid_type=SinglefileData,
             required=False,
-            help="Records of some of the structures, from `dismai.describe`: these are not computed again.",
+            help="Records of some of the structures, from `dismai.describe`, which are then not computed again.",
         )
         spec.output("per_structure", valid_type=ArrayData, help="The measures of every structure.")
-        spec.output("reference", valid_type=SinglefileData, help="The training set's side, for the next run.")
+        spec.output(
+            "reference",
+            valid_type=SinglefileData,
+            help="Records of the training set, as input `reference` of later runs.",
+        )

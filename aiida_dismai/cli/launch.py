@@ -26,7 +26,7 @@ STRUCTURES_HELP = "A structure set (PK, UUID, label), a process that made one, o
 CRYSTAL_HELP = "a StructureData (PK, UUID, label) or a file (cif, POSCAR, …)."
 
 seed_option = click.option(
-    "--seed", type=click.IntRange(min=0), required=True, help="Seed; the same one gives the same result."
+    "--seed", type=click.IntRange(min=0), required=True, help="Random seed; the same seed gives the same result."
 )
 model_option = click.option("--model", required=True, help="Generative model; `dismai generators` lists them.")
 #: Those of ``engine.metrics.parameters.Kind``, which takes long to import for a list of words.
@@ -239,10 +239,14 @@ def alloys(how: dict[str, Any], expansion: str | None, seed: int) -> None:
 @click.option(
     "--route",
     type=click.Choice(("network", "quench", "carve")),
-    help="How they are made: bond switching, a quench from the melt, or carved out of --large-cell. Without it, the "
-    "protocol's, or carve where a large cell is given.",
+    help="Route: bond switching, a quench from the melt, or carving out of --large-cell. Default: the protocol's, or "
+    "carve if a large cell is given.",
 )
-@click.option("--large-cell", metavar="NODE|FILE", help="What to carve from: a structure set, or extxyz, npz, LAMMPS.")
+@click.option(
+    "--large-cell",
+    metavar="NODE|FILE",
+    help="Large cell to carve from: a structure set, or an extxyz, npz or LAMMPS data file.",
+)
 @seed_option
 @potential_option
 @launch_options

@@ -15,18 +15,21 @@ from ..report.links import split_name
 from .executes import executed
 from .profiles import is_file, load_code, load_node
 
-CODE = click.option("--code", metavar="CODE", help="The `dismai` code; not needed where there is only one.")
+CODE = click.option("--code", metavar="CODE", help="The `dismai` code; may be omitted if there is only one.")
 SHARED = (
-    click.option("--protocol", metavar="NAME", help="paper, moderate or demo; without it, the workflow's default."),
+    click.option("--protocol", metavar="NAME", help="paper, moderate or demo; default: that of the workflow."),
     click.option(
-        "--overrides", type=click.Path(exists=True, dir_okay=False), metavar="FILE", help="YAML laid over the protocol."
+        "--overrides",
+        type=click.Path(exists=True, dir_okay=False),
+        metavar="FILE",
+        help="YAML file of overrides of the protocol.",
     ),
     click.option(
         "--set",
         "settings",
         multiple=True,
         metavar="PATH=VALUE",
-        help="A single override (YAML value), laid over those of the file; as often as needed.",
+        help="A single override (YAML value), applied after those of the file; may be repeated.",
     ),
     click.option(
         "--options",
@@ -36,7 +39,7 @@ SHARED = (
         help="YAML of scheduler options for all `dismai` jobs (`launch label`: for VASP's, else set in the overrides).",
     ),
     click.option("--queue", help="Queue or partition."),
-    click.option("--account", help="Account to be charged."),
+    click.option("--account", help="Account to charge."),
     click.option("--walltime", metavar="TIME", help="Wall time of each job, in seconds or as HH:MM:SS."),
     click.option("--gpus", type=click.IntRange(min=1), help="GPUs of each job (Slurm, LSF, SGE)."),
     click.option("--label", help="Label of the process."),
@@ -356,7 +359,7 @@ def _run(builder: Any) -> None:
     click.echo(f"{node.process_label}<{node.pk}> {state_of(node)}")
     if not node.is_finished_ok:
         raise click.ClickException(
-            f"{node.exit_message or 'it did not end well'}; `aiida-dismai status {node.pk}` shows which step"
+            f"{node.exit_message or 'it failed'}; `aiida-dismai status {node.pk}` shows which step"
         )
     click.echo(f"see it: aiida-dismai report {node.pk}")
 
@@ -374,7 +377,7 @@ def _submit(builder: Any) -> None:
     node = submit(builder)
     click.echo(f"submitted {node.process_label}<{node.pk}>; watch it: aiida-dismai status {node.pk} --watch")
     if not get_daemon_client(profile.name).is_daemon_running:
-        click.echo("the daemon is not running, so it waits: start it with `verdi daemon start 2`", err=True)
+        click.echo("the daemon is not running, so the process waits: start it with `verdi daemon start 2`", err=True)
 
 
 def plain(value: Any) -> Any:

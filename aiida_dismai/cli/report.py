@@ -30,7 +30,7 @@ from .profiles import load_node, load_profile
     "--per", type=click.Choice(["model", "structure"]), default="model", show_default=True, help="Rows of the CSV."
 )
 @click.option(
-    "--html", "page", type=click.Path(dir_okay=False), metavar="FILE", help="Write a self-contained web page, too."
+    "--html", "page", type=click.Path(dir_okay=False), metavar="FILE", help="Also write a self-contained web page."
 )
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False), metavar="FILE", help="Write to FILE instead of printing."
@@ -46,7 +46,7 @@ def report(pk: str, kind: str, per: str, page: str | None, output: str | None) -
     for option, path in (("--html", page), ("--output", output)):
         if path is not None and not Path(path).expanduser().resolve().parent.is_dir():
             folder = Path(path).expanduser().resolve().parent
-            raise BadInput(f"{option} {path}: there is no folder {folder}; make it first, or give another")
+            raise BadInput(f"{option} {path}: there is no folder {folder}; create it first, or give another")
     load_profile()
     node = load_node(pk, ProcessNode, what="report")
     with odd_nodes(node):

@@ -150,7 +150,7 @@ def make_code(
     else:
         if str(code.get_executable()) != path:
             raise BadInput(
-                f"code '{code.full_label}' is there already and runs {code.get_executable()}; give another --label"
+                f"code '{code.full_label}' already exists and runs {code.get_executable()}; give another --label"
             )
         return code, False
     if local and plugin.startswith("dismai."):

@@ -31,11 +31,13 @@ COLOURS = {
 
 @click.command()
 @click.argument("pk")
-@click.option("--watch", is_flag=True, help="Refresh until it has ended; without a terminal, print each change.")
+@click.option(
+    "--watch", is_flag=True, help="Refresh until the process has ended; without a terminal, print each change."
+)
 @click.option(
     "--interval", type=click.FloatRange(min=0.5), default=5.0, show_default=True, help="Seconds between looks."
 )
-@click.option("--all", "everything", is_flag=True, help="Show every finished child, too.")
+@click.option("--all", "everything", is_flag=True, help="Also show every finished child process.")
 def status(pk: str, watch: bool, interval: float, everything: bool) -> None:
     """Show the stages of process PK, how far its running jobs are, and why others failed."""
     from aiida.orm import ProcessNode

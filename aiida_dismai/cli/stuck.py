@@ -1,7 +1,7 @@
 """Processes that nobody works on: left behind by a `--run` that was ended, or by a daemon that was stopped too early.
 
 They stay "created", "running" or "waiting" for ever, and an archive of them is refused. What mends it was tried with
-aiida-core 2.9: `verdi process repair` gives each of them a task for the daemon again, and the daemon goes on from where
+aiida-core 2.9: `verdi process repair` gives each of them a task for the daemon again, and the daemon resumes from where
 they were.
 """
 
@@ -28,8 +28,8 @@ def hint(node: Any) -> str | None:
         return None
     if not running:
         return (
-            f"the daemon is not running: nothing gets on here {UNLESS}. Start it with `verdi daemon start`; what an "
-            f"ended --run or daemon has left behind is taken up again by `{RECIPE}`"
+            f"the daemon is not running: processes make no progress here {UNLESS}. Start it with `verdi daemon start`; "
+            f"resume what a dead --run or daemon has left behind with `{RECIPE}`"
         )
     lost = unreachable(node)
     if not lost:

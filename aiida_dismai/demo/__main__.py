@@ -50,17 +50,17 @@ def demo_key() -> str:
 
 
 def find_earlier(key: str) -> Any:
-    """Return the process of an earlier run that has ended well or still runs; None where there is none."""
+    """Return the process of an earlier run that has finished or still runs; None where there is none."""
     from aiida.orm import ProcessNode, QueryBuilder
 
     query = QueryBuilder().append(ProcessNode, filters={f"extras.{EXTRA}": key}, tag="process")
     query.order_by({"process": {"id": "desc"}})
     for node in query.all(flat=True):
         if node.is_finished_ok:
-            say(f"the pipeline<{node.pk}> of an earlier run has ended well: its results are written anew")
+            say(f"the pipeline<{node.pk}> of an earlier run finished successfully: its results are written again")
             return node
         if not node.is_terminated:
-            say(f"going on with the pipeline<{node.pk}> that was begun before")
+            say(f"resuming the pipeline<{node.pk}> of an earlier run")
             return node
     return None
 
@@ -117,7 +117,7 @@ def main() -> int:
     profile.configure()
     where = f"{own / '.aiida'} ({'made' if made else 'there'})"
     say(f"profile '{profile.PROFILE}' in {where}: SQLite, ZeroMQ, no service")
-    say("VASP is stood in for by CHGNet: energies of this demo are NOT density-functional theory")
+    say("CHGNet stands in for VASP: the energies of this demo are NOT density-functional theory")
     if arguments.setup_only:
         say(f"codes {profile.DISMAI}, {profile.VASP}; POTCAR family {profile.POTCAR_FAMILY}")
         say(f"use it with: export AIIDA_PATH={shlex.quote(str(own))}")
@@ -134,7 +134,7 @@ def main() -> int:
             node = node or submit_new(key)
             follow(node, say, started)
         except KeyboardInterrupt:
-            say("interrupted: the next `make demo` goes on from here")
+            say("interrupted: the next `make demo` resumes from here")
             return 130
         finally:
             profile.stop_daemon()
@@ -147,8 +147,9 @@ def main() -> int:
         say(f"! {problem}")
     say(f"done in {time.monotonic() - started:.0f} s")
     say(
-        "Small about this run: a handful of DFT-like relaxations of a few steps with CHGNet in place of VASP, a small "
-        "potential, loose relaxations, twelve structures and a minute of training: it shows the way, not the science."
+        "Smaller than in the paper: a handful of DFT-like relaxations of a few steps with CHGNet in place of VASP, a "
+        "small potential, loose relaxations, twelve structures and a minute of training: it shows the workflow; "
+        "its numbers have no physical meaning."
     )
     return 1 if problems else 0
 

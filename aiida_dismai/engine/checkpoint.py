@@ -110,4 +110,4 @@ def _read(path: Path | str, device: str | torch.device) -> tuple[dict[str, torch
         with safe_open(str(path), framework="pt", device=str(device)) as handle:
             return {name: handle.get_tensor(name) for name in handle.keys()}, handle.metadata() or {}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
-        raise BadWeights(f"{path}: truncated or not a safetensors file ({error}); train or copy it again") from error
+        raise BadWeights(f"{path}: truncated or not a safetensors file ({error}); train it or copy it again") from error

@@ -20,7 +20,7 @@ def choose_device(wanted: str = "auto") -> str:
     available = torch.cuda.is_available()
     if wanted == "cuda" and not available:
         raise BadInput(
-            "device: 'cuda' is asked for, but torch finds no GPU here; give 'auto' or 'cpu', or ask the scheduler for "
+            "device: 'cuda' is requested, but torch finds no GPU here; give 'auto' or 'cpu', or ask the scheduler for "
             "a GPU and install torch with CUDA"
         )
     return "cuda" if available else "cpu"

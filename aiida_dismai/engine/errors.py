@@ -46,7 +46,7 @@ class NothingLeft(DismaiError):
 
 
 class Unfinished(DismaiError):
-    """The time given was used up; a checkpoint is there to go on from."""
+    """The time given was used up; there is a checkpoint to resume from."""
 
     kind = "unfinished"
 

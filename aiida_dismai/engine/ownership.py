@@ -79,8 +79,8 @@ class Owner:
         which = f"{', '.join(names)} differs" if names != ["run"] else "other inputs, parameters or another seed"
         free = f"; free to change: {', '.join(sorted(self.free))}" if self.free else ""
         raise BadInput(
-            f"{where}: checkpoint of another run ({which}); run in an empty folder or remove it to start again, or "
-            f"give what it began with{free}"
+            f"{where}: checkpoint of another run ({which}); run in an empty folder or remove it to start from scratch, "
+            f"or give those that it was started with{free}"
         )
 
     def claim(self, path: Path) -> None:

@@ -1,7 +1,7 @@
 """JSON of others: results of jobs, the configuration of weights, what comes out of a node or an archive.
 
 ``json.loads`` believes any size, depth and number. Here everything is bounded before it is built, what no database
-holds is refused (NaN, integers beyond 64 bits, NUL, lone surrogates), a key that is there twice is refused because
+holds is refused (NaN, integers beyond 64 bits, NUL, lone surrogates), a key that appears twice is refused because
 readers disagree about which one counts, and there is one error.
 """
 
@@ -148,7 +148,7 @@ def _object(pairs: list[tuple[str, Any]], limits: Limits) -> dict[str, Any]:
             raise Refused("a value without a name")
         _check_text(name, limits.key)
         if name in result:
-            raise Refused(f"'{visible(name, 40)}' is there twice")
+            raise Refused(f"'{visible(name, 40)}' appears twice")
         result[name] = value
     return result
 
@@ -169,7 +169,7 @@ def _is_unicode(text: str) -> bool:
 
 
 def _no_number(name: str) -> NoReturn:
-    raise Refused(f"holds {name}, which is no number in JSON")
+    raise Refused(f"holds {name}, which is not a number in JSON")
 
 
 def _finite(text: str) -> float:

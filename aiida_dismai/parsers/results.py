@@ -48,7 +48,7 @@ def read_record(content: bytes, task: str) -> Record:
         if "." in name:  # the separator of paths in AiiDA's database
             raise BadInput(f"the name '{visible(name, 60)}' has a dot in it")
     if "status" not in record or record.get("task") not in (task, None):
-        raise BadInput(f"no record of the task '{task}'")
+        raise BadInput(f"not a record of the task '{task}'")
     status = record["status"]
     if status not in STATUSES:
         raise BadInput(f"the status is {_shown(status)}, not one of {', '.join(STATUSES)}")

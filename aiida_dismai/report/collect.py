@@ -164,7 +164,7 @@ def collect(node: Any) -> Report:
     shown = report.models or report.dataset or report.alloys or report.amorphous or report.labels or report.potential
     if not shown and node.is_finished_ok:
         raise BadInput(
-            f"{node.process_label}<{node.pk}> has nothing to report on; give a benchmark, a pipeline, an evaluation, "
+            f"{node.process_label}<{node.pk}> has nothing to report; give a benchmark, a pipeline, an evaluation, "
             "a data set, a potential or labels"
         )
     report.tree = read_tree(node)
@@ -368,19 +368,19 @@ def notes(report: Report) -> list[str]:
     if process["state"] == "excepted":
         found.append(f"The process raised an exception: {visible(process['exit_message'], LIMIT)}")
     elif process["state"] != "finished":
-        found.append(f"The process is {process['state']}: what is shown is what there is so far.")
+        found.append(f"The process is {process['state']}: only what is available so far is shown.")
     elif process["exit_status"]:
         found.append(f"The process failed [{process['exit_status']}]: {visible(process['exit_message'], LIMIT)}")
     n = report.n_training
     if n is not None and n < TOO_FEW:
         plural = "s" if n != 1 else ""
-        found.append(f"Only {n} training structure{plural} to compare with: distances and noise floor say nothing.")
+        found.append(f"Only {n} training structure{plural} to compare with: distances and noise floor are meaningless.")
     warnings = report.potential.get("warnings")
     if isinstance(warnings, list):
         found += [f"Labels of the potential: {visible(line, LIMIT)}." for line in warnings]
     small = smaller_than_paper(report)
     if small:
-        found.append("Small about this run (in the paper): " + "; ".join(small) + ".")
+        found.append("Smaller than in the paper (whose value is in brackets): " + "; ".join(small) + ".")
     return found
 
 

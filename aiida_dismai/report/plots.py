@@ -222,7 +222,7 @@ def steps(report: Report) -> Figure | None:
         return None
     limits = {model.fmax for model in report.models}
     only = limits.pop() if len(limits) == 1 else None
-    until = "the force that was asked for" if only is None else f"{only:g} eV/Å"
+    until = "requested fmax" if only is None else f"{only:g} eV/Å"
     figure = new_figure("Relaxation steps", f"steps until {until}", "structures, %")
     add_histograms(figure, groups)
     return figure

@@ -43,7 +43,7 @@ class Stage:
     Attributes:
         name: its place in the workflow.
         jobs: how many.
-        failed_jobs: how many of them failed (their restarts count anew).
+        failed_jobs: how many of them failed (each restart counts).
         seconds: time of the jobs, from submission to end, added up.
         compute_seconds: of this, what the tasks themselves measured.
     """

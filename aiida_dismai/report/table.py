@@ -26,11 +26,11 @@ MARK = "✓"
 #: Stands behind a bootstrap interval in which the value is not, and what is said of it below the table.
 OUTSIDE_MARK = "*"
 OUTSIDE = (
-    f"{OUTSIDE_MARK} the interval does not hold its value: resamples repeat structures, so their averages scatter, "
-    "and that only ever lengthens a distance. The pivotal interval takes it off, and near the floor it lies below "
-    "the value: compare the value with the floor there."
+    " the interval does not contain the value: resamples repeat structures, and the scatter of their averages can "
+    "only lengthen a distance. The pivotal interval subtracts this, and near the floor it lies below the value: "
+    "compare the value with the floor there."
 )
-WITHIN = f"{MARK} no farther from the training set than another sample of it may be"
+WITHIN = f"{MARK} within the noise floor: as close to the training set as a second sample of it"
 
 
 def measure_name(name: str) -> str:

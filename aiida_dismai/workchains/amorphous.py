@@ -41,9 +41,9 @@ class MakeAmorphousWorkChain(ChunkedStructuresWorkChain):
             serializer=to_aiida_type,
             default=lambda: Int(0),
             validator=not_negative,
-            help="Index of the first one.",
+            help="Index of the first structure.",
         )
-        spec.input("seed", valid_type=Int, serializer=to_aiida_type, help="Seed of all of them.")
+        spec.input("seed", valid_type=Int, serializer=to_aiida_type, help="Seed of all random numbers.")
         spec.expose_inputs(cls._chunk_class, namespace="job", exclude=("structures", "seed", "parent_folder"))
         spec.inputs.validator = lambda inputs, _: refuse_given(inputs.get("job", {}).get("parameters"))
 

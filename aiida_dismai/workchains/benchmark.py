@@ -78,8 +78,15 @@ class BenchmarkWorkChain(ProtocolMixin, CheckedWorkChain):
         spec.input(
             "validation", valid_type=StructureSetData, validator=validate_not_empty, help="Validation structures."
         )
-        spec.input("potential", valid_type=PotentialData, required=False, help="Relaxes what is generated.")
-        spec.input("seed", valid_type=Int, serializer=to_aiida_type, help="Seed from which those of the models come.")
+        spec.input(
+            "potential",
+            valid_type=PotentialData,
+            required=False,
+            help="Potential that relaxes the generated structures.",
+        )
+        spec.input(
+            "seed", valid_type=Int, serializer=to_aiida_type, help="Seed from which the models' seeds are derived."
+        )
         spec.input(
             "n_models",
             valid_type=Int,
@@ -98,23 +105,25 @@ class BenchmarkWorkChain(ProtocolMixin, CheckedWorkChain):
         spec.inputs.validator = validate_inputs
         spec.outline(cls.run_models, cls.run_samples, cls.run_evaluations, cls.finish)
         spec.output(
-            "summary", valid_type=Dict, help="Mean, min and max over the models of every measure, and its noise floor."
+            "summary",
+            valid_type=Dict,
+            help="Mean, minimum and maximum of every measure over the models, and its noise floor.",
         )
         for name, kind, text in (
             ("generators", GeneratorData, "The trained models."),
             ("curves", ArrayData, "Their losses."),
             ("training", Dict, "Their training results."),
             ("generated", StructureSetData, "What each generated."),
-            ("relaxed", StructureSetData, "The same, post-processed and relaxed."),
+            ("relaxed", StructureSetData, "The generated structures, post-processed and relaxed."),
             ("metrics", Dict, "The metrics of each."),
             ("per_structure", ArrayData, "The measures of every structure."),
         ):
             spec.output_namespace(name, valid_type=kind, dynamic=True, required=False, help=text)
-        spec.exit_code(571, "ERROR_ALL_MODELS_FAILED", message="not one of {total} models came through: {message}")
+        spec.exit_code(571, "ERROR_ALL_MODELS_FAILED", message="all {total} models failed: {message}")
         spec.exit_code(
             572,
             "ERROR_SOME_MODELS_FAILED",
-            message="{failed} of {total} models failed, the outputs hold the others: {message}",
+            message="{failed} of {total} models failed, the outputs are those of the others: {message}",
         )
 
     @classmethod

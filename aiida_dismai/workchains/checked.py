@@ -109,7 +109,7 @@ class CheckedWorkChain(WorkChain):
     def define(cls, spec: ProcessSpec) -> None:
         """Declare the exit code of a refused step."""
         super().define(spec)
-        spec.exit_code(STEP_REFUSED, "ERROR_STEP_REFUSED", message="a step was refused its inputs: {message}")
+        spec.exit_code(STEP_REFUSED, "ERROR_STEP_REFUSED", message="the inputs of a step were rejected: {message}")
 
     def submit(self, process: Any, inputs: dict[str, Any] | None = None, **more: Any) -> ProcessNode:
         """Submit a child.

@@ -62,8 +62,8 @@ class ChunkedWorkChain(CheckedWorkChain):
         """Declare ports and exit code."""
         super().define(spec)
         for name, default, text in (
-            ("chunk_size", cls._chunk_size, "Structures of one job."),
-            ("max_concurrent", 10, "Jobs that run at the same time."),
+            ("chunk_size", cls._chunk_size, "Number of structures per job."),
+            ("max_concurrent", 10, "Maximum number of concurrent jobs."),
         ):
             spec.input(
                 name,
@@ -131,7 +131,7 @@ class ChunkedStructuresWorkChain(ChunkedWorkChain):
         spec.output(
             "structures",
             valid_type=StructureSetData,
-            help="The structures of all chunks, in order; of those that ended well, where some failed.",
+            help="The structures of all successful chunks, in order.",
         )
 
     def count(self) -> int:

@@ -72,7 +72,7 @@ def _check_temperatures(temperatures: list[Any]) -> None:
         raise BadInput("temperatures: give at least one, K")
     for value in temperatures:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise BadInput(f"temperatures: {value!r} is no number")
+            raise BadInput(f"temperatures: {value!r} is not a number")
     labels = [temperature_label(value) for value in temperatures]
     if len(set(labels)) < len(labels):
         raise BadInput(f"temperatures: {', '.join(map(str, temperatures))}: each only once")
@@ -153,7 +153,7 @@ class AlloyDatasetWorkChain(ProtocolMixin, CheckedWorkChain):
             required=False,
             help="The cluster expansion; Fe–Ni–Cr as in the paper if none is given.",
         )
-        spec.input("seed", valid_type=Int, serializer=to_aiida_type, help="Seed of all its random numbers.")
+        spec.input("seed", valid_type=Int, serializer=to_aiida_type, help="Seed of all random numbers.")
         spec.input(
             "temperatures",
             valid_type=List,
@@ -166,15 +166,15 @@ class AlloyDatasetWorkChain(ProtocolMixin, CheckedWorkChain):
             valid_type=Dict,
             serializer=to_aiida_type,
             default=lambda: Dict({}),
-            help="Parameters of `alloys.sample` but `temperature` and `expansion`, the same at all temperatures.",
+            help="Parameters of `alloys.sample`, except `temperature` and `expansion`; the same at all temperatures.",
         )
         spec.input(
             "selections",
             valid_type=Dict,
             serializer=to_aiida_type,
             default=lambda: Dict({"wide": {}, "narrow": {"width": 0.1}}),
-            help="Data sets of each temperature by name: `width` of the filter (none without), `shells` [1, 2], "
-            "`pairs` (all), `spacing` in passes (twice the autocorrelation time), `run_deviation` 1.",
+            help="Data sets to make at each temperature, by name: `width` of the filter (none without), `shells` [1, "
+            "2], `pairs` (all), `spacing` in passes (twice the autocorrelation time), `run_deviation` 1.",
         )
         spec.input(
             "n_structures",

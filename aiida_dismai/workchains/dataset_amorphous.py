@@ -41,7 +41,7 @@ def validate_inputs(inputs: Mapping[str, Any], _: Any) -> str | None:
     given = [name for name in ROUTES if inputs.get(name)]
     if len(given) != 1:
         ways = " and ".join(given) if given else "none of them"
-        text = f"structures are made in one way: give one of the namespaces {', '.join(ROUTES)}, not {ways}"
+        text = f"structures are made by one route: give exactly one of the namespaces {', '.join(ROUTES)}, not {ways}"
         found.append(Problem("", text))
     if inputs["n_structures"].value == 1 and inputs["validation_share"].value > 0:
         text = "a single structure cannot be split; take more, or the validation_share 0"
@@ -83,22 +83,27 @@ class AmorphousDatasetWorkChain(ProtocolMixin, CheckedWorkChain):
                 namespace_options={
                     "required": False,
                     "populate_defaults": False,
-                    "help": f"{(chain.__doc__ or '').strip().rstrip('.')}; one of the ways is to be chosen.",
+                    "help": f"{(chain.__doc__ or '').strip().rstrip('.')}; choose exactly one of the routes.",
                 },
             )
         spec.expose_inputs(RelaxWorkChain, namespace="relax", exclude=("structures", "potential"))
-        spec.input("potential", valid_type=PotentialData, required=False, help="Relaxes them, with 'm3gnet'.")
+        spec.input(
+            "potential",
+            valid_type=PotentialData,
+            required=False,
+            help="Potential that relaxes them (calculator 'm3gnet').",
+        )
         spec.expose_inputs(
             MeasureAmorphousWorkChain,
             namespace="measure",
             exclude=("structures", "parent_folder"),
             namespace_options={"help": "The measures, and the gate that relaxed structures have to pass."},
         )
-        spec.input("seed", valid_type=Int, serializer=to_aiida_type, help="Seed of all its random numbers.")
+        spec.input("seed", valid_type=Int, serializer=to_aiida_type, help="Seed of all random numbers.")
         for name, default, text in (
             ("n_structures", 1500, "Structures of the data set (1500 in the paper)."),
-            ("n_candidates", 1500, "Structures that are made in a round."),
-            ("max_rounds", 3, "Rounds at most."),
+            ("n_candidates", 1500, "Structures made per round."),
+            ("max_rounds", 3, "Maximum number of rounds."),
         ):
             spec.input(
                 name,
@@ -123,7 +128,7 @@ class AmorphousDatasetWorkChain(ProtocolMixin, CheckedWorkChain):
             cls.run_measures,
             cls.finish,
         )
-        spec.output("made", valid_type=StructureSetData, required=False, help="All candidates, as they were made.")
+        spec.output("made", valid_type=StructureSetData, required=False, help="All candidates, as made.")
         spec.output("candidates", valid_type=StructureSetData, required=False, help="The same, relaxed.")
         spec.output("dataset", valid_type=StructureSetData, required=False, help="Relaxed structures that passed.")
         spec.output("train", valid_type=StructureSetData, required=False, help="Its training set.")
@@ -134,7 +139,8 @@ class AmorphousDatasetWorkChain(ProtocolMixin, CheckedWorkChain):
             valid_type=Dict,
             dynamic=True,
             required=False,
-            help="Of each round: how many were looked at, converged, accepted and kept, and why others were rejected.",
+            help="For each round: how many structures were examined, converged, accepted and kept, and why the "
+            "others were rejected.",
         )
         for name, text in (("", "the data set"), ("made_", "the candidates before the relaxation")):
             spec.output(f"{name}measures", valid_type=Dict, required=False, help=f"Measures of {text}.")
@@ -236,12 +242,12 @@ class AmorphousDatasetWorkChain(ProtocolMixin, CheckedWorkChain):
         return ToContext(making=self.submit(chain, **inputs))
 
     def run_relax(self) -> ExitCode | ToContext:
-        """Relax what was made; where some chunks failed, the others are gone on with."""
+        """Relax what was made; if some chunks failed, continue with the rest."""
         node = self.ctx.making
         if "structures" not in node.outputs:
             return self.exit_codes.ERROR_MAKE.format(message=reason_of(node))
         if not node.is_finished_ok:
-            self.report(f"round {self.ctx.round}: {reason_of(node)}; going on with the others")
+            self.report(f"round {self.ctx.round}: {reason_of(node)}; continuing with the others")
         self.ctx.made.append(node.outputs.structures)
         inputs = AttributeDict(self.exposed_inputs(RelaxWorkChain, namespace="relax"))
         inputs.structures = node.outputs.structures

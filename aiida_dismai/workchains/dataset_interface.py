@@ -98,8 +98,13 @@ class InterfaceDatasetWorkChain(ProtocolMixin, CheckedWorkChain):
         whole = {"valid_type": Int, "serializer": to_aiida_type, "validator": positive}
         spec.input("slab_a", valid_type=StructureData, help="Bulk crystal of the lower slab, conventional cell.")
         spec.input("slab_b", valid_type=StructureData, help="Bulk crystal of the upper slab, conventional cell.")
-        spec.input("seed", valid_type=Int, serializer=to_aiida_type, help="Seed of all its random numbers.")
-        spec.input("potential", valid_type=PotentialData, required=False, help="Use this one instead of training one.")
+        spec.input("seed", valid_type=Int, serializer=to_aiida_type, help="Seed of all random numbers.")
+        spec.input(
+            "potential",
+            valid_type=PotentialData,
+            required=False,
+            help="A trained potential to use instead of training one.",
+        )
         spec.expose_inputs(
             BuildInterfacesCalculation,
             namespace="build",
@@ -118,7 +123,7 @@ class InterfaceDatasetWorkChain(ProtocolMixin, CheckedWorkChain):
             serializer=to_aiida_type,
             required=False,
             validator=lambda node, port: node and BuildInterfacesCalculation._validate_parameters(node, port),
-            help="Parameters of `interfaces.build`: the structures that DFT relaxes to train the potential.",
+            help="Parameters of `interfaces.build`: structures to relax with DFT to train the potential.",
         )
         spec.input(
             "n_check",
@@ -134,14 +139,14 @@ class InterfaceDatasetWorkChain(ProtocolMixin, CheckedWorkChain):
         )
         spec.expose_inputs(RelaxWorkChain, namespace="relax", exclude=("structures", "potential"))
         spec.input("n_structures", **whole, help="Structures of the data set.")
-        spec.input("max_rounds", **whole, default=lambda: Int(10), help="Rounds of candidates at most.")
+        spec.input("max_rounds", **whole, default=lambda: Int(10), help="Maximum number of rounds of candidates.")
         spec.input(
             "window",
             valid_type=Float,
             serializer=to_aiida_type,
             default=lambda: Float(0.4),
             validator=not_negative,
-            help="Low means at most so many J/m² above the lowest interface energy.",
+            help="Upper bound of a low interface energy, in J/m² above the lowest.",
         )
         spec.input(
             "validation_share",
@@ -285,7 +290,7 @@ class InterfaceDatasetWorkChain(ProtocolMixin, CheckedWorkChain):
         if not node.is_finished_ok and node.exit_status != PotentialWorkChain.exit_codes.ERROR_CHECK.status:
             return self.exit_codes.ERROR_POTENTIAL.format(message=reason_of(node))
         if not node.is_finished_ok:
-            self.report(f"the potential goes unchecked: {reason_of(node)}")
+            self.report(f"the potential is not checked: {reason_of(node)}")
         self.ctx.potential = node.outputs.potential
         self.out("potential", node.outputs.potential)
         for name in ("results", "curves", "parity", "check"):

@@ -123,15 +123,20 @@ class EvaluateWorkChain(ProtocolMixin, CheckedWorkChain):
             valid_type=StructureSetData,
             required=False,
             validator=validate_not_empty,
-            help="Validation structures of the same data set, whose distance is shown beside the noise floor.",
+            help="Validation structures of the same data set, whose distance is shown next to the noise floor.",
         )
-        spec.input("potential", valid_type=PotentialData, required=False, help="Relaxes the structures ('m3gnet').")
+        spec.input(
+            "potential",
+            valid_type=PotentialData,
+            required=False,
+            help="Potential that relaxes the structures (calculator 'm3gnet').",
+        )
         optional = {"required": False, "populate_defaults": False}
         spec.expose_inputs(
             PostprocessCalculation,
             namespace="postprocess",
             exclude=("structures", "parent_folder"),
-            namespace_options=optional | {"help": "Pushing atoms apart; not for alloys."},
+            namespace_options=optional | {"help": "Post-processing (pushing atoms apart); not for alloys."},
         )
         spec.expose_inputs(
             RelaxWorkChain,
@@ -160,7 +165,11 @@ class EvaluateWorkChain(ProtocolMixin, CheckedWorkChain):
         spec.output("relaxed", valid_type=StructureSetData, required=False, help="Relaxed structures, failed ones too.")
         spec.output("metrics", valid_type=Dict, help="Distances, failed share, intervals, noise floor.")
         spec.output("per_structure", valid_type=ArrayData, help="Measures of every structure.")
-        spec.output("reference", valid_type=SinglefileData, help="The training set's side, for the next time.")
+        spec.output(
+            "reference",
+            valid_type=SinglefileData,
+            help="Records of the training set, as input `reference` of later runs.",
+        )
         spec.exit_code(540, "ERROR_POSTPROCESS", message="post-processing failed: {message}")
         spec.exit_code(541, "ERROR_RELAX", message="relaxation failed: {message}")
         spec.exit_code(542, "ERROR_METRICS", message="the metrics failed: {message}")

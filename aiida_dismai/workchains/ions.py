@@ -130,5 +130,5 @@ def note_small(request: Request, n_structures: int, validation_share: float) -> 
 def _note(request: Request, number: int, has: str) -> None:
     count = "one structure" if number == 1 else "two structures"
     request.notes.append(
-        f"warning: the training set {has} {count}: distances to it and their noise floor will mean nothing"
+        f"warning: the training set {has} {count}: distances to it and their noise floor will be meaningless"
     )

@@ -49,7 +49,7 @@ class LabelWorkChain(ProtocolMixin, CheckedWorkChain):
             serializer=to_aiida_type,
             validator=positive,
             default=lambda: Int(20),
-            help="Structures that are relaxed at the same time.",
+            help="Maximum number of concurrent relaxations.",
         )
         spec.input(
             "max_failed_fraction",
@@ -57,7 +57,7 @@ class LabelWorkChain(ProtocolMixin, CheckedWorkChain):
             serializer=to_aiida_type,
             validator=_fraction,
             default=lambda: Float(1.0),
-            help="A larger share of failed structures makes the whole fail (its outputs are kept).",
+            help="Largest allowed share of failed structures; above it the process fails (its outputs are kept).",
         )
         spec.inputs.validator = validate_inputs
         spec.outline(cls.setup, cls.run_lanes, cls.collect)
@@ -66,7 +66,7 @@ class LabelWorkChain(ProtocolMixin, CheckedWorkChain):
             valid_type=StructureSetData,
             required=False,
             help="All usable ionic steps with energy, forces, stress, trajectory (index in the input), step and stage; "
-            "also those that structures which failed later had done.",
+            "including the steps of structures that failed later.",
         )
         spec.output(
             "relaxed",
@@ -77,7 +77,7 @@ class LabelWorkChain(ProtocolMixin, CheckedWorkChain):
         )
         spec.output("summary", valid_type=Dict, required=False, help="Numbers of structures, jobs and steps.")
         spec.output("failed", valid_type=Dict, help="How many structures failed, and for each index, uuid, why.")
-        spec.exit_code(510, "ERROR_NOTHING_LABELLED", message="not one ionic step of {total} structures can be used")
+        spec.exit_code(510, "ERROR_NOTHING_LABELLED", message="no usable ionic step from {total} structures")
         spec.exit_code(511, "ERROR_TOO_MANY_FAILED", message="{failed} of {total} structures failed; see `failed`")
 
     @classmethod

@@ -114,7 +114,7 @@ class LabelStructureWorkChain(ProtocolMixin, CheckedWorkChain):
         return "stage_1" in self.inputs and "settings" in self.inputs.stage_1
 
     def should_run_stage_2(self) -> bool:
-        """Whether the first stage left something to go on from."""
+        """Whether the first stage left something to resume from."""
         return self.ctx.failure is None
 
     def run_stage_1(self) -> None:

@@ -68,7 +68,7 @@ class MetricsWorkChain(ChunkedWorkChain):
             valid_type=StructureSetData,
             required=False,
             validator=validate_not_empty,
-            help="Validation structures of the same data set, whose distance is shown beside the noise floor.",
+            help="Validation structures of the same data set, whose distance is shown next to the noise floor.",
         )
         spec.expose_inputs(MetricsJobWorkChain, namespace="job", exclude=(*SETS, "records", "parent_folder"))
         spec.inputs.validator = validate_inputs

@@ -62,7 +62,7 @@ def validate_inputs(inputs: Mapping[str, Any], port: Any) -> str | None:
 
 
 class PotentialWorkChain(ProtocolMixin, CheckedWorkChain):
-    """Train M3GNet on labelled structures; relax others with it and let DFT judge."""
+    """Train M3GNet on labelled structures; relax other structures with it and check them with DFT."""
 
     _protocol_file = "potential.yaml"
     _override_names = {
@@ -96,7 +96,7 @@ class PotentialWorkChain(ProtocolMixin, CheckedWorkChain):
             valid_type=StructureSetData,
             required=False,
             validator=validate_not_empty,
-            help="Structures that the potential has not seen: relaxed with it first, then with DFT.",
+            help="Structures not used in training: relaxed with the potential first, then with DFT.",
         )
         spec.input(
             "check.window",
@@ -104,7 +104,7 @@ class PotentialWorkChain(ProtocolMixin, CheckedWorkChain):
             serializer=to_aiida_type,
             required=False,
             validator=not_negative,
-            help="Interface energies up to so many J/m² above the lowest count as low (0.4 in the paper).",
+            help="Interface energies up to this far above the lowest, in J/m², count as low (0.4 in the paper).",
         )
         optional = {"required": False, "populate_defaults": False}
         spec.expose_inputs(
@@ -133,10 +133,17 @@ class PotentialWorkChain(ProtocolMixin, CheckedWorkChain):
         spec.output("curves", valid_type=ArrayData, help="Losses and errors by epoch.")
         spec.output("parity", valid_type=ArrayData, help="Predicted and reference labels.")
         spec.output("check", valid_type=Dict, required=False, help="Table 5: DFT steps and energy differences.")
-        spec.output("check_relaxed", valid_type=StructureSetData, required=False, help="As the potential relaxed them.")
+        spec.output(
+            "check_relaxed",
+            valid_type=StructureSetData,
+            required=False,
+            help="The structures relaxed with the potential.",
+        )
         spec.output("check_labelled", valid_type=StructureSetData, required=False, help="The DFT steps after that.")
         spec.exit_code(550, "ERROR_TRAINING", message="training failed: {message}")
-        spec.exit_code(551, "ERROR_CHECK", message="the potential is there, its check against DFT failed: {message}")
+        spec.exit_code(
+            551, "ERROR_CHECK", message="the potential was trained, but its check against DFT failed: {message}"
+        )
 
     @classmethod
     def get_builder_from_protocol(

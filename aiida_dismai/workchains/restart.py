@@ -80,7 +80,7 @@ class RestartTaskWorkChain(CheckedWorkChain, BaseRestartWorkChain):
             serializer=to_aiida_type,
             validator=validate_options,
             help="Scheduler options of the jobs: resources, max_wallclock_seconds, queue_name, account, "
-            "custom_scheduler_commands (where GPUs are asked for), …",
+            "custom_scheduler_commands (to request GPUs), …",
         )
         spec.inputs.validator = together(spec.inputs.validator, validate_job)
         spec.expose_outputs(cls._process_class)
@@ -89,10 +89,10 @@ class RestartTaskWorkChain(CheckedWorkChain, BaseRestartWorkChain):
             while_(cls.should_run_process)(cls.run_process, cls.inspect_process),
             cls.results,
         )
-        spec.exit_code(500, "ERROR_INPUT", message="the job refused its input: {message}")
-        spec.exit_code(501, "ERROR_MEMORY", message="out of memory with the smallest batch: {message}")
-        spec.exit_code(502, "ERROR_DIVERGED", message="diverged, and half the learning rate was no help: {message}")
-        spec.exit_code(503, "ERROR_NO_PROGRESS", message="a whole wall time without progress: {message}")
+        spec.exit_code(500, "ERROR_INPUT", message="the job rejected its input: {message}")
+        spec.exit_code(501, "ERROR_MEMORY", message="out of memory even with the smallest batch: {message}")
+        spec.exit_code(502, "ERROR_DIVERGED", message="diverged again with half the learning rate: {message}")
+        spec.exit_code(503, "ERROR_NO_PROGRESS", message="no progress within a whole wall time: {message}")
 
     def inspect_process(self) -> ExitCode | None:
         """Let the handlers look at the job; a failure that none of them knows carries up what the job said of it."""
@@ -140,7 +140,7 @@ class RestartTaskWorkChain(CheckedWorkChain, BaseRestartWorkChain):
         self.ctx.iteration -= 1
         self.ctx.children.remove(node)
         self.ctx.inputs.parent_folder = node.outputs.remote_folder
-        self.report(f"{node.process_label}<{node.pk}> used up its wall time; going on from its checkpoint")
+        self.report(f"{node.process_label}<{node.pk}> used up its wall time; resuming from its checkpoint")
         return ProcessHandlerReport(True)
 
     @process_handler(priority=450)
@@ -156,7 +156,7 @@ class RestartTaskWorkChain(CheckedWorkChain, BaseRestartWorkChain):
             return None
         self.ctx.progress = size
         self.ctx.inputs.parent_folder = node.outputs.remote_folder
-        self.report(f"{node.process_label}<{node.pk}> was killed; going on from its checkpoint")
+        self.report(f"{node.process_label}<{node.pk}> was killed; resuming from its checkpoint")
         return ProcessHandlerReport(True)
 
     @process_handler(priority=400)

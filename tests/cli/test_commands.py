@@ -243,7 +243,7 @@ def test_setup_code(graph, tmp_path):
     code = orm.load_code("fresh@localhost")
     assert code.default_calc_job_plugin.startswith("dismai.")
     other = script(tmp_path / "other", "#!/bin/sh\nexit 3\n")
-    assert "is there already and runs" in refused(*arguments, other)
+    assert "already exists and runs" in refused(*arguments, other)
     assert "does not answer" in refused(
         "setup", "code", "--computer", "localhost", "--label", "bad", "--executable", other
     )
@@ -608,7 +608,7 @@ def test_single_overrides_lie_over_those_of_the_file(graph, tmp_path):
     assert "did you mean 'n_models'?" in refused(*common, "--set", "n_modles=4")
     assert "write PATH=VALUE" in refused(*common, "--set", "n_models")
     (tmp_path / "o.yaml").write_text("n_models: 5\nn_models: 6\n")
-    assert "'n_models' is there twice, in the lines 1 and 2" in refused(*common, "--overrides", tmp_path / "o.yaml")
+    assert "'n_models' appears twice, in the lines 1 and 2" in refused(*common, "--overrides", tmp_path / "o.yaml")
     (tmp_path / "options.yaml").write_text("queue_nam: gpu\n")
     line = refused(*common, "--options", tmp_path / "options.yaml")
     assert "unknown scheduler option 'options.queue_nam'; did you mean 'queue_name'?" in line

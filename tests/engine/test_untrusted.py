@@ -48,7 +48,7 @@ def test_s9_any_bytes_are_read_or_refused(content):
         (b"[" * 100_000, "levels deep"),
         (b"[" * 33 + b"]" * 33, "levels deep"),
         (b'{"a":' * 33 + b"1" + b"}" * 33, "levels deep"),
-        (b'{"a": 1, "a": 2}', "'a' is there twice"),
+        (b'{"a": 1, "a": 2}', "'a' appears twice"),
         (b'{"": 1}', "without a name"),
         (b'"\\ud800"', "characters that are none"),
         (b'{"\\u0000": 1}', "characters that are none"),

@@ -76,7 +76,7 @@ def test_steps_are_until_the_force_of_the_relaxation(graph):
     report.models[0].fmax = report.models[1].fmax = 1.0
     assert plots.steps(report).layout.xaxis.title.text == "steps until 1 eV/Å"
     report.models[1].fmax = None
-    assert plots.steps(report).layout.xaxis.title.text == "steps until the force that was asked for"
+    assert plots.steps(report).layout.xaxis.title.text == "steps until requested fmax"
 
 
 def test_what_a_crashed_job_said_is_in_every_report(graph):

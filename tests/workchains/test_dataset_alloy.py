@@ -137,7 +137,7 @@ def test_names_of_temperatures():
         ({"temperatures": [300, -5]}, "temperature: Input should be greater than 0"),
         ({"temperatures": []}, "temperatures: give at least one"),
         ({"temperatures": [300, 300.0]}, "each only once"),
-        ({"temperatures": ["hot"]}, "'hot' is no number"),
+        ({"temperatures": ["hot"]}, "'hot' is not a number"),
         ({"sample": {"composition": {"Fe": 30, "Cr": 1}}}, "do not fit the supercell's 32 sites"),
         ({"sample": {"composition": {"Fe": 31, "Mn": 1}}}, "no species 'Mn'"),
         ({"sample": {"temperature": 300}}, "'temperature' has an input of its own"),

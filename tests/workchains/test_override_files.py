@@ -26,7 +26,7 @@ def test_aliases_merge_keys_and_exponents():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: 1\nb: {c: 1,\n c: 2}\n", "here: 'c' is there twice, in the lines 2 and 3"),
+        ("a: 1\nb: {c: 1,\n c: 2}\n", "here: 'c' appears twice, in the lines 2 and 3"),
         ("[1, 2", "here: not readable as YAML"),
         ("&a [*a]", "here: line 1 refers to itself"),
         ("[" * 3000 + "]" * 3000, "nested more than 40 levels"),

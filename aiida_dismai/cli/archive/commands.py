@@ -65,7 +65,7 @@ def write_archive(node: Any, output: Path) -> dict[str, int]:
         first = running[0]
         raise BadInput(
             f"{len(running)} processes of it have not ended (the first: {first.process_label}<{first.pk}>); wait for "
-            "them (`aiida-dismai status`) or kill them (`verdi process kill`); where nobody works on them any more: "
+            "them (`aiida-dismai status`) or kill them (`verdi process kill`); if no worker holds them any more: "
             f"`{RECIPE}`"
         )
     held = list(licensed_content(nodes))

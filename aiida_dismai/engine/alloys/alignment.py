@@ -89,7 +89,7 @@ def as_it_is(frame: Frame, compat: bool = False) -> Fit:
     """Take the lattice with a site at the origin, oriented as it is; ``compat`` changes nothing.
 
     Raises:
-        LatticeError: the cell is no supercell of the lattice in this orientation.
+        LatticeError: the cell is not a supercell of the lattice in this orientation.
     """
     supercell, vectors = fit_cell(frame.cell, frame.lattice)
     return _on_supercell(frame, "none", supercell, vectors, np.eye(3), np.zeros(3))
@@ -99,7 +99,7 @@ def shifted(frame: Frame, compat: bool = False) -> Fit:
     """Shift the lattice to where it fits all atoms best, or (``compat``) onto the atom nearest the origin.
 
     Raises:
-        LatticeError: the cell is no supercell of the lattice in this orientation, or (``compat``) no atom is near
+        LatticeError: the cell is not a supercell of the lattice in this orientation, or (``compat``) no atom is near
             the origin.
     """
     supercell, vectors = fit_cell(frame.cell, frame.lattice)
@@ -124,7 +124,7 @@ def turned(frame: Frame, compat: bool = False) -> Fit:
     if best is None or best.kept <= enough:
         rotation = find_rotation(frame.fractional @ frame.cell, frame.cell, frame.lattice)
         if rotation is None and best is None:
-            raise LatticeError("no atom has neighbours as the lattice has them")
+            raise LatticeError("no atom has the neighbours of a lattice site")
         if rotation is not None:
             best = _turned(frame, rotation, best, enough)
     assert best is not None

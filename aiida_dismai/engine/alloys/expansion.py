@@ -123,7 +123,7 @@ class ExpansionFile(Parameters):
 
         for symbol in self.species:
             if atomic_numbers.get(symbol, 0) < 1:
-                raise ValueError(f"species: '{symbol}' is no chemical element")
+                raise ValueError(f"species: '{symbol}' is not a chemical element")
         if len(set(self.species)) != len(self.species):
             raise ValueError(f"species: an element is named twice in {', '.join(self.species)}")
         for symbol in self.sites:

@@ -111,7 +111,7 @@ class Lattice:
         for first, second in itertools.combinations(range(len(basis)), 2):
             gap = basis[second] - basis[first]
             if np.linalg.norm((gap - np.round(gap)) @ cell) < 0.1:
-                raise BadInput(f"lattice: the basis sites {first} and {second} are in one place")
+                raise BadInput(f"lattice: the basis sites {first} and {second} coincide")
         return cls(*_primitive(cell, basis), float(constant))
 
     def scaled(self, constant: float) -> Lattice:

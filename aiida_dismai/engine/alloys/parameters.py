@@ -19,8 +19,9 @@ class AlloyLatticeParameters(Parameters):
 
     align: Align = Field(
         "auto",
-        description="How the lattice is laid on a structure: 'none' as it is, with a site at the origin; 'translate' "
-        "shifted; 'rotate' turned and shifted; 'auto' whichever keeps most atoms, the simplest of equals.",
+        description="How a structure is aligned with the lattice: 'none' as it is, with a site at the origin; "
+        "'translate' shifted; 'rotate' turned and shifted; 'auto' whichever keeps the most atoms, the simplest "
+        "if several do.",
     )
     margin: float = Field(0.8, gt=0, le=5, description="Atoms up to this far from a site are on it, Å.")
     max_removed: int = Field(

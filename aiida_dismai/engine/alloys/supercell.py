@@ -115,12 +115,12 @@ def fit_cell(
     lengths = " × ".join(f"{length:.3f}" for length in np.linalg.norm(cell, axis=1))
     room = abs(np.linalg.det(cell)) / lattice.volume_per_site
     if not 0.5 < size <= MAX_SITES:
-        raise LatticeError(f"the cell ({lengths} Å, room for {room:.1f} sites) is no supercell of the lattice")
+        raise LatticeError(f"the cell ({lengths} Å, room for {room:.1f} sites) is not a supercell of the lattice")
     fitted = np.linalg.solve(multiples, cell)
     strain = float(np.linalg.norm(np.linalg.solve(primitive, fitted) - np.eye(3), 2))
     if strain > limit:
         raise LatticeError(
-            f"the cell ({lengths} Å, room for {room:.1f} sites) is no supercell of the lattice: the nearest one, of "
+            f"the cell ({lengths} Å, room for {room:.1f} sites) is not a supercell of the lattice: the nearest one, of "
             f"{round(size) * len(lattice.basis)} sites, is strained or turned by {100 * strain:.1f} % (at most "
             f"{100 * limit:g} %); check the lattice constant"
         )

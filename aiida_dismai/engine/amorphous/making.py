@@ -43,7 +43,7 @@ class Attempt:
         index: of the structure in the whole set.
         number: of the attempt at this structure, from 0.
         set_seed: seed of the whole set.
-        scratch: folder for a half-way state; empty when the attempt begins, still there when it is gone on with.
+        scratch: folder for a half-way state; empty when the attempt begins, still there when it is resumed.
         context: of the task.
     """
 
@@ -73,7 +73,7 @@ class Attempt:
     def check_time(self) -> None:
         """Raise Unfinished when the time is up."""
         if self.out_of_time():
-            raise Unfinished(f"stopped in structure {self.index}; run again to go on")
+            raise Unfinished(f"stopped in structure {self.index}; run again to resume")
 
     def progress(self, stage: str, done: int, total: int, **numbers: Any) -> None:
         """Report what happens inside this structure."""
@@ -122,7 +122,7 @@ def make_structures(
     Raises:
         BadInput: a checkpoint of another run.
         NothingLeft: not one structure was good enough.
-        Unfinished: out of time; run again in the same folder to go on.
+        Unfinished: out of time; run again in the same folder to resume.
     """
     energy_of = potential_energy(parameters.energies, [parameters.number]) if parameters.energies else None
     owner = Owner.of_parameters("amorphous", parameters, seed=context.required_seed(), inputs=dict(key), stage=stage)
@@ -134,7 +134,7 @@ def make_structures(
         entry = store.find(index)
         if entry is None:
             if context.out_of_time():
-                raise Unfinished(f"{done} of {parameters.n_structures} structures are made; run again to go on")
+                raise Unfinished(f"{done} of {parameters.n_structures} structures are made; run again to resume")
             entry = _make(context, parameters, index, make_one, energy_of, store)
         else:
             resumed += 1

@@ -19,7 +19,7 @@ class MeasureParameters(Parameters):
     as bonds all pairs within ``bond_cutoff``, the usual first minimum of the radial distribution of a-Si [own].
     """
 
-    bond_cutoff: float = Field(2.85, gt=0.5, le=5.0, description="pairs nearer than this are bonds of the rings, Å")
+    bond_cutoff: float = Field(2.85, gt=0.5, le=5.0, description="pairs closer than this are bonds of the rings, Å")
     largest_ring: int = Field(8, ge=3, le=12, description="rings up to this many atoms are counted")
 
 
@@ -30,16 +30,16 @@ class GateParameters(Parameters):
     """
 
     min_fourfold_percent: float | None = Field(
-        None, ge=0, le=100, description="least share of atoms with four neighbours, percent"
+        None, ge=0, le=100, description="lower bound on the share of atoms with four neighbours, percent"
     )
     min_angle_sigma: float | None = Field(
-        None, ge=0, le=90, description="least standard deviation of the bond angles, degrees"
+        None, ge=0, le=90, description="lower bound on the standard deviation of the bond angles, degrees"
     )
     max_angle_sigma: float | None = Field(
-        None, ge=0, le=90, description="largest standard deviation of the bond angles, degrees"
+        None, ge=0, le=90, description="upper bound on the standard deviation of the bond angles, degrees"
     )
     max_crystalline_percent: float | None = Field(
-        None, ge=0, le=100, description="largest share of atoms in a crystalline surrounding, percent"
+        None, ge=0, le=100, description="upper bound on the share of atoms in a crystalline environment, percent"
     )
 
     @model_validator(mode="after")
@@ -54,7 +54,7 @@ class EnergyParameters(Parameters):
     """The potential that gives the energies of structures."""
 
     calculator: str = Field(
-        "edip", description="a calculator by name, as of the task relax; one that needs no trained potential"
+        "edip", description="name of a calculator, as in the task relax; not one that needs a trained potential"
     )
     calculator_kwargs: dict[str, Any] = Field(default_factory=dict, description="keyword arguments of the calculator")
 
@@ -73,15 +73,20 @@ class MakeParameters(Parameters):
     FREE: ClassVar[frozenset[str]] = frozenset({"n_structures", "first"})
 
     element: str = Field("Si", description="chemical symbol of the atoms; potentials and large cells have to know it")
-    n_structures: int = Field(1, ge=1, le=1_000_000, description="how many structures to make")
+    n_structures: int = Field(1, ge=1, le=1_000_000, description="number of structures to make")
     first: int = Field(
-        0, ge=0, description="index of the first one: jobs over 0–49 and 50–99 together give what one over 0–99 gives"
+        0,
+        ge=0,
+        description="index of the first structure: jobs over 0–49 and 50–99 together give what one over 0–99 gives",
     )
     max_attempts: int = Field(
-        10, ge=1, le=10_000, description="attempts at one structure before the gate; then it is left out and counted"
+        10,
+        ge=1,
+        le=10_000,
+        description="maximum number of attempts to pass the gate; after that the structure is left out and counted",
     )
     gate: GateParameters = Field(
-        default_factory=lambda: GateParameters.model_validate({}), description="what is good enough"
+        default_factory=lambda: GateParameters.model_validate({}), description="criteria that a structure must meet"
     )
     measures: MeasureParameters = Field(
         default_factory=lambda: MeasureParameters.model_validate({}), description="how structures are measured"

@@ -13,11 +13,9 @@ from .registry import find, hyperparameters
 class _OnDevice(Parameters):
     FREE: ClassVar[frozenset[str]] = frozenset({"device", "threads"})
 
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="where to compute; auto takes a GPU if there is one"
-    )
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="device; auto uses a GPU if there is one")
     threads: int | None = Field(
-        None, ge=1, le=1024, description="CPU threads of torch; none leaves it to OMP_NUM_THREADS"
+        None, ge=1, le=1024, description="CPU threads of torch; null leaves it to OMP_NUM_THREADS"
     )
 
 
@@ -27,7 +25,8 @@ class TrainParameters(_OnDevice):
     model: str = Field(description="name of a registered generative model; `dismai generators` lists them")
     hyperparameters: dict[str, Any] = Field(
         default_factory=dict,
-        description="those that differ from the model's defaults; `dismai generators describe MODEL` lists them",
+        description="hyper-parameters that differ from the model's defaults; `dismai generators describe MODEL` "
+        "lists them all",
     )
 
     @model_validator(mode="after")
@@ -44,10 +43,12 @@ class TrainParameters(_OnDevice):
 class SampleParameters(_OnDevice):
     """Parameters of ``generator.sample``."""
 
-    n_structures: int = Field(1000, ge=1, le=10_000_000, description="how many structures to generate")
+    n_structures: int = Field(1000, ge=1, le=10_000_000, description="number of structures to generate")
     first: int = Field(
         0,
         ge=0,
-        description="index of the first one: jobs over 0–499 and 500–999 together give what one over 0–999 gives",
+        description="index of the first structure: jobs over 0–499 and 500–999 together give what one over 0–999 gives",
     )
-    batch_size: int = Field(100, ge=1, description="structures generated at once; bounds the memory, not the result")
+    batch_size: int = Field(
+        100, ge=1, description="structures generated at once; limits memory and does not change the result"
+    )

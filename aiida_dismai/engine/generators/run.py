@@ -35,7 +35,7 @@ def train(context: Context, parameters: TrainParameters) -> dict[str, Any]:
     Raises:
         BadInput: structures the model cannot use, or a checkpoint of another run.
         Diverged: a loss became NaN or infinite.
-        Unfinished: out of time; run again in the same folder to go on.
+        Unfinished: out of time; run again in the same folder to resume.
     """
     limit_threads(parameters.threads)
     device = choose_device(parameters.device)
@@ -108,7 +108,7 @@ def sample(context: Context, parameters: SampleParameters) -> dict[str, Any]:
     Raises:
         BadWeights: a generator folder that cannot be used.
         NothingLeft: not one structure was finite.
-        Unfinished: out of time; run again in the same folder to go on.
+        Unfinished: out of time; run again in the same folder to resume.
     """
     limit_threads(parameters.threads)
     device = choose_device(parameters.device)
@@ -134,7 +134,7 @@ def sample(context: Context, parameters: SampleParameters) -> dict[str, Any]:
             batches.append(read_npz(stored))
         else:
             if context.out_of_time():
-                raise Unfinished(f"{done} of {parameters.n_structures} structures are generated; run again to go on")
+                raise Unfinished(f"{done} of {parameters.n_structures} structures are generated; run again to resume")
             indices = range(parameters.first + start, parameters.first + start + size)
             started = time.monotonic()
             batch = check_batch(function(generator, indices, seed, device), size, generator.model)

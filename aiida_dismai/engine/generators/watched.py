@@ -1,6 +1,6 @@
 """A model that was installed by someone else may forget what the contract asks of it: the frame looks after it.
 
-A loss that is no number ends the training where it appears, with the epoch; so do weights that are none. What is not
+A loss that is not a number ends the training where it appears, with the epoch; so do weights that are none. What is not
 what the contract says is refused in a line that names the model.
 """
 

@@ -38,9 +38,9 @@ class SlabParameters(Parameters):
     @classmethod
     def _not_zero(cls, value: tuple[int, int, int]) -> tuple[int, int, int]:
         if gcd(*value) == 0:
-            raise ValueError("(0, 0, 0) is no plane")
+            raise ValueError("(0, 0, 0) is not a plane")
         if max(abs(index) for index in value) > 20:
-            raise ValueError("indices beyond ±20 are no surface that a slab can be cut from")
+            raise ValueError("indices beyond ±20 are not supported")
         return value
 
 
@@ -70,17 +70,18 @@ class RegionParameters(Parameters):
 
     composition: dict[str, int] = Field(description="atoms by element; empty for none")
     thickness: tuple[float, float] = Field(
-        (4.0, 6.0), description="from the top atom of slab A to the lowest of slab B, Å: drawn uniformly between"
+        (4.0, 6.0),
+        description="distance from the top atom of slab A to the lowest of slab B, Å: drawn uniformly from this range",
     )
     distances: dict[str, float] = Field(
         default_factory=dict, description="minimum distances by pair of elements, such as 'Li-O': 1.7, Å"
     )
     default_distance: float = Field(2.0, gt=0, le=10, description="minimum distance of the pairs not listed, Å")
     max_tries: int = Field(
-        20000, ge=1, le=10**8, description="random points tried for one atom before the structure is begun anew"
+        20000, ge=1, le=10**8, description="random points tried for one atom before the structure is restarted"
     )
     max_attempts: int = Field(
-        20, ge=1, le=10**6, description="times a structure is begun anew before it counts as a packing failure"
+        20, ge=1, le=10**6, description="restarts of a structure before it counts as a packing failure"
     )
 
     @field_validator("composition")
@@ -107,14 +108,14 @@ class RegionParameters(Parameters):
         for pair, distance in value.items():
             elements = pair.split("-")
             if len(elements) != 2:
-                raise ValueError(f"'{pair}' is no pair of elements such as 'Li-O'")
+                raise ValueError(f"'{pair}' is not a pair of elements such as 'Li-O'")
             for element in elements:
                 _element(element)
             if frozenset(elements) in seen:
-                raise ValueError(f"the pair '{pair}' is there twice")
+                raise ValueError(f"the pair '{pair}' appears twice")
             seen.add(frozenset(elements))
             if not 0 < distance <= 10:
-                raise ValueError(f"'{pair}': {distance} is no minimum distance from 0 to 10 Å")
+                raise ValueError(f"'{pair}': {distance} is not a minimum distance from 0 to 10 Å")
         return value
 
     def distance(self, first: str, second: str) -> float:
@@ -130,7 +131,9 @@ class Exchange(Parameters):
 
     interface: str = Field(description="element in the random region")
     top_layer: str = Field(description="element in the top layer of slab A")
-    maximum: int = Field(ge=1, le=10**5, description="most exchanges; a structure gets 0 to this many, uniformly")
+    maximum: int = Field(
+        ge=1, le=10**5, description="maximum number of exchanges; drawn uniformly from 0 to this number"
+    )
 
     @field_validator("interface", "top_layer")
     @classmethod
@@ -153,9 +156,7 @@ class InterfaceParameters(Parameters):
     """Random interfaces: slab A, random region, slab B and vacuum, from the bottom up."""
 
     n_structures: int = Field(1, ge=1, le=10**6, description="structures to make")
-    first: int = Field(
-        0, ge=0, le=10**9, description="number of the first structure; chunks that follow on each other make one set"
-    )
+    first: int = Field(0, ge=0, le=10**9, description="index of the first structure; consecutive chunks make one set")
     slab_a: SlabParameters = Field(description="the lower slab")
     slab_b: SlabParameters = Field(description="the upper slab")
     lateral_cell: LateralCell | None = Field(
@@ -190,7 +191,7 @@ class InterfaceParameters(Parameters):
         for element in value or []:
             _element(element)
         if value is not None and len(set(value)) != len(value):
-            raise ValueError("an element is there twice")
+            raise ValueError("an element appears twice")
         return value
 
     @model_validator(mode="after")
@@ -198,7 +199,7 @@ class InterfaceParameters(Parameters):
         names = [kind.name for kind in self.exchanges]
         for name in names:
             if names.count(name) > 1:
-                raise ValueError(f"the exchange {name} is there twice")
+                raise ValueError(f"the exchange {name} appears twice")
         for element in {kind.interface for kind in self.exchanges}:
             wanted = sum(kind.maximum for kind in self.exchanges if kind.interface == element)
             there = self.region.composition.get(element, 0)

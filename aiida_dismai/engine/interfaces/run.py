@@ -61,7 +61,7 @@ def run(context: Context, parameters: InterfaceParameters) -> dict[str, Any]:
         if context.out_of_time() and state["done"] < parameters.n_structures:
             parts += [builder.collect(interfaces)] if interfaces else []
             checkpoint.save(parts, state)
-            raise Unfinished(f"{state['done']} of {parameters.n_structures} structures are built; run again to go on")
+            raise Unfinished(f"{state['done']} of {parameters.n_structures} structures are built; run again to resume")
     built = time.monotonic()
 
     made_now = len(interfaces)

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-#: ``{"value": …, "lower": …, "upper": …}``, bounds of the interval; None where there is no number.
+#: ``{"value": …, "lower": …, "upper": …}``, bounds of the interval; None where there is not a number.
 Interval = dict[str, float | None]
 #: Numbers of a group of weights: 16 MB, however many structures there are.
 WEIGHTS_AT_ONCE = 2_000_000

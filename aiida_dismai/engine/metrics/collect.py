@@ -103,7 +103,7 @@ def describe_all(
     gathered = _Gathered(kind, composition)
     done = sum(1 for _ in _compute(context, stage, total, gathered.todo(stream, file), kind, file))
     if len(gathered.keys) < total or any(key is not None and key not in file for key in gathered.keys):
-        raise Unfinished(f"{stage}: out of time after {done} more of {total} structures; run again to go on")
+        raise Unfinished(f"{stage}: out of time after {done} more of {total} structures; run again to resume")
     return gathered.finish(file)
 
 

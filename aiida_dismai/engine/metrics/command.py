@@ -47,19 +47,22 @@ KINDS = Kind.__args__  # type: ignore[attr-defined]
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Validation structures: shown beside the noise floor.",
 )
-@click.option("--generated-total", type=int, help="Structures generated at first; the failed share is of them.")
+@click.option(
+    "--generated-total", type=int, help="Number of structures generated originally; the failed share refers to it."
+)
 @click.option(
     "--align",
     type=click.Choice(("none", "translate", "rotate", "auto")),
-    help="How the lattice of an alloy is laid on a structure (default: auto, whichever keeps most atoms).",
+    help="How alloys are aligned with the lattice (default: auto, whichever keeps the most atoms).",
 )
 @click.option(
     "--oxidation-states",
     metavar="Ca=2,O=-2",
-    help="Of all elements of interfaces; without it those of --parameters, of the paper, or a guess that is shown.",
+    help="Oxidation states of all elements of interfaces; default: those of --parameters, of the paper, or a guess, "
+    "which is printed.",
 )
 @click.option("--workers", type=int, default=1, show_default=True, help="Processes.")
-@click.option("--compat", is_flag=True, help="The numbers of the authors' scripts also where these are peculiar.")
+@click.option("--compat", is_flag=True, help="Reproduce the authors' numbers also where their scripts are peculiar.")
 @click.option(
     "--parameters",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -68,14 +71,14 @@ KINDS = Kind.__args__  # type: ignore[attr-defined]
 @click.option(
     "--write-reference",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Also write the training set's side here (npz), to be given as --reference the next time.",
+    help="Also write the records of the training set here (npz), for later use as --reference.",
 )
 @click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
     default=Path("results.json"),
     show_default=True,
-    help="The results; the numbers of every structure go beside it, with the ending npz.",
+    help="Results file (JSON); the numbers of every structure are written next to it as npz.",
 )
 def metrics(
     kind: str,
@@ -175,7 +178,7 @@ def _check_targets(output: Path, write_reference: Path | None, inputs: list[Path
     taken = {path.resolve() for path in inputs if path is not None}
     for target in targets:
         if target.resolve() in taken:
-            raise BadInput(f"{target}: would be written over, but is an input; choose another --output")
+            raise BadInput(f"{target}: is an input and would be overwritten; choose another --output")
         if not target.resolve().parent.is_dir():
             raise BadInput(f"{target}: there is no folder {target.resolve().parent}")
 
@@ -204,7 +207,7 @@ def _alone_in(folder: Path, output: Path) -> Iterator[None]:
         except BlockingIOError:
             gone = True
         if gone:
-            raise BadInput(f"--output {output}: another run writes it at this moment; wait, or choose another --output")
+            raise BadInput(f"--output {output}: another run is writing it; wait, or choose another --output")
         yield
 
 

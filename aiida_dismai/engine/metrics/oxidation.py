@@ -24,7 +24,7 @@ def parse_states(text: str) -> dict[str, int]:
     """Return oxidation states from ``Ca=2,O=-2``.
 
     Raises:
-        BadInput: an entry that is none, an element that is not one, or one that is there twice.
+        BadInput: an entry that is none, an element that is not one, or one that appears twice.
 
     Example:
         >>> parse_states("Ca=2, O=-2")
@@ -36,12 +36,14 @@ def parse_states(text: str) -> dict[str, int]:
     for entry in text.split(","):
         match = re.fullmatch(r"\s*([A-Z][a-z]?)\s*[=:]\s*([-+−]?\d{1,2})\s*", entry)
         if match is None:
-            raise BadInput(f"{OPTION}: '{entry.strip()}' is no whole oxidation state of an element; write Ca=2,O=-2")
+            raise BadInput(
+                f"{OPTION}: '{entry.strip()}' is not an integer oxidation state of an element; write Ca=2,O=-2"
+            )
         symbol = match[1]
         if symbol not in chemical_symbols[1:]:
             raise BadInput(f"{OPTION}: '{symbol}' is not a chemical element")
         if symbol in found:
-            raise BadInput(f"{OPTION}: {symbol} is there twice")
+            raise BadInput(f"{OPTION}: {symbol} appears twice")
         found[symbol] = int(match[2].replace("−", "-"))
     return found
 
@@ -100,7 +102,7 @@ def guess_states(compositions: Sequence[Mapping[str, int]]) -> dict[str, int]:
             formula = "".join(f"{symbol}{count if count > 1 else ''}" for symbol, count in composition.items())
             example = ",".join(f"{symbol}=…" for symbol in elements)
             raise BadInput(
-                f"the oxidation states of {', '.join(composition)} cannot be guessed: no whole numbers, one for each "
+                f"the oxidation states of {', '.join(composition)} cannot be guessed: no integers, one for each "
                 f"element, make {formula} neutral; give them with {OPTION} {example}"
             )
     best = max(partial, key=lambda item: item[0])[1]

@@ -71,8 +71,8 @@ class InterfaceParameters(Parameters):
 class AmorphousParameters(Parameters):
     """Amorphous structures (silicon and its like): motifs, radial distribution, bond angles."""
 
-    rdf_cutoff: float = Field(10.0, gt=0, le=100, description="The radial distribution reaches so far, Å.")
-    rdf_bins: int = Field(500, ge=2, le=100_000, description="Bins of the radial distribution, all of one width.")
+    rdf_cutoff: float = Field(10.0, gt=0, le=100, description="Cutoff of the radial distribution, Å.")
+    rdf_bins: int = Field(500, ge=2, le=100_000, description="Number of equal bins of the radial distribution.")
     rdf_all_pairs: bool = Field(
         False,
         description="Count all pairs of the periodic structure. By default pairs are those of the 2×2×2 supercell, "
@@ -99,10 +99,10 @@ class DescribeParameters(Parameters):
     alloy: AlloyLatticeParameters = Field(AlloyLatticeParameters.model_validate({}), description="Of kind 'alloy'.")
     compat: bool = Field(
         False,
-        description="Give the numbers of the authors' scripts also where these are peculiar (docs/metrics.md lists "
-        "where), as far as they do not hang on the order of the atoms.",
+        description="Reproduce the authors' numbers also where their scripts are peculiar (docs/metrics.md lists "
+        "where), as far as these do not depend on the order of the atoms.",
     )
-    workers: int = Field(1, ge=1, le=256, description="Processes that describe structures.")
+    workers: int = Field(1, ge=1, le=256, description="Number of worker processes.")
 
     @model_validator(mode="after")
     def _own_table_only(self) -> DescribeParameters:
@@ -116,8 +116,8 @@ class MetricsParameters(DescribeParameters):
 
     generated_total: Annotated[int, Field(ge=1)] | None = Field(
         None,
-        description="Structures generated at first, before any was lost in post-processing or relaxation; "
-        "None takes the number of structures given. The failed share is counted from it.",
+        description="Number of structures generated originally, before any was lost in post-processing or "
+        "relaxation; null takes the number of structures given. The failed share refers to it.",
     )
     resamples: int = Field(1000, ge=10, le=1_000_000, description="Bootstrap resamples of the generated structures.")
     bootstrap_seed: int = Field(7, ge=0, lt=2**63, description="Seed of the resampling (7 is the authors').")

@@ -125,7 +125,7 @@ def run(context: Context, parameters: PostprocessParameters) -> dict[str, Any]:
 def _push_all(
     context: Context, parameters: PostprocessParameters, structures: StructureSet
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return the new positions ``(N, 3)`` and the rounds ``(n,)`` of all structures, going on from a checkpoint."""
+    """Return the new positions ``(N, 3)`` and the rounds ``(n,)`` of all structures, resuming from a checkpoint."""
     path = context.checkpoint / "postprocess.npz"
     owner = Owner.of_parameters("postprocess", parameters, structures=structures.content_hash)
     positions, rounds = structures.positions.copy(), np.full(len(structures), NOT_DONE, dtype=np.int64)
@@ -146,7 +146,7 @@ def _push_all(
         context.progress("postprocess", i + 1, len(structures), rounds=int(rounds[i]))
         if context.out_of_time() and i + 1 < len(structures):
             save()
-            raise Unfinished(f"postprocess: {i + 1} of {len(structures)} structures done; run again to go on")
+            raise Unfinished(f"postprocess: {i + 1} of {len(structures)} structures done; run again to resume")
         if time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
             save()
             saved = time.monotonic()

@@ -47,7 +47,7 @@ THEIR_SHARE, OUR_SHARE = "{anion} fraction coord num {cn}", re.compile(r"(?P<ani
 #: How far shares may be from summing to 1 (cluster counts are rounded to five decimals).
 ROUNDING = 1e-3
 ROWS_AT_ONCE = 20_000
-FRESH = "take the file from the authors' record anew"
+FRESH = "download the authors' file again"
 
 
 def has(folder: Path, kind: str) -> bool:
@@ -143,8 +143,8 @@ def read_clusters(folder: Path, labels: Sequence[str]) -> NDArray[np.float64]:
     others = [name for name in _header(path)[1:] if name not in labels]
     if others:
         raise BadInput(
-            f"{path}: has {others[0]}, which is no cluster of this expansion ({labels[0]}, …, {labels[-1]}); give the "
-            "record of the same alloy"
+            f"{path}: has {others[0]}, which is not a cluster of this expansion ({labels[0]}, …, {labels[-1]}); give "
+            "the record of the same alloy"
         )
     numbers, values = _per_structure(path, _read_table(path, ["structure index", *labels]))
     _refuse(path, numbers, np.min(values, axis=1) < 0, "a negative probability")
@@ -269,7 +269,7 @@ def _parse(handle: BinaryIO, columns: Sequence[str]) -> NDArray[np.float64]:
     ):
         frame = frame[list(columns)]
         if not all(kind.kind in "fiu" for kind in frame.dtypes):
-            # What is no number becomes NaN, and is found there.
+            # What is not a number becomes NaN, and is found there.
             frame = frame.apply(pandas.to_numeric, errors="coerce")
         parts.append(frame.to_numpy(dtype=np.float64))
     return np.concatenate(parts)

@@ -31,7 +31,7 @@ from .records import NotAnalysed
 CUTOFF, BINS = 10.0, 500
 #: A distance this little below an edge is on it, Å: more than rounding, and one pair in 1e9 gets there by chance.
 ON_EDGE = 1e-11
-#: More atoms than this in an Å³ are no structure, and their pairs have no end (diamond has 0.18).
+#: Reject higher densities (atoms/Å³): the number of pairs would explode (diamond has 0.18).
 HIGHEST_DENSITY = 10.0
 #: Volume over product of the heights (1 for a box) from which lattice vectors are replaced by shorter ones.
 SKEWED = 4.0

@@ -63,7 +63,7 @@ class RecordFile:
                     return False  # killed while it was begun
                 raise BadInput(
                     f"{self.path}: holds records of other structures' kind or parameters, or of another version; "
-                    "remove it, and they are computed anew"
+                    "remove it to compute them again"
                 )
             size = self.path.stat().st_size
             while len(head := handle.read(HEAD.size)) == HEAD.size:

@@ -50,7 +50,7 @@ def describe(context: Context, parameters: DescribeParameters) -> dict[str, Any]
     found = describe_all(context, "describe", stream, kind, file, {})
     spent = time.monotonic() - started
     if not file.exists:
-        raise BadInput(f"{stream.path}: none of its {found.n} structures has converged, there is nothing to describe")
+        raise BadInput(f"{stream.path}: none of its {found.n} structures has converged: nothing to describe")
     merge([file.path], context.folder / RECORDS)
     return {
         "kind": kind.name,
@@ -183,7 +183,7 @@ def _generated_total(given: int, parameters: MetricsParameters) -> int:
     total = given if parameters.generated_total is None else parameters.generated_total
     if total < given:
         raise BadInput(
-            f"generated_total is {total}, but {given} structures are given; it counts all that were generated at first"
+            f"generated_total is {total}, but {given} structures are given; it counts all that were generated"
         )
     if not total:
         raise BadInput("the set of generated structures is empty; say in generated_total how many were generated")

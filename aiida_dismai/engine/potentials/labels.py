@@ -70,7 +70,7 @@ def load_labelled(path: Path, where: str) -> StructureSet:
         pairs = close_pairs(structures.positions[own], structures.cells[i], structures.pbc[i], OVERLAP)
         if len(pairs.first):
             raise BadInput(
-                f"{where}: atoms {pairs.first[0]} and {pairs.second[0]} of frame {i} are nearer than {OVERLAP} Å to "
+                f"{where}: atoms {pairs.first[0]} and {pairs.second[0]} of frame {i} are closer than {OVERLAP} Å to "
                 "each other; remove this frame"
             )
     return structures

@@ -24,7 +24,7 @@ class LammpsSystem:
     """A periodic system in LAMMPS, kept from one calculation to the next.
 
     All positions, velocities and forces that go in and out are in the frame of the cell that was given. A calculation
-    depends on the positions alone, to the last bit: neighbour lists are built anew, and atoms are never reordered.
+    depends on the positions alone, to the last bit: neighbour lists are rebuilt, and atoms are never reordered.
     """
 
     def __init__(self, potential: PairPotential, numbers: NDArray[np.integer], cell: NDArray[np.float64]) -> None:

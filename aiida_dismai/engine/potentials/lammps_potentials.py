@@ -89,7 +89,7 @@ class PairParameters(Parameters):
                     f"'{visible(symbol, 40)}' is not a chemical symbol{nearest(symbol, chemical_symbols[1:])}"
                 )
         if len(set(elements)) != len(elements):
-            raise ValueError("an element is there twice")
+            raise ValueError("an element appears twice")
         for name in elements.values() if isinstance(elements, dict) else ():
             if not NAME.fullmatch(name) or name == "NULL":
                 raise ValueError(f"'{visible(name, 40)}' cannot be a name in a potential file")

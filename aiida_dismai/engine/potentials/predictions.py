@@ -92,7 +92,7 @@ def predict(trained: TrainedPotential, structures: StructureSet, micro_batch: in
         context.progress("predict", done, n)
         if done < n and context.out_of_time():
             write_arrays(path, {"owner": json.dumps(owner.record()), "done": done, **vars(result)})
-            raise Unfinished(f"{done} of {n} structures predicted; run again to go on")
+            raise Unfinished(f"{done} of {n} structures predicted; run again to resume")
     return result
 
 

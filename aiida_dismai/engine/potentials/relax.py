@@ -112,7 +112,7 @@ def _relax(
 
     def check_time() -> None:
         if context.out_of_time():
-            raise Unfinished(f"stopped in structure {i} of {len(structures)}; run again to go on")
+            raise Unfinished(f"stopped in structure {i} of {len(structures)}; run again to resume")
 
     try:
         relax_one(atoms, calculator, parameters, check_time, outcome)

@@ -17,7 +17,7 @@ from ..errors import DismaiError
 from ..memory import is_out_of_memory
 from .parameters import RelaxParameters
 
-#: Two atoms nearer than this are no structure, and a potential that pulls atoms so near has a hole, Å.
+#: Overlap threshold (Å): closer atoms mean invalid input or a potential without short-range repulsion, Å.
 OVERLAP = 0.5
 #: An atom that moves farther than this from where it began has been thrown out, Å.
 THROWN_OUT = 100.0
@@ -186,7 +186,7 @@ def relax_one(
         parameters: of the task.
         before: called before every calculation; what it raises (a stop for lack of time) is passed on after
             the last good state was written into ``earlier``, when that is given.
-        earlier: outcome so far of a relaxation that was stopped, to go on from; is changed and returned.
+        earlier: outcome so far of a relaxation that was stopped, to resume from; is changed and returned.
     """
     outcome = earlier if earlier is not None else Outcome(atoms.positions.copy(), atoms.cell.array.copy())
     atoms.calc = Watched(calculator, before, parameters.relax_cell, atoms.copy())
@@ -219,7 +219,7 @@ def _optimise(atoms: Atoms, parameters: RelaxParameters, watch: Watch, steps: li
     """Run the optimiser until it has converged or no steps are left; ``steps[0]`` counts along.
 
     Conjugate gradients end in ``OptimizerConvergenceError`` when a line search finds no lower energy, which
-    happens near a minimum in single precision. They are begun anew there, along the forces, as long as that
+    happens near a minimum in single precision. They are restarted there, along the forces, as long as that
     gets anywhere.
     """
     import ase.optimize

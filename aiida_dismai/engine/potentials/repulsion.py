@@ -38,7 +38,7 @@ class Repulsion(nn.Module):
         self.register_buffer("radii", radii, persistent=False)
 
     def forward(self, graph: Any) -> torch.Tensor:
-        """Return ``(b,)`` energies; ``Potential`` has set positions and offsets; each bond is there twice."""
+        """Return ``(b,)`` energies; ``Potential`` has set positions and offsets; each bond appears twice."""
         first, second = graph.edge_index
         charge, radius = self.charges[graph.node_type], self.radii[graph.node_type]
         distance = torch.linalg.norm(graph.pos[second] + graph.pbc_offshift - graph.pos[first], dim=1)

@@ -178,7 +178,7 @@ class Training:
                 if context.out_of_time():
                     self.save(folder)
                     raise Unfinished(
-                        f"stopped in epoch {self.epoch} after step {self.step} of {len(batches)}; run again to go on"
+                        f"stopped in epoch {self.epoch} after step {self.step} of {len(batches)}; run again to resume"
                     )
                 if now - saved >= self.parameters.checkpoint_interval:
                     self.save(folder)

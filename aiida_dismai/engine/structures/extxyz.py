@@ -130,7 +130,7 @@ def _structural(info: dict[str, Any], where: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key in [key for key in info if key.lower() in STRUCTURAL]:
         if key.lower() in found:
-            raise BadInput(f"{where}: '{key.lower()}' is there twice")
+            raise BadInput(f"{where}: '{key.lower()}' appears twice")
         found[key.lower()] = info.pop(key)
     return found
 
@@ -172,7 +172,7 @@ def _layout(text: Any, where: str, stated: bool) -> list[tuple[str, str, int]]:
         columns.append((name, kind, int(count)))
     names = [name for name, _, _ in columns]
     if len(set(names)) != len(names):
-        raise BadInput(f"{where}: Properties={visible(text, 80)}: a name is there twice")
+        raise BadInput(f"{where}: Properties={visible(text, 80)}: a name appears twice")
     return columns
 
 

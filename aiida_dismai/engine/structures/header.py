@@ -53,7 +53,7 @@ def parse_header(line: str) -> dict[str, Any]:
         By key: bool, int, float, str, or an array of these; of JSON also dict, list and None.
 
     Raises:
-        HeaderError: a quote or bracket without its end, a key that is there twice, JSON that is none.
+        HeaderError: a quote or bracket without its end, a key that appears twice, JSON that is none.
     """
     found: dict[str, Any] = {}
     place, end = 0, len(line.rstrip())
@@ -67,7 +67,7 @@ def parse_header(line: str) -> dict[str, Any]:
         if match[4]:
             value, place = _value(line, place, key)
         if key in found:
-            raise HeaderError(f"'{key}' is there twice")
+            raise HeaderError(f"'{key}' appears twice")
         found[key] = value
     return found
 

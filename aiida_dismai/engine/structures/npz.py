@@ -44,7 +44,7 @@ class Arrays:
         self._size = size
         self._members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
         if len(self._members) != len(archive.infolist()):
-            raise BadInput(f"{where}: an array is there twice")
+            raise BadInput(f"{where}: an array appears twice")
         unpacked = sum(info.file_size for info in archive.infolist())
         if unpacked > max(MAX_UNPACKED, MAX_RATIO * size):
             raise BadInput(f"{where}: says that it unpacks to {unpacked} bytes, more than {MAX_RATIO} times its size")

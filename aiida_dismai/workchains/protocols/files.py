@@ -1,7 +1,7 @@
 """YAML that people write: overrides, scheduler options, single values.
 
 Read by PyYAML's safe loader, and bounded besides: the size of the file, the depth, and the number of values once all
-aliases are written out (nine lines of aliases can stand for a billion values). A key that is there twice is refused,
+aliases are written out (nine lines of aliases can stand for a billion values). A key that appears twice is refused,
 because YAML would silently keep the last one. ``1e-3`` is a number here, as everywhere but in YAML 1.1.
 """
 
@@ -39,7 +39,7 @@ def read_mapping(file: str | Path, what: str) -> dict[str, Any]:
         what: says in the errors what the file should hold, for instance ``overrides``.
 
     Raises:
-        BadInput: unreadable, too large, not YAML, a key that is there twice, or no mapping of names to values.
+        BadInput: unreadable, too large, not YAML, a key that appears twice, or no mapping of names to values.
     """
     path = Path(file)
     try:
@@ -66,7 +66,7 @@ def parse(text: str, where: str) -> Any:
         where: named in the errors.
 
     Raises:
-        BadInput: not YAML, a key that is there twice or that is no name, or more than the bounds of this module.
+        BadInput: not YAML, a key that appears twice or that is no name, or more than the bounds of this module.
     """
     try:
         loader = _Loader(text)
@@ -121,7 +121,7 @@ def _check_keys(node: yaml.MappingNode, where: str) -> None:
             continue
         if key.value in seen:
             raise BadInput(
-                f"{where}: '{key.value}' is there twice, in the lines {seen[key.value]} and {_line(key)}; only the "
+                f"{where}: '{key.value}' appears twice, in the lines {seen[key.value]} and {_line(key)}; only the "
                 "last would count"
             )
         seen[key.value] = _line(key)

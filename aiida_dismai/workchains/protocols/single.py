@@ -22,7 +22,7 @@ def single_overrides(chain: Any, settings: Iterable[str]) -> dict[str, Any]:
         settings: as they were given; a value is YAML.
 
     Raises:
-        BadInput: no path or no ``=``, a path that is there twice or that goes on below another, or an entry of a table
+        BadInput: no path or no ``=``, a path that appears twice or that goes on below another, or an entry of a table
             by element, which is replaced as a whole.
     """
     found: dict[str, Any] = {}

@@ -109,7 +109,7 @@ def changed(content, change):
         (lambda c: c.update(shells=[]), "shells"),
         (lambda c: c["sites"].pop("Fe"), "sites: no term for Fe"),
         (lambda c: c["sites"].update(Mn=0.0), "sites: unknown species 'Mn'"),
-        (lambda c: c.update(species=["Cr", "Fe", "Nickel"]), "'Nickel' is no chemical element"),
+        (lambda c: c.update(species=["Cr", "Fe", "Nickel"]), "'Nickel' is not a chemical element"),
         (lambda c: c.update(species=["Cr", "Fe", "Fe"]), "named twice"),
         (lambda c: c.update(temperature=300), "unknown parameter 'temperature'"),
         (lambda c: c.pop("constant"), "constant: Field required"),
@@ -119,7 +119,7 @@ def changed(content, change):
         (lambda c: c.update(lattice={"cell": [[1, 0, 0], [0, 1, 0], [1, 1, 0]], "basis": [[0, 0, 0]]}), "no volume"),
         (
             lambda c: c.update(lattice={"cell": (3.6 * np.eye(3)).tolist(), "basis": [[0, 0, 0], [1, 0, 0]]}),
-            "the basis sites 0 and 1 are in one place",
+            "the basis sites 0 and 1 coincide",
         ),
     ],
 )
@@ -220,7 +220,7 @@ def test_expansions_of_other_programs_are_named(name, said):
         (b"{" * 100_000, "not JSON"),
         (b"[" * 100_000, "nested more than"),
         (b'{"constant": NaN}', "holds NaN"),
-        (b'{"constant": 1, "constant": 2}', "'constant' is there twice"),
+        (b'{"constant": 1, "constant": 2}', "'constant' appears twice"),
         (b"\xff\xfe{\x00}\x00", "UTF-16"),
         (b'{"name": "\xff"}', "not UTF-8"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "Git LFS pointer"),

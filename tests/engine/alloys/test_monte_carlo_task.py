@@ -177,7 +177,7 @@ def test_out_of_time_it_stops_and_goes_on(tmp_path, monkeypatch, sampled):
         if results["status"] == "finished":
             break
         assert results["error"]["kind"] == "unfinished"
-        assert "snapshots (burn-in included) are made; run again to go on" in results["error"]["message"]
+        assert "snapshots (burn-in included) are made; run again to resume" in results["error"]["message"]
     assert len(stages) > 3
     assert stages[-1] == "finished"
     assert files(tmp_path) == files(folder)
@@ -190,7 +190,7 @@ def test_damaged_records_are_refused(tmp_path):
     path.write_bytes(content[:-256] + b"\x00" * 256)  # the last arrangement, as after a power cut
     error = start(tmp_path, passes=130)["error"]
     assert error["kind"] == "bad_input"
-    assert "the records of this run are damaged; remove the file to begin the run anew" in error["message"]
+    assert "the records of this run are damaged; remove the file to restart the run" in error["message"]
     path.write_bytes(content[1:] + b"\x00")
     assert start(tmp_path)["error"]["kind"] == "bad_input"
 

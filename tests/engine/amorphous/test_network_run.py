@@ -111,7 +111,7 @@ def test_a_stopped_course_goes_on_to_the_last_bit(made, tmp_path):
     parameters = NetworkParameters(**QUICK)
     folder = tmp_path / "stopped"
     for stop in (1, 2, 3, 2, 4):
-        with pytest.raises(Unfinished, match="run again to go on"):
+        with pytest.raises(Unfinished, match="run again to resume"):
             run.make_network(attempt_in(folder, stop=stop), parameters)
         assert (folder / run.STATE).is_file()
     again = run.make_network(attempt_in(folder), parameters)

@@ -1,4 +1,4 @@
-"""Models of others that break the contract: a loss that is no number, weights that are none, things of other types."""
+"""Models of others that break the contract: a loss that is not a number, weights that are not arrays, other types."""
 
 import numpy as np
 import pytest

@@ -135,7 +135,7 @@ def test_a_region_that_is_too_tight_in_practice_is_refused(tmp_path):
         ({"n_structure": 3}, "unknown parameter 'n_structure'; did you mean 'n_structures'?"),
         ({"lateral_cell": {"a": 5, "b": 5, "gama": 90}}, "'lateral_cell.gama'; did you mean 'gamma'?"),
         ({"exchanges": [{"interface": "Sc", "top": "Co", "maximum": 1}]}, "did you mean 'top_layer'?"),
-        ({"slab_a": {"miller": [0, 0, 0], "layers": 4}}, "(0, 0, 0) is no plane"),
+        ({"slab_a": {"miller": [0, 0, 0], "layers": 4}}, "(0, 0, 0) is not a plane"),
         ({"slab_a": {"miller": [1, 0, 0], "layers": -1}}, "slab_a.layers"),
         ({"element_order": ["Li", "Sc", "Co", "Cl", "Oxygen"]}, "'Oxygen' is not a chemical element"),
         ({"exchanges": [{"interface": "Mn", "top_layer": "Co", "maximum": 1}]}, "the random region has 0 of it"),

@@ -279,7 +279,7 @@ def test_damaged_angles(tmp_path):
 
 def test_damaged_or_other_clusters(tmp_path):
     lines, labels = lines_of(CLUSTERS), cluster_labels()
-    with pytest.raises(BadInput, match="0NN_Fe, which is no cluster of this expansion"):
+    with pytest.raises(BadInput, match="0NN_Fe, which is not a cluster of this expansion"):
         read_clusters(CLUSTERS.parent, [label for label in labels if "Fe" not in label])
     with pytest.raises(BadInput, match="no column '8NN_Cr-Cr'"):
         read_clusters(CLUSTERS.parent, [*labels, "8NN_Cr-Cr"])

@@ -7,7 +7,7 @@ adds to the fields of the neighbours of i and j.
 
 Coefficients are rounded to multiples of a power of two so small (about 1e-14 eV) that it has no meaning, and so
 large that every sum of them fits a float64 without rounding: sums do not depend on their order, fields
-do not drift however many swaps are made, and fields built anew after an interruption are the same to the last bit.
+do not drift however many swaps are made, and fields rebuilt after an interruption are the same to the last bit.
 """
 
 from __future__ import annotations

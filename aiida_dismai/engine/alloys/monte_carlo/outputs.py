@@ -40,7 +40,7 @@ class Traces:
 
     @property
     def drift(self) -> float:
-        """Largest difference between the energy as changed by swaps and as counted anew, eV/atom."""
+        """Largest difference between the energy as changed by swaps and as recomputed, eV/atom."""
         return float(np.abs(self.energy[:, self.passes] - self.sampled_energy).max())
 
 

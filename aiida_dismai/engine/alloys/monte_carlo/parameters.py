@@ -23,13 +23,13 @@ class SampleParameters(Parameters):
     temperature: float = Field(gt=0, le=1e6, description="Temperature, K; the paper has 300 and 1500.")
     passes: int = Field(50_000, ge=1, le=10**9, description="Passes of every run, burn-in included.")
     burn_in: int = Field(
-        10_000, ge=0, description="Passes from the random start on that are left out of averages and snapshots."
+        10_000, ge=0, description="Passes after the random start that are left out of averages and snapshots."
     )
     start_temperature: float | None = Field(
         1500.0,
         gt=0,
         le=1e6,
-        description="From here, K, the first half of the burn-in cools down to the temperature. Without it (None, as "
+        description="Temperature, K, from which the first half of the burn-in cools down. Without it (None, as "
         "in the paper) one run in six at 300 K is trapped in an arrangement of domains, 3 meV/atom too high, for "
         "longer than 30,000 passes. Nothing is cooled when the temperature is higher.",
     )
@@ -56,8 +56,8 @@ class SampleParameters(Parameters):
         5000,
         ge=0,
         le=1_000_000,
-        description="At most so many snapshots, evenly chosen from all runs, are also written as structures; all of "
-        "them are in snapshots.npz, which is far smaller.",
+        description="Maximum number of snapshots, chosen evenly from all runs, that are also written as structures; "
+        "all of them are in snapshots.npz, which is far smaller.",
     )
     workers: int | None = Field(
         None,

@@ -107,4 +107,4 @@ class RunFile:
         passes = offset + interval * np.arange(len(records))
         amounts = np.bincount(records[-1]["species"], minlength=len(system.amounts))
         if not (np.array_equal(records["pass"], passes) and np.array_equal(amounts, system.amounts)):
-            raise BadInput(f"{self.path}: the records of this run are damaged; remove the file to begin the run anew")
+            raise BadInput(f"{self.path}: the records of this run are damaged; remove the file to restart the run")

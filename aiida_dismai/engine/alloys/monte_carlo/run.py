@@ -15,7 +15,7 @@ from .sampler import Sampler
 from .statistics import autocorrelation_time, blocked_error, split_r_hat
 from .system import System, build_system, find_file
 
-#: Largest difference between energies as changed and as counted anew, per eV of the bonds of an atom.
+#: Largest difference between energies as changed and as recomputed, per eV of the bonds of an atom.
 DRIFT = 1e-10
 #: Runs count as agreeing up to here (Gelman and others, 2013).
 R_HAT = 1.1
@@ -77,7 +77,7 @@ def _sample(context: Context, sampler: Sampler) -> int:
         context.progress("sample", done, total, swaps_per_second=attempts / spent)
         if context.out_of_time() and done < total:
             pieces.close()
-            raise Unfinished(f"{sampler.done()} of {total} snapshots (burn-in included) are made; run again to go on")
+            raise Unfinished(f"{sampler.done()} of {total} snapshots (burn-in included) are made; run again to resume")
     return attempts
 
 
@@ -85,8 +85,8 @@ def _check_drift(system: System, traces: Traces) -> None:
     scale = 1.0 + float((np.abs(system.expansion.pair_terms).max(axis=1) * system.expansion.bonds).sum())
     if not traces.drift <= DRIFT * scale:
         raise Diverged(
-            f"the energy has drifted by {traces.drift:.2g} eV/atom from that of the structures: this must not happen; "
-            "remove the checkpoint (its records may be damaged), run again, and report it if it comes back"
+            f"the energy has drifted by {traces.drift:.2g} eV/atom from that of the structures (a bug, or a damaged "
+            "checkpoint); remove the checkpoint, run again, and report it if it recurs"
         )
 
 

@@ -24,9 +24,11 @@ class AnnealParameters(Parameters):
     potential_kwargs: dict[str, Any] = Field(
         default_factory=dict, description="keyword arguments of 'lammps', as calculator_kwargs of the task relax"
     )
-    temperature: float = Field(2000.0, gt=0, le=10_000, description="for a fifth of the time, then falling to 300 K, K")
-    picoseconds: float = Field(10.0, gt=0, le=10_000, description="how long, ps; 2 fs a step")
-    width: float = Field(2.0, gt=0, le=20, description="atoms nearer than this to a face move, Å")
+    temperature: float = Field(
+        2000.0, gt=0, le=10_000, description="temperature, K, for a fifth of the time, then cooling to 300 K"
+    )
+    picoseconds: float = Field(10.0, gt=0, le=10_000, description="duration, ps; time step 2 fs")
+    width: float = Field(2.0, gt=0, le=20, description="atoms closer than this to a face move, Å")
 
     @field_validator("potential")
     @classmethod
@@ -58,7 +60,10 @@ class CarveParameters(MakeParameters):
         description="largest share of atoms that a structure may have in common with any earlier one; 0: all disjoint",
     )
     min_distance: float = Field(
-        2.0, gt=0, le=5, description="of two atoms of the large cell that only meet at the seam one is dropped below, Å"
+        2.0,
+        gt=0,
+        le=5,
+        description="if two atoms of the large cell that meet at the seam are closer than this, one is dropped, Å",
     )
     rotate: bool = Field(
         False,
@@ -66,7 +71,7 @@ class CarveParameters(MakeParameters):
         "gives fewer disjoint ones",
     )
     placements: int = Field(
-        200, ge=1, le=10_000, description="places tried for each disjoint window; the one with the best seam is taken"
+        200, ge=1, le=10_000, description="positions tried for each disjoint window; the one with the best seam is used"
     )
     max_edits: float = Field(
         0.1,
@@ -79,8 +84,8 @@ class CarveParameters(MakeParameters):
     )
     anneal: AnnealParameters | None = Field(
         AnnealParameters.model_validate({}),
-        description="molecular dynamics of the seam of structures that have defects there; null leaves it as it is "
-        "healed, and needs no LAMMPS",
+        description="molecular dynamics of the seam of structures that have defects there; null skips it, and needs "
+        "no LAMMPS",
     )
 
     @model_validator(mode="after")

@@ -189,7 +189,7 @@ class Plan:
         needed = np.ceil(100 * largest) / 100
         if len(more) == wanted and needed <= 0.75:
             return f"{message}; {wanted} would need max_overlap {needed:g}, or a larger cell"
-        return f"{message}; no overlap gives {wanted} that are worth having: give a larger cell, or several"
+        return f"{message}; no overlap gives {wanted} acceptable ones: give a larger cell, or several"
 
 
 def _rotations(rng: np.random.Generator, count: int) -> NDArray[np.float64]:

@@ -38,7 +38,7 @@ def run(context: Context, parameters: CarveParameters) -> dict[str, Any]:
     Raises:
         BadInput: a large cell that cannot be carved (:func:`~.large.look_at`), or more structures than it holds.
         NothingLeft: no structure passed the gate.
-        Unfinished: out of time; run again to go on.
+        Unfinished: out of time; run again to resume.
     """
     path = context.inputs["structures"]
     given = load_structures(path, element=parameters.element)

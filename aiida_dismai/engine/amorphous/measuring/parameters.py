@@ -16,9 +16,8 @@ class MeasureTaskParameters(Parameters):
     FREE: ClassVar[frozenset[str]] = frozenset({"gate"})  # it judges afterwards
 
     measures: MeasureParameters = Field(MeasureParameters.model_validate({}), description="how structures are measured")
-    gate: GateParameters = Field(GateParameters.model_validate({}), description="what is good enough")
+    gate: GateParameters = Field(GateParameters.model_validate({}), description="criteria that a structure must meet")
     energies: EnergyParameters | None = Field(
         None,
-        description="potential of the energies of structures that have no property 'energy' (eV); null: they stay "
-        "unknown",
+        description="potential for the energies of structures without a property 'energy' (eV); null: no energies",
     )

@@ -80,7 +80,7 @@ def _measure(context: Context, stream: StructureStream, parameters: MeasureTaskP
             if index <= len(store.found):
                 continue
             if context.out_of_time():
-                raise Unfinished(f"{index - 1} of {total} structures are measured; run again to go on")
+                raise Unfinished(f"{index - 1} of {total} structures are measured; run again to resume")
             found = measure(structure, parameters.measures, _energy(structure, energy_of))
             store.add(found)
             context.progress(

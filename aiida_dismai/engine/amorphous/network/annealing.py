@@ -247,7 +247,7 @@ class Course:
 
     # ------------------------------------------------------------------ stops
     def save(self, path: Path) -> None:
-        """Write down everything that decides how it goes on."""
+        """Store everything that determines how it continues."""
         plain: dict[str, Any] = {
             name: getattr(self, name)
             for name in ("phase", "round", "tried", "accepted", "trials", "sweeps", "sweep_accepted")

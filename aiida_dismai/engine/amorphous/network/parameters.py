@@ -29,7 +29,8 @@ class NetworkParameters(MakeParameters):
     n_atoms: int = Field(256, ge=SMALLEST, le=LARGEST, description="atoms per structure, an even number")
     density: float = Field(2.28, gt=0, le=50, description="density, g/cm³; the cell is a cube")
     volume: Literal["fixed", "relaxed"] = Field(
-        "fixed", description="whether the cube keeps its density, or takes the size of least Keating energy in the end"
+        "fixed",
+        description="whether the cube keeps its density or is finally relaxed to the size of lowest Keating energy",
     )
     alpha: float = Field(2.965, gt=0, le=100, description="Keating's bond-stretching constant α, eV/Å²")
     beta_ratio: float = Field(0.285, gt=0, le=1, description="Keating's bond-bending constant β in units of α")
@@ -38,31 +39,31 @@ class NetworkParameters(MakeParameters):
         10.0,
         ge=9.0,
         le=14.0,
-        description="the course ends once the standard deviation of the angles between bonds of the network is no more "
-        "than this, degrees; relaxing with a potential changes it",
+        description="the annealing ends once the standard deviation of the network's bond angles is at most this, "
+        "degrees; relaxing with a potential changes it",
     )
-    smallest_ring: int = Field(4, ge=4, le=5, description="no rings of fewer atoms are left (4 or 5)")
+    smallest_ring: int = Field(4, ge=4, le=5, description="size of the smallest ring allowed in the result (4 or 5)")
     randomise: float = Field(
-        0.5, ge=0, le=20, description="transpositions per atom that are made whatever they cost, before the annealing"
+        0.5, ge=0, le=20, description="transpositions per atom that are accepted unconditionally before the annealing"
     )
-    hot: float = Field(0.5, gt=0, le=10, description="kT where the annealing begins, eV")
-    cold: float = Field(0.2, gt=0, le=10, description="kT where it ends, eV; it falls geometrically")
+    hot: float = Field(0.5, gt=0, le=10, description="kT at the start of the annealing, eV")
+    cold: float = Field(0.2, gt=0, le=10, description="kT at its end, eV; it decreases geometrically")
     annealing: int = Field(
-        2000, ge=0, le=1_000_000, description="transpositions per atom tried in a round of the annealing"
+        2000, ge=0, le=1_000_000, description="attempted transpositions per atom in a round of annealing"
     )
     rounds: int = Field(
         5,
         ge=1,
         le=1000,
-        description="rounds of annealing and quench at most, until the angles are narrow enough; from the second on "
-        "they begin at the geometric mean of hot and cold. Then the attempt is rejected",
+        description="maximum number of rounds of annealing and quench until the angles are narrow enough, after "
+        "which the attempt is rejected; from the second on they start at the geometric mean of hot and cold",
     )
     quench_sweeps: int = Field(
         20,
         ge=0,
         le=1000,
-        description="sweeps over all transpositions after each round, of which only those that lower the energy are "
-        "made; ends before when there is none",
+        description="sweeps over all transpositions after each round, accepting only those that lower the energy; "
+        "stops early if there are none",
     )
     forecast: float | None = Field(
         0.4,
@@ -73,7 +74,7 @@ class NetworkParameters(MakeParameters):
     )
     gate: GateParameters = Field(
         default_factory=lambda: GateParameters.model_validate({"max_crystalline_percent": 5}),
-        description="what is good enough",
+        description="criteria that a structure must meet",
     )
 
     @field_validator("n_atoms")

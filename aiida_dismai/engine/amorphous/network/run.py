@@ -35,7 +35,7 @@ def run(context: Context, parameters: NetworkParameters) -> dict[str, Any]:
     Raises:
         BadInput: a number of atoms for which there is no diamond to start from.
         NothingLeft: not one structure reached the angle deviation and passed the gate.
-        Unfinished: out of time; run again in the same folder to go on.
+        Unfinished: out of time; run again in the same folder to resume.
     """
     return make_structures(context, parameters, {}, lambda attempt: make_network(attempt, parameters), "network")
 

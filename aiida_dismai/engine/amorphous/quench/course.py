@@ -1,4 +1,4 @@
-"""One attempt: melt, quench, minimise; can be stopped anywhere and gone on with."""
+"""One attempt: melt, quench, minimise; can be stopped anywhere and resumed."""
 
 from __future__ import annotations
 

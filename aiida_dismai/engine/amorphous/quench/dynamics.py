@@ -27,7 +27,7 @@ from .start import kinetic_temperature
 MODULUS = 0.624
 #: Timesteps between two looks of the barostat at the pressure, with a calculator of ASE.
 BAROSTAT_EVERY = 10
-#: Timesteps of a piece: about a second of LAMMPS with 256 atoms, a minute of the dearest calculators.
+#: Timesteps of a piece: about a second of LAMMPS with 256 atoms, a minute of the most expensive calculators.
 PIECE_ATOMS, PIECE_ASE = 2000 * 256, 20
 #: Atoms hotter than this have been thrown out of a hole of the potential, K; random ones begin at up to a tenth of it.
 TOO_HOT = 100_000.0

@@ -8,7 +8,7 @@ from ...errors import BadInput
 from .parameters import QuenchParameters
 
 #: Microseconds per timestep and atom, 256 atoms of silicon on one core in 2026. ``lammps`` stands for a potential that
-#: nobody has measured here, taken to be as dear as the dearest of the named ones.
+#: nobody has measured here, taken to be as expensive as the most expensive of the named ones.
 MICROSECONDS = {"edip": 1.4, "sw": 2.3, "sw_vink": 2.3, "tersoff": 2.9, "lammps": 2.9, "gap": 5e3, "chgnet": 2e4}
 
 

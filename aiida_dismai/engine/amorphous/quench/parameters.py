@@ -67,7 +67,7 @@ class QuenchParameters(MakeParameters):
         default_factory=lambda: GateParameters.model_validate(
             {"min_fourfold_percent": 80, "max_angle_sigma": 16, "max_crystalline_percent": 10}
         ),
-        description="what is good enough",
+        description="criteria that a structure must meet",
     )
 
     @model_validator(mode="after")

@@ -38,7 +38,7 @@ def run(context: Context, parameters: QuenchParameters) -> dict[str, Any]:
     Raises:
         BadInput: a potential that cannot be had or does not know the element; a run that would take too long.
         NothingLeft: not one structure passed the gate.
-        Unfinished: out of time; run again in the same folder to go on.
+        Unfinished: out of time; run again in the same folder to resume.
     """
     check_cost(parameters)
     dynamics = choose_dynamics(parameters)

@@ -22,59 +22,61 @@ class CdvaeParameters(GraphTrainingParameters):
     with which Dismai-Bench ran them, as collected in the project's design notes.
     """
 
-    latent_dim: int = Field(256, ge=1, le=8192, description="Gaussian numbers that stand for a structure")
+    latent_dim: int = Field(256, ge=1, le=8192, description="size of the latent vector of a structure")
     cutoff: float = Field(7.0, gt=0.5, le=20.0, description="radius of both networks' graphs, Å")
     max_neighbours: int = Field(20, ge=1, le=200, description="nearest neighbours of each atom in a radius graph")
     encoder_graph: Literal["crystalnn", "radius"] = Field(
         "crystalnn",
-        description="edges that the encoder sees: the bonds that CrystalNN finds, as published, or the neighbours "
-        "within the cutoff; made once before training",
+        description="edges of the encoder's graph: bonds from CrystalNN, as published, or neighbours within the "
+        "cutoff; built once before training",
     )
-    encoder_channels: Width = Field(128, description="numbers per edge in the encoder")
+    encoder_channels: Width = Field(128, description="channels per edge in the encoder")
     encoder_blocks: Depth = Field(4, description="interaction blocks of the encoder")
-    encoder_triplet_channels: Width = Field(64, description="numbers per edge in the encoder's sums over angles")
-    encoder_output_channels: Width = Field(256, description="numbers per atom in the encoder's output blocks")
-    encoder_radial: Width = Field(6, description="functions of the distance in the encoder, per order of the angle")
-    n_spherical: int = Field(7, ge=2, le=16, description="orders of the functions of angles, in both networks")
-    decoder_channels: Width = Field(128, description="numbers per atom and per edge in the decoder")
+    encoder_triplet_channels: Width = Field(64, description="channels per edge in the encoder's sums over angles")
+    encoder_output_channels: Width = Field(256, description="channels per atom in the encoder's output blocks")
+    encoder_radial: Width = Field(6, description="radial basis functions of the encoder, per order of the angle")
+    n_spherical: int = Field(7, ge=2, le=16, description="orders of the angular basis functions, in both networks")
+    decoder_channels: Width = Field(128, description="channels per atom and per edge in the decoder")
     decoder_blocks: Depth = Field(3, description="interaction blocks of the decoder")
     decoder_triplet_channels: Width = Field(
-        64, description="numbers per edge in the decoder's sums over angles, before and after the bilinear layer"
+        64, description="channels per edge in the decoder's sums over angles, before and after the bilinear layer"
     )
-    decoder_radial: int = Field(128, ge=2, le=8192, description="functions of the distance in the decoder")
+    decoder_radial: int = Field(128, ge=2, le=8192, description="radial basis functions of the decoder")
     lean: bool = Field(
-        False, description="calculate the decoder's blocks again in the backward pass: less memory, a third more time"
+        False, description="recompute the decoder's blocks in the backward pass: less memory, a third more time"
     )
-    head_channels: Width = Field(256, description="hidden numbers of the heads for atoms, lattice and composition")
+    head_channels: Width = Field(
+        256, description="hidden channels of the heads for number of atoms, lattice and composition"
+    )
     max_atoms: int | None = Field(
-        None, ge=1, le=100_000, description="largest number of atoms; none takes the training set's"
+        None, ge=1, le=100_000, description="largest number of atoms; null takes the training set's"
     )
     max_atomic_number: int | None = Field(
-        None, ge=1, le=94, description="highest atomic number; none takes the training set's"
+        None, ge=1, le=94, description="highest atomic number; null takes the training set's"
     )
     fit_scale_factors: bool = Field(
         True,
         description="fit the decoder's scale factors to the training structures before training; else the published "
         "ones, for up to three blocks",
     )
-    noise_levels: int = Field(50, ge=2, le=10_000, description="levels of noise, in geometric steps")
+    noise_levels: int = Field(50, ge=2, le=10_000, description="number of noise levels, in geometric progression")
     sigma_begin: float = Field(10.0, gt=0.0, le=1e3, description="standard deviation of the largest noise, Å")
     sigma_end: float = Field(0.01, gt=0.0, le=1e3, description="standard deviation of the smallest noise, Å")
     teacher_forcing_epochs: int = Field(
         500,
         ge=0,
         le=100_000_000,
-        description="epochs in which the decoder is trained in the true lattice; after that, and in every validation, "
-        "in the predicted one",
+        description="number of first epochs in which the decoder is given the true lattice; afterwards, and in every "
+        "validation, the predicted one",
     )
     denoise_species: bool = Field(
         False, description="whether the decoder denoises the species too, as the original CDVAE"
     )
-    species_sigma_begin: float = Field(5.0, gt=0.0, le=1e3, description="weight of the predicted composition, at most")
-    species_sigma_end: float = Field(0.01, gt=0.0, le=1e3, description="and at least")
+    species_sigma_begin: float = Field(5.0, gt=0.0, le=1e3, description="largest weight of the predicted composition")
+    species_sigma_end: float = Field(0.01, gt=0.0, le=1e3, description="smallest weight of the predicted composition")
     composition_head: Literal["fractions", "slots"] = Field(
         "fractions",
-        description="what the head of the composition predicts: shares of the elements, or the species of every slot "
+        description="what the composition head predicts: shares of the elements, or the species of every slot "
         "of the largest structure, one of them 'no atom'",
     )
     composition: Literal["head", "template"] = Field(

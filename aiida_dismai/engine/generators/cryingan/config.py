@@ -22,7 +22,7 @@ class CryinganParameters(Parameters):
 
     FREE: ClassVar[frozenset[str]] = frozenset({"checkpoint_epochs", "checkpoint_seconds"})
 
-    latent_dim: int = Field(64, ge=1, le=65536, description="Gaussian numbers that the generator starts from")
+    latent_dim: int = Field(64, ge=1, le=65536, description="size of the generator's latent vector")
     generator_channels: tuple[Channels, Channels, Channels, Channels] = Field(
         (128, 256, 512, 256),
         description="channels per atom: after the linear layer, and after the three transposed convolutions",
@@ -50,7 +50,7 @@ class CryinganParameters(Parameters):
     translations: tuple[Cells, Cells, Cells] = Field(
         (1, 1, 1),
         description="lattice cells in a structure along a, b and c: an epoch passes over all translations of each "
-        "structure by multiples of a/n, b/n, c/n, itself among them; 1 is none along an axis (4, 4, 4 for the alloys)",
+        "structure by multiples of a/n, b/n, c/n, including itself; 1 for none along an axis (4, 4, 4 for the alloys)",
     )
     learning_rate: float = Field(
         5e-5, gt=0.0, le=1.0, description="learning rate of Adam, the same for all three networks"
@@ -72,7 +72,7 @@ class CryinganParameters(Parameters):
         description="the generator is trained on batches 0, n, 2n, … of every epoch, the critics on all; "
         "in an epoch of one batch every time",
     )
-    checkpoint_epochs: int = Field(1000, ge=1, description="epochs after which a checkpoint is written")
+    checkpoint_epochs: int = Field(1000, ge=1, description="epochs between checkpoints")
     checkpoint_seconds: float = Field(
-        300.0, ge=0.0, description="seconds after which a checkpoint is written, s; 0 is every step"
+        300.0, ge=0.0, description="time between checkpoints, s; 0 writes one at every step"
     )

@@ -126,6 +126,6 @@ def _check_distances(
         count = int((nearest.min(dim=1).values < OVERLAP).sum())
         raise BadInput(
             f"{where}: atom {atom} of structure {structure} is {float(nearest.min()):.3f} Å from another atom "
-            f"(structures with atoms nearer than {OVERLAP} Å: {count}); remove these structures or relax them"
+            f"(structures with atoms closer than {OVERLAP} Å: {count}); remove these structures or relax them"
         )
     return distances if seen else None

@@ -118,7 +118,7 @@ class Adversaries:
                 raise Diverged(f"{name} became {value}")
 
     def state(self) -> dict[str, Any]:
-        """Return all that a resumed run needs to go on as if it had not been interrupted.
+        """Return all that a resumed run needs to continue as if it had not been interrupted.
 
         Raises:
             Diverged: a weight is NaN or infinite, so that no bad checkpoint replaces a good one.
@@ -262,7 +262,7 @@ def _loop(nets: Adversaries, schedule: Schedule, images: Images, context: Contex
     while schedule.epoch < parameters.epochs:
         if context.out_of_time():
             save()
-            raise Unfinished(f"epoch {schedule.epoch} of {parameters.epochs} is done; run again to go on")
+            raise Unfinished(f"epoch {schedule.epoch} of {parameters.epochs} is done; run again to resume")
         turn = schedule.batch % parameters.generator_interval == 0
         chosen = schedule.take(parameters.batch_size, nets.random).to(nets.device)
         try:

@@ -18,7 +18,7 @@ class DiffcspParameters(GraphTrainingParameters):
 
     batch_size: BatchSize = Field(
         4,
-        description="structures that a device computes at once; the last, smaller batch of an epoch is kept. 'auto': a "
+        description="structures per batch on each device; the last, smaller batch of an epoch is kept. 'auto': a "
         "dry run doubles it until the memory or the training set is full",
     )
     hidden_dim: int = Field(256, ge=1, le=8192, description="channels per atom and per message")
@@ -26,7 +26,7 @@ class DiffcspParameters(GraphTrainingParameters):
     num_frequencies: int = Field(
         128, ge=1, le=1024, description="frequencies of sin and cos per axis, 0 … n − 1 periods per cell"
     )
-    time_dim: int = Field(256, ge=4, le=8192, multiple_of=2, description="numbers that tell the network the time step")
+    time_dim: int = Field(256, ge=4, le=8192, multiple_of=2, description="size of the time step's embedding")
     timesteps: int = Field(1000, ge=2, le=100_000, description="steps of the diffusion")
     sigma_begin: float = Field(
         0.005, gt=0.0, le=1.0, description="smallest noise, standard deviation in fractional coordinates"
@@ -57,13 +57,13 @@ class DiffcspParameters(GraphTrainingParameters):
     )
     normalise_lattice: bool = Field(
         False,
-        description="whether the initial weights that multiply L Lᵀ are divided by the mean of its diagonal in the "
-        "training set, Å²; as published they are not, so that the lattice drowns everything else in the messages until "
-        "training has made these weights small",
+        description="whether to divide the initial weights that multiply L Lᵀ by the mean of its diagonal in the "
+        "training set, Å²; as published they are not, so that the lattice dominates the messages until training "
+        "has reduced these weights",
     )
     recompute: bool = Field(
         False,
-        description="compute messages again in the backward pass and keep none of them: saves 8 n² hidden_dim "
+        description="recompute the messages in the backward pass instead of storing them: saves 8 n² hidden_dim "
         "bytes for n atoms and each layer, for a third more time",
     )
 

@@ -128,7 +128,7 @@ class _Loop:
         while self.epoch < self.parameters.epochs:
             if self.worker.agree(self.context.out_of_time()):
                 self._save()
-                raise Unfinished(f"epoch {self.epoch} of {self.parameters.epochs} is done; run again to go on")
+                raise Unfinished(f"epoch {self.epoch} of {self.parameters.epochs} is done; run again to resume")
             chosen = shuffled(self.seed, self.epoch, self.problem.n_training)[self.step * self.per_step :]
             chosen = chosen[: self.per_step]
             numbers = self._step(chosen.tolist())

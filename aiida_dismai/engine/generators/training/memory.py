@@ -90,7 +90,7 @@ def free_memory(device: torch.device) -> float:
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         free = min(free, soft - pages * os.sysconf("SC_PAGE_SIZE"))
     if free == float("inf"):
-        raise BadInput("batch_size: 'auto' cannot find out how much memory is free here; give a number")
+        raise BadInput("batch_size: 'auto' cannot determine how much memory is free here; give a number")
     return max(free, 0.0)
 
 

@@ -23,43 +23,44 @@ class GraphTrainingParameters(Parameters):
     epochs: int = Field(1000, ge=1, le=100_000_000, description="passes over the training set")
     batch_size: BatchSize = Field(
         8,
-        description="structures that a device computes at once; the last, smaller batch of an epoch is kept. 'auto': a "
+        description="structures per batch on each device; the last, smaller batch of an epoch is kept. 'auto': a "
         "dry run doubles it until the memory or the training set is full",
     )
     accumulate: int = Field(
         1,
         ge=1,
         le=65536,
-        description="batches whose gradients are added for one step of the optimiser, on each device: a step sees "
+        description="batches whose gradients are accumulated for one optimiser step, on each device: a step sees "
         "batch_size × accumulate × devices × num_nodes structures",
     )
     learning_rate: float = Field(1e-3, gt=0.0, le=1.0, description="learning rate of Adam at the start")
     plateau_factor: float = Field(
-        0.6, gt=0.0, lt=1.0, description="factor on the learning rate when the watched loss no longer falls"
+        0.6,
+        gt=0.0,
+        lt=1.0,
+        description="factor that multiplies the learning rate when the monitored loss stops decreasing",
     )
     plateau_patience: int = Field(
-        30, ge=0, le=1_000_000, description="validations without a lower loss before the learning rate is lowered"
+        30, ge=0, le=1_000_000, description="validations without improvement before the learning rate is reduced"
     )
-    min_learning_rate: float = Field(1e-4, ge=0.0, le=1.0, description="learning rate that is not gone below")
-    clip_value: float = Field(
-        0.5, ge=0.0, le=1e9, description="bound on every component of the gradient; 0 is no bound"
-    )
+    min_learning_rate: float = Field(1e-4, ge=0.0, le=1.0, description="lower bound on the learning rate")
+    clip_value: float = Field(0.5, ge=0.0, le=1e9, description="bound on every component of the gradient; 0 for none")
     precision: Literal["32", "tf32", "bf16"] = Field(
         "32",
         description="matrix products in float32, TensorFloat-32 (GPUs that have it) or bfloat16; weights, "
         "losses and optimiser are float32 always",
     )
     compile: bool = Field(
-        False, description="whether torch.compile translates the network; on a CPU it needs a C++ compiler"
+        False, description="whether to compile the network with torch.compile; on a CPU this needs a C++ compiler"
     )
-    devices: int = Field(1, ge=1, le=1024, description="processes per node, each with a device of its own")
+    devices: int = Field(1, ge=1, le=1024, description="processes per node, each with its own device")
     num_nodes: int = Field(
         1, ge=1, le=65536, description="nodes; with more than one, start a process per device with srun or torchrun"
     )
-    validation_interval: int = Field(1, ge=1, le=1_000_000, description="epochs from one validation to the next")
-    checkpoint_epochs: int = Field(50, ge=1, description="epochs after which a checkpoint is written")
+    validation_interval: int = Field(1, ge=1, le=1_000_000, description="epochs between validations")
+    checkpoint_epochs: int = Field(50, ge=1, description="epochs between checkpoints")
     checkpoint_seconds: float = Field(
-        300.0, ge=0.0, description="seconds after which a checkpoint is written, s; 0 is every step"
+        300.0, ge=0.0, description="time between checkpoints, s; 0 writes one at every step"
     )
 
     @model_validator(mode="after")

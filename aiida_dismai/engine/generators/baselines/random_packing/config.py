@@ -18,7 +18,7 @@ class RandomParameters(Parameters):
 
     sites: Literal["auto", "packing", "lattice"] = Field(
         "auto",
-        description="where atoms go: 'packing' anywhere that keeps the distances, 'lattice' in random order on the "
+        description="where atoms are placed: 'packing' anywhere at allowed distances, 'lattice' in random order on the "
         "sites that all training structures share (refused where they share none), 'auto' on the lattice where there "
         "is one and more than one element to put on it, else by packing",
     )
@@ -43,12 +43,12 @@ class RandomParameters(Parameters):
         description="minimum distance of a pair of elements: this quantile, over the training structures, of their "
         "smallest distances; 0 is the smallest of all",
     )
-    distance_scale: float = Field(1.0, gt=0, le=2.0, description="factor on all minimum distances")
+    distance_scale: float = Field(1.0, gt=0, le=2.0, description="factor that multiplies all minimum distances")
     tries: int = Field(
         200,
         ge=1,
         le=100_000,
-        description="random points tried for an atom before it is put where it is least in the way, and pushed later",
+        description="random points tried for an atom before it is put at the least crowded one and pushed later",
     )
     max_sweeps: int = Field(
         500,
@@ -60,6 +60,6 @@ class RandomParameters(Parameters):
         0.02,
         gt=0,
         lt=1,
-        description="step by which the factor on the distances falls, from 1, where the atoms jam; the factor "
-        "reached is the property distance_factor",
+        description="relative step by which the distances shrink when the atoms jam; the factor reached is stored as "
+        "the property distance_factor",
     )

@@ -28,7 +28,7 @@ def train(
 ) -> Trained:
     """Read atoms, cells, occupied ranges, minimum distances and common sites; see ``TrainFunction``.
 
-    It takes seconds, so there is no checkpoint: run again, it begins anew.
+    It takes seconds, so there is no checkpoint: run it again from the start.
 
     Returns:
         No trainable parameters. Weights: the :class:`~.frames.Frames`; ``elements`` ``(k,)``; ``distances`` ``(k, k)``,
@@ -49,7 +49,7 @@ def train(
     if closest.min() < OVERLAP:
         raise BadInput(
             f"training structures: two atoms of structure {int(closest.argmin())} are {closest.min():.3f} Å apart "
-            f"({int((closest < OVERLAP).sum())} structures have atoms nearer than {OVERLAP} Å); remove these "
+            f"({int((closest < OVERLAP).sum())} structures have atoms closer than {OVERLAP} Å); remove these "
             "structures or relax them: a packing keeps the smallest distances of the data"
         )
     distances = parameters.distance_scale * _quantile(found, parameters.quantile)
