@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..metrics.pairs import close_pairs, usable
 from ..metrics.records import NotAnalysed
+from ..neighbours import close_pairs, usable
 from ..structures import StructureSet
 
 

@@ -21,9 +21,9 @@ from ..metrics import angles, rdf
 from ..metrics.fingerprints import motif_labels
 from ..metrics.kinds.amorphous import AmorphousKind
 from ..metrics.motifs import motif_cn
-from ..metrics.pairs import usable
 from ..metrics.parameters import DescribeParameters
 from ..metrics.records import NotAnalysed
+from ..neighbours import usable
 from ..structures import StructureSet
 from .bonds import bonds_within
 from .crystallinity import crystalline

@@ -19,8 +19,8 @@ from ..crystalnn.errors import CrystalNNError
 from ..crystalnn.neighbours import near_neighbours
 from ..crystalnn.options import GEOMETRIC
 from ..crystalnn.voronoi import Faces
+from ..neighbours import usable
 from ..structures import StructureSet
-from .pairs import usable
 from .records import NotAnalysed
 
 #: The authors' width of a bin, degrees.

@@ -25,9 +25,9 @@ from numpy.typing import NDArray
 from ..context import Context
 from ..errors import BadInput, Unfinished
 from ..files import write_atomically
+from ..neighbours import Pairs, close_pairs, usable
 from ..ownership import Owner
 from ..structures import Property, StructureSet, load_structures, write_npz
-from .pairs import Pairs, close_pairs, usable
 from .parameters import PostprocessParameters
 
 #: Below this distance a connection has no direction worth keeping, Å.

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..compiled import kernel
-from .pairs import usable
+from ..neighbours import usable
 from .records import NotAnalysed
 
 #: The authors' range (Å) and number of bins.

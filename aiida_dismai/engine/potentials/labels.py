@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadInput
-from ..metrics.pairs import close_pairs
+from ..neighbours import close_pairs
 from ..structures import StructureSet, load_structures
 
 #: Two atoms nearer than this are an error of the data and no structure to learn, Å.

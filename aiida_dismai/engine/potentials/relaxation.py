@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
-from ase.neighborlist import neighbor_list
 from numpy.typing import NDArray
 
 from ..errors import DismaiError
 from ..memory import is_out_of_memory
+from ..neighbours import shortest_distance
 from .parameters import RelaxParameters
 
 #: Overlap threshold (Å): closer atoms mean invalid input or a potential without short-range repulsion, Å.
@@ -168,7 +168,7 @@ class Watch:
 
 def closest(atoms: Atoms, radius: float = OVERLAP) -> float:
     """Return the smallest distance below ``radius`` between two atoms (periodic images too), else infinity, Å."""
-    return float(neighbor_list("d", atoms, radius).min(initial=math.inf))
+    return shortest_distance(atoms.positions, atoms.cell.array, atoms.pbc, radius)
 
 
 def relax_one(

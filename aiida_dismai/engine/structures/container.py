@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadInput, nearest
+from ..neighbours import shortest_distance
 from ..text import visible
 
 #: Level and unit of the properties that the project itself reads and writes.
@@ -415,16 +416,12 @@ class StructureSet:
 
     def closest_pair(self, i: int) -> float:
         """Return the shortest distance between two atoms of structure ``i`` under its periodicity, Å."""
-        from ase.neighborlist import neighbor_list
-
-        from .convert import to_ase
-
-        atoms = to_ase(self[i].without_properties())[0]
-        for radius in (1.0, 3.0, 10.0, 40.0):
-            distances = neighbor_list("d", atoms, radius)
-            if len(distances):
-                return float(distances.min())
-        return float("inf")
+        positions = self.positions[self.atoms_of(i)]
+        for cutoff in (1.0, 3.0, 10.0, 40.0):
+            shortest = shortest_distance(positions, self.cells[i], self.pbc[i], cutoff)
+            if shortest < cutoff:
+                break
+        return shortest
 
 
 def _floats(name: str, values: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:

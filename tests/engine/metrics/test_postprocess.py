@@ -9,15 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ase import Atoms
-from ase.neighborlist import neighbor_list
 from interface_reference import DATA
 
 from aiida_dismai.engine.context import Context
 from aiida_dismai.engine.errors import BadInput, Unfinished
-from aiida_dismai.engine.metrics.pairs import close_pairs, usable
 from aiida_dismai.engine.metrics.parameters import PostprocessParameters
 from aiida_dismai.engine.metrics.postprocess import FAILED, NONFINITE, push_apart, run
+from aiida_dismai.engine.neighbours import close_pairs
 from aiida_dismai.engine.parameters import validate
 from aiida_dismai.engine.structures import StructureSet, load_structures, read_npz, write_npz
 
@@ -41,39 +39,6 @@ def push(structures: StructureSet, i: int, parameters: PostprocessParameters = D
 def context_for(folder: Path, structures: StructureSet, **more) -> Context:
     write_npz(structures, folder / "in.npz")
     return Context(folder, inputs={"structures": folder / "in.npz"}, **more)
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_close_pairs_are_those_of_ase(seed):
-    random = np.random.default_rng(seed)
-    cell = np.diag(random.uniform(2.5, 6, 3)) + random.uniform(-1, 1, (3, 3))
-    pbc = random.integers(0, 2, 3).astype(bool)
-    positions = random.uniform(-15, 15, (12, 3)) if pbc.all() else random.uniform(-1, 7, (12, 3))
-    found = close_pairs(positions, cell, pbc, 2.2)
-    first, second, shifts = neighbor_list("ijS", Atoms("H12", positions, cell=cell, pbc=pbc), 2.2)
-    kept = first <= second
-    expected = np.column_stack([first, second, shifts @ cell])[kept]
-    result = np.column_stack([found.first, found.second, found.offsets])
-    assert len(expected)
-    assert sorted(result.round(6).tolist()) == sorted(expected.round(6).tolist())
-    pairs = result[:, :2].tolist()
-    assert pairs == sorted(pairs)
-
-
-def test_coordinates_far_outside_the_cell_are_wrapped_first():
-    positions = np.array([[0.1, 0, 0], [4e6 + 0.6, -8e6, 0]])
-    found = close_pairs(positions, np.eye(3) * 4.0, PERIODIC, 1.0)
-    assert (found.first.tolist(), found.second.tolist()) == ([0], [1])
-    assert np.allclose(found.offsets, [[-4e6, 8e6, 0]])
-
-
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e200])
-def test_usable(bad):
-    cell = np.eye(3) * 4.0
-    assert usable(np.zeros((2, 3)), cell)
-    assert not usable(np.array([[0, 0, bad]]), cell)
-    assert not usable(np.zeros((2, 3)), np.diag([4.0, 4.0, 0.0]))
-    assert not usable(np.zeros((2, 3)), np.diag([4.0, 4.0, bad]))
 
 
 @pytest.mark.parametrize("i", INSIDE)

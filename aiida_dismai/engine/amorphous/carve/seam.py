@@ -13,6 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ...neighbours import tree_in_cube
+
 #: Points at which an added atom is tried are this far apart, Å [own].
 GRID = 0.5
 #: Atoms that are not bonded keep this distance when the seam is healed, mean bond lengths: below the gap between the
@@ -164,14 +166,12 @@ class _Seam:
 
         Where no place keeps the least distance the one with most room is taken; healing makes room there.
         """
-        from scipy.spatial import cKDTree
-
         rules = self.rules
         steps = max(2, round(rules.side / GRID))
         axis = np.arange(steps) * rules.side / steps
         grid = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3)
         grid = grid[np.minimum(grid, rules.side - grid).min(axis=1) < rules.bond_cutoff]
-        tree = cKDTree(self.positions % rules.side % rules.side, boxsize=rules.side)
+        tree = tree_in_cube(self.positions, rules.side)
         room = tree.query(grid)[0]
         free = np.flatnonzero(room >= min(rules.min_distance, float(room.max())))
         bonds = self.bonded()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from ase import units
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from ...errors import BadInput
+from ...neighbours import tree_in_cube
 
 #: Rounds in which overlapping atoms are pushed apart; a few dozen do below the densest packing that is let through.
 ROUNDS = 2000
@@ -36,9 +36,9 @@ def random_positions(n_atoms: int, edge: float, distance: float, rng: np.random.
     if edge < distance:
         raise BadInput(f"a cube with an edge of {edge:.3g} Å is too small for atoms {distance:.3g} Å apart")
     for _ in range(ROUNDS):
-        positions = np.mod(positions, edge)
-        positions[positions >= edge] = 0.0  # -1e-17 becomes the edge itself
-        pairs = cKDTree(positions, boxsize=edge).query_pairs(distance, output_type="ndarray")
+        tree = tree_in_cube(positions, edge)
+        positions = np.array(tree.data)
+        pairs = tree.query_pairs(distance, output_type="ndarray")
         if not len(pairs):
             return positions
         first, second = pairs.T

@@ -6,12 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....compiled import kernel
+from ....neighbours import heights
 from ....structures import StructureSet
-
-
-def heights(cell: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the distances of opposite faces of a cell (rows are the lattice vectors), ``(3,)``, Å."""
-    return np.asarray(1 / np.linalg.norm(np.linalg.inv(cell), axis=0))
 
 
 def smallest_distances(structure: StructureSet, elements: NDArray[np.integer]) -> NDArray[np.float64]:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ....errors import BadWeights
+from ....neighbours import heights
 from ....structures import StructureSet
-from .contacts import heights
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....compiled import kernel
-from ....metrics.pairs import close_pairs
-from .contacts import heights
+from ....neighbours import close_pairs, heights
 
 #: No arrangement of equal spheres fills more of space (Kepler).
 DENSEST = np.pi / np.sqrt(18)

@@ -1,12 +1,27 @@
-"""Close pairs of atoms under periodic boundary conditions, for any cell, and coordinates of any size."""
+"""Pairs of near atoms under periodic boundaries, for any cell, any periodicity and coordinates of any size.
+
+Behind it is scipy's k-d tree over the atoms and those images that the cutoff can reach. pymatgen's
+``find_points_in_spheres`` finds the same pairs two to four times faster, but lays a grid over the extent of the atoms:
+one that has flown off along an open axis, as in a broken relaxation or a generated slab, takes all memory. ASE's list
+finds them ten times slower.
+
+Searches with a reason to stand elsewhere give it in their module: edges on a GPU with a rule for ties
+(``generators/graphs/edges``), differentiable distances (``generators/cryingan/distances``), the search of matgl
+(``potentials/graphs``), images in boxes for compiled Voronoi cells (``crystalnn/points``), compiled loops that never
+store the pairs (``metrics/rdf``, ``generators/baselines/random_packing/contacts``, ``alloys``).
+"""
 
 from __future__ import annotations
 
 import itertools
-from typing import NamedTuple
+import math
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from scipy.spatial import cKDTree
 
 #: Coordinates beyond this are as meaningless as NaN: a double no longer resolves a bond there, Å.
 LARGEST = 1e8
@@ -15,7 +30,7 @@ SMALLEST_HEIGHT = 0.1
 
 
 class Pairs(NamedTuple):
-    """``p`` pairs of atoms, sorted by first and second atom.
+    """``p`` pairs of atoms, sorted by first atom, second atom and image.
 
     Attributes:
         first: ``(p,)`` indices, never above ``second``; equal where an atom meets its own image.
@@ -27,6 +42,11 @@ class Pairs(NamedTuple):
     first: NDArray[np.int64]
     second: NDArray[np.int64]
     offsets: NDArray[np.float64]
+
+
+def heights(cell: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the distances of opposite faces of a cell (rows are the lattice vectors), ``(3,)``, Å."""
+    return np.asarray(1 / np.linalg.norm(np.linalg.inv(cell), axis=0))
 
 
 def usable(positions: NDArray[np.float64], cell: NDArray[np.float64]) -> bool:
@@ -71,12 +91,14 @@ def close_pairs(
             owners.append(near)
             images.append(np.tile(np.array(image, dtype=float), (len(near), 1)))
     owner, image_of = np.concatenate(owners), np.concatenate(images)
-    tree = cKDTree((fractional[owner] + image_of) @ cell)
-    found = tree.query_pairs(cutoff, output_type="ndarray").astype(np.int64)
-    # query_pairs gives a < b: one of the two must be in the cell itself, and each pair is kept once.
-    found = found[found[:, 0] < n]
-    first, second = owner[found[:, 0]], owner[found[:, 1]]
-    shifts = image_of[found[:, 1]] + wraps[first] - wraps[second]
+    points = (fractional[owner] + image_of) @ cell
+    homes = cKDTree(points[:n])
+    inside = homes.query_pairs(cutoff, output_type="ndarray")
+    across = homes.sparse_distance_matrix(cKDTree(points[n:]), cutoff, output_type="ndarray")
+    one = np.concatenate([inside[:, 0], across["i"]])
+    other = np.concatenate([inside[:, 1], across["j"] + n])
+    first, second = one, owner[other]
+    shifts = image_of[other] + wraps[first] - wraps[second]
     kept = first <= second
     first, second, shifts = first[kept], second[kept], shifts[kept]
     offsets = shifts @ cell
@@ -84,3 +106,25 @@ def close_pairs(
     order = np.lexsort((*shifts.T[::-1], second, first))
     order = order[distances[order] < cutoff]
     return Pairs(first[order], second[order], offsets[order])
+
+
+def shortest_distance(
+    positions: NDArray[np.float64], cell: NDArray[np.float64], pbc: NDArray[np.bool_], cutoff: float
+) -> float:
+    """Return the smallest distance below ``cutoff`` between two atoms (periodic images too), else infinity, Å.
+
+    Arguments as of :func:`close_pairs`.
+    """
+    first, second, offsets = close_pairs(positions, cell, pbc, cutoff)
+    return float(np.linalg.norm(positions[second] + offsets - positions[first], axis=1).min(initial=math.inf))
+
+
+def tree_in_cube(positions: NDArray[np.float64], edge: float) -> cKDTree:
+    """Return a periodic k-d tree of a cube with an edge in Å, for searches that need more than the pairs.
+
+    Its ``data`` are the ``(n, 3)`` positions moved into the cube.
+    """
+    from scipy.spatial import cKDTree
+
+    # -1e-17 % edge is the edge itself, which the tree refuses
+    return cKDTree(positions % edge % edge, boxsize=edge)
