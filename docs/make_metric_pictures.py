@@ -35,8 +35,8 @@ from metric_studies import (
     without,
 )
 
+from aiida_dismai.engine.families.distances import Metric
 from aiida_dismai.engine.metrics.bootstrap import Draws
-from aiida_dismai.engine.metrics.distances import Metric
 from aiida_dismai.engine.metrics.motifs import MotifTable
 from aiida_dismai.engine.metrics.statistics import average, weighted
 

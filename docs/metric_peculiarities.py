@@ -27,13 +27,13 @@ from metric_studies import (
 )
 from numpy.typing import NDArray
 
-from aiida_dismai.engine.metrics.distances import euclidean
+from aiida_dismai.engine.families.base import make_metrics
+from aiida_dismai.engine.families.distances import euclidean
+from aiida_dismai.engine.families.published import read_clusters, read_fingerprints
 from aiida_dismai.engine.metrics.fingerprints import feature_labels, motif_labels
-from aiida_dismai.engine.metrics.kinds import find_kind
 from aiida_dismai.engine.metrics.motifs import most_likely
 from aiida_dismai.engine.metrics.parameters import MetricsParameters, PostprocessParameters
 from aiida_dismai.engine.metrics.postprocess import push_apart
-from aiida_dismai.engine.metrics.published import read_clusters, read_fingerprints
 from aiida_dismai.engine.metrics.rdf import radial_distribution
 from aiida_dismai.engine.structures import StructureSet
 
@@ -54,7 +54,7 @@ def table(path: str) -> dict[int, str]:
 
 def alloys(name: str, align: str, compat: bool) -> Sample:
     """Describe a generated set of alloys."""
-    kind = find_kind(MetricsParameters.model_validate({"kind": "alloy", "compat": compat, "alloy": {"align": align}}))
+    kind = make_metrics(MetricsParameters.model_validate({"kind": "alloy", "compat": compat, "alloy": {"align": align}}))
     return Sample.of(kind, reference_structures(f"alloy/inputs/gen_{name}.extxyz.gz"))
 
 
@@ -183,7 +183,7 @@ def _truth(entry: dict[str, Any]) -> int | str:
 
 
 def _vacancies(structures: StructureSet, align: str, compat: bool) -> str:
-    kind = find_kind(MetricsParameters.model_validate({"kind": "alloy", "compat": compat, "alloy": {"align": align}}))
+    kind = make_metrics(MetricsParameters.model_validate({"kind": "alloy", "compat": compat, "alloy": {"align": align}}))
     found = []
     for structure in structures:
         sample = Sample.of(kind, structure)
@@ -232,7 +232,7 @@ def clusters() -> None:
             line = ", ".join(f"{key.split(' (')[0]} {value:.5g}" for key, value in authors.items())
             print(f"  {name} against {where}: authors {line}")
             for compat in (True, False):
-                kind = find_kind(MetricsParameters.model_validate({"kind": "alloy", "compat": compat}))
+                kind = make_metrics(MetricsParameters.model_validate({"kind": "alloy", "compat": compat}))
                 training = Sample.of(kind, reference_structures(f"alloy/inputs/train_{where}.extxyz.gz"))
                 generated = alloys(name.split("_")[1], align, compat)
                 found = values(generated, training)

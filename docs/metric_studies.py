@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aiida_dismai.engine.errors import NotAnalysed
+from aiida_dismai.engine.families.base import Composition, FamilyMetrics, Vectors, make_metrics
 from aiida_dismai.engine.metrics.bootstrap import Draws, Interval, pivotal_interval
 from aiida_dismai.engine.metrics.chemistry import composition_of
 from aiida_dismai.engine.metrics.floor import noise_floor, scale
-from aiida_dismai.engine.metrics.kinds import MetricKind, find_kind
-from aiida_dismai.engine.metrics.kinds.base import Composition, Vectors
 from aiida_dismai.engine.metrics.parameters import MetricsParameters
-from aiida_dismai.engine.metrics.records import NotAnalysed, StoredRecords
+from aiida_dismai.engine.metrics.records import StoredRecords
 from aiida_dismai.engine.metrics.statistics import average, weighted
 from aiida_dismai.engine.structures import StructureSet, load_structures
 
@@ -49,13 +49,13 @@ class Sample:
         failures: why the others could not.
     """
 
-    kind: MetricKind
+    kind: FamilyMetrics
     composition: Composition
     records: StoredRecords
     failures: list[str]
 
     @classmethod
-    def of(cls, kind: MetricKind, structures: Iterator[StructureSet] | StructureSet) -> Sample:
+    def of(cls, kind: FamilyMetrics, structures: Iterator[StructureSet] | StructureSet) -> Sample:
         """Describe structures."""
         found: list[Mapping[str, Any]] = []
         failures: list[str] = []
@@ -87,9 +87,9 @@ class Sample:
 
 
 @cache
-def family(name: str, compat: bool = False) -> MetricKind:
+def family(name: str, compat: bool = False) -> FamilyMetrics:
     """Return a family with its default parameters."""
-    return find_kind(MetricsParameters.model_validate({"kind": name, "compat": compat}))
+    return make_metrics(MetricsParameters.model_validate({"kind": name, "compat": compat}))
 
 
 @cache

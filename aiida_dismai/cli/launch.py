@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..engine.errors import BadInput
+from ..engine.families.option import FamilyName
 from ..report.links import find_port, inputs_of, outputs_of, ports_of_set, split_name
 from .executes import inherited_relaxation
 from .launching import (
@@ -22,6 +23,9 @@ from .launching import (
 )
 from .profiles import load_code, load_node, load_profile
 
+if TYPE_CHECKING:
+    from ..engine.families.contract import FamilySpec
+
 STRUCTURES_HELP = "A structure set (PK, UUID, label), a process that made one, or a file (extxyz, npz)."
 CRYSTAL_HELP = "a StructureData (PK, UUID, label) or a file (cif, POSCAR, …)."
 
@@ -29,11 +33,9 @@ seed_option = click.option(
     "--seed", type=click.IntRange(min=0), required=True, help="Random seed; the same seed gives the same result."
 )
 model_option = click.option("--model", required=True, help="Generative model; `dismai generators` lists them.")
-#: Those of ``engine.metrics.parameters.Kind``, which takes long to import for a list of words.
-KINDS = ("interface", "amorphous", "alloy")
 kind_option = click.option(
     "--kind",
-    type=click.Choice(KINDS),
+    type=FamilyName(),
     help="Family of metrics; without it that of the overrides, else interface. Alloys are not relaxed.",
 )
 states_option = click.option(
@@ -64,7 +66,7 @@ def states_of(text: str | None) -> dict[str, int] | None:
     """Return the oxidation states of the option, None without it."""
     if text is None:
         return None
-    from ..engine.metrics.oxidation import parse_states
+    from ..engine.families.oxidation import parse_states
 
     return parse_states(text)
 
@@ -116,17 +118,20 @@ def find_split(identifier: str) -> tuple[Any, Any]:
 
 
 def kind_of_set(dataset: str | None, kind: str | None) -> str | None:
-    """Return the kind that was asked for, or that of a data set's process; None where neither says it."""
+    """Return the family that was asked for, or that of a data set's process; None where neither says it."""
     if kind is not None or dataset is None:
         return kind
-    identifier, name = split_name(dataset)
-    if name:
-        return "alloy"  # only those of alloys have names
-    return "amorphous" if _is_amorphous(load_node(identifier, what="dataset")) else None
+    family = family_of_process(load_node(split_name(dataset)[0], what="dataset"))
+    return None if family is None else family.name
 
 
-def _is_amorphous(node: Any) -> bool:
-    return str(getattr(node, "process_type", None) or "").endswith(":dismai.dataset.amorphous")
+def family_of_process(node: Any) -> FamilySpec | None:
+    """Return the family whose data sets a process makes; None for any other process."""
+    from ..engine.families.registry import find, names
+
+    workflow = str(getattr(node, "process_type", None) or "").rpartition(":")[2]
+    families = [find(name) for name in names()]
+    return next((family for family in families if family.dataset and family.dataset == workflow), None)
 
 
 def relaxed_by(dataset: str | None, kind: str | None, potential: str | None) -> tuple[Any, dict[str, Any]]:
@@ -138,18 +143,21 @@ def relaxed_by(dataset: str | None, kind: str | None, potential: str | None) -> 
         potential: what the user gave in its place.
 
     Returns:
-        The trained potential or None, and overrides of the protocol of ``dismai.relax``: amorphous structures are
-        relaxed with a calculator by name, which is taken from the data set.
+        The trained potential or None, and overrides of the protocol of ``dismai.relax``: what families that are
+        relaxed with a calculator by name were relaxed with is taken from the data set.
 
     Raises:
         BadInput: there is no such potential, or the data set was relaxed with what may not be inherited.
     """
     if potential is not None or dataset is None:
         return find_potential(potential), {}
-    if kind == "alloy":
-        return None, {}  # not relaxed, whatever else the process has made
+    from ..engine.families.registry import find
+
+    if kind is not None and not find(kind).relaxed:
+        return None, {}  # whatever else the process has made
     node = load_node(split_name(dataset)[0], what="dataset")
-    if not _is_amorphous(node):
+    family = family_of_process(node)
+    if family is None or not family.relaxation:
         return find_potential(dataset), {}
     ports = inputs_of(node)
     parameters: Any = ports
@@ -268,7 +276,7 @@ def amorphous(how: dict[str, Any], route: str | None, large_cell: str | None, se
 @click.option("--structures", required=True, metavar="NODE|FILE", help="Training set. " + STRUCTURES_HELP)
 @click.option("--validation", metavar="NODE|FILE", help="Validation set.")
 @model_option
-@click.option("--kind", type=click.Choice(KINDS), help="Kind of structures; protocols have settings of their own.")
+@click.option("--kind", type=FamilyName(), help="Kind of structures; protocols have settings of their own.")
 @seed_option
 @launch_options
 def generator(

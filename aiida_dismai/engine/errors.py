@@ -55,6 +55,10 @@ class NotTheFirstProcess(SystemExit):
     """One process of several that a launcher started has done its part; the first one writes the results."""
 
 
+class NotAnalysed(Exception):
+    """A structure that cannot be described; the message says why, and the others are described all the same."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return a hint for a misspelt ``name``.
 

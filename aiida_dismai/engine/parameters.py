@@ -24,6 +24,23 @@ class Parameters(BaseModel):
     #: Names that may differ between two runs that share a checkpoint, see :mod:`.ownership`.
     FREE: ClassVar[frozenset[str]] = frozenset()
 
+    def free(self) -> frozenset[str]:
+        """Return the dotted names of all that may change with a checkpoint, those of models inside included."""
+        return self.FREE
+
+    @classmethod
+    def tables(cls) -> dict[str, type[Parameters]]:
+        """Return the tables that plug-ins add to the fields, by name: their models."""
+        return {}
+
+
+def known_parts(model: Any) -> dict[str, Any]:
+    """Return what a model takes by name: the types of its fields, and the models of the tables that plug-ins add."""
+    if model is None:
+        return {}
+    tables = model.tables() if issubclass(model, Parameters) else {}
+    return {name: field.annotation for name, field in model.model_fields.items()} | tables
+
 
 def _known_names(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
     """Return the field names of the (sub-)model in which the error at ``location`` lies."""
@@ -31,11 +48,8 @@ def _known_names(model: type[BaseModel], location: tuple[int | str, ...]) -> lis
     for part in location[:-1]:
         if isinstance(part, int):
             continue  # the place in a list; its model was found with the list's own name
-        field = getattr(current, "model_fields", {}).get(part)
-        if field is None:
-            return []
-        current = _sub_model(field.annotation)
-    return list(getattr(current, "model_fields", {}))
+        current = _sub_model(known_parts(current).get(part))
+    return list(known_parts(current))
 
 
 def _sub_model(annotation: Any) -> Any:

@@ -14,11 +14,10 @@ from ..calculations.base import validate_not_empty
 from ..calculations.functions.statistics import aggregate_metrics
 from ..calculations.generators import validate_atoms
 from ..data import GeneratorData, PotentialData, StructureSetData
-from ..engine.metrics.parameters import Kind
 from .checked import CheckedWorkChain
-from .checks import below, composition_problems, elements_of, potential_problems
+from .checks import below, composition_problems, elements_of, kind_of, potential_problems
 from .chunks import positive
-from .evaluate import ONE_COMPOSITION, EvaluateWorkChain, fill_evaluate, kind_in, kind_of, step_problems
+from .evaluate import EvaluateWorkChain, family_in, fill_evaluate, step_problems
 from .generator import GeneratorWorkChain, fill_generator
 from .ions import Ions, note_few
 from .problems import Problem, answer
@@ -55,7 +54,8 @@ def validate_inputs(inputs: Mapping[str, Any], port: Any) -> str | None:
     if train is not None and parameters is not None:
         refused = validate_atoms({"parameters": parameters, "structures": train}, None)
         found += [] if refused is None else [Problem("train", refused)]
-    if kind_in(inputs.get("evaluate", {})) in ONE_COMPOSITION:
+    family = family_in(inputs.get("evaluate", {}))
+    if family is not None and family.same_composition:
         found += [replace(problem, path="train") for problem in composition_problems(train)]
     return answer(found)
 
@@ -135,7 +135,7 @@ class BenchmarkWorkChain(ProtocolMixin, CheckedWorkChain):
         model: str,
         seed: int,
         potential: PotentialData | None = None,
-        kind: Kind | None = None,
+        kind: str | None = None,
         protocol: str | None = None,
         overrides: Mapping[str, Any] | None = None,
         options: Mapping[str, Any] | None = None,
@@ -262,7 +262,7 @@ def fill_benchmark(
     code: AbstractCode,
     model: str,
     inputs: Mapping[str, Any],
-    kind: Kind | None,
+    kind: str | None,
     potential: PotentialData | None,
     protocol: str | None,
     options: Mapping[str, Any] | None,

@@ -17,8 +17,10 @@ from aiida.orm import AbstractCode, Dict, StructureData
 from ..calculations.relax import OWN_CALCULATOR, validate_calculator
 from ..data import PotentialData, StructureSetData
 from ..engine.errors import BadInput
+from ..engine.families.contract import FamilySpec
+from ..engine.families.parameters import DescribeParameters
+from ..engine.families.registry import find
 from ..engine.interfaces.parameters import InterfaceParameters
-from ..engine.metrics.parameters import DescribeParameters
 from ..engine.parameters import validate
 from ..engine.potentials.parameters import LAMMPS_CALCULATORS
 from .problems import Problem, answer
@@ -175,35 +177,49 @@ def relaxation_problems(
 
 
 # ---------------------------------------------------------------------- metrics
+def kind_of(parameters: Mapping[str, Any]) -> str:
+    """Return the name of the family that parameters of the task ``metrics`` ask for."""
+    return str(parameters.get("kind", DescribeParameters.model_fields["kind"].default))
+
+
+def family_of(parameters: Mapping[str, Any]) -> FamilySpec | None:
+    """Return the family that parameters of the task ``metrics`` ask for; None for one that their port refuses."""
+    try:
+        return find(kind_of(parameters))
+    except BadInput:
+        return None
+
+
 def ion_problems(parameters: Mapping[str, Any], elements: Sequence[str]) -> list[Problem]:
-    """Return the elements whose oxidation states the metrics of interfaces lack, and cations that are not there.
+    """Return the elements whose oxidation states are missing, and cations that are not there.
+
+    Only families whose own parameters have ``oxidation_states`` and ``cations`` need them.
 
     Args:
         parameters: of the task ``metrics``.
         elements: of the data set; none where they are not known.
     """
-    known = {key: value for key, value in parameters.items() if key in DescribeParameters.model_fields}
     try:
-        read = validate(DescribeParameters, known, "metrics")
+        read = validate(DescribeParameters, DescribeParameters.part_of(parameters), "metrics")
     except BadInput:
         return []  # said by the port
-    if read.kind != "interface" or not elements:
+    states = getattr(read.table, "oxidation_states", None)
+    if states is None or not elements:
         return []
     found = []
-    states = read.interface.oxidation_states
     if odd := [symbol for symbol in elements if symbol not in states]:
         found.append(
             Problem(
-                "interface.oxidation_states",
+                f"{read.kind}.oxidation_states",
                 f"no oxidation state of {', '.join(odd)} (known: {', '.join(sorted(states))}): give all of them, for "
                 f"instance --oxidation-states {','.join(f'{symbol}=…' for symbol in elements)}, or in the overrides",
             )
         )
-    odd = [symbol for symbol in read.interface.cations if symbol not in elements]
+    odd = [symbol for symbol in read.table.cations if symbol not in elements]
     if odd and not found:
         found.append(
             Problem(
-                "interface.cations",
+                f"{read.kind}.cations",
                 f"{', '.join(odd)} not in the structures ({', '.join(elements)}): name the cations that are there",
             )
         )
@@ -211,7 +227,7 @@ def ion_problems(parameters: Mapping[str, Any], elements: Sequence[str]) -> list
 
 
 def composition_problems(reference: Any, structures: Any = None) -> list[Problem]:
-    """Return what keeps interfaces and amorphous structures from being compared: more than one composition."""
+    """Return what keeps structures from being compared that must all have one composition."""
     if not isinstance(reference, StructureSetData):
         return []
     known = _compositions(reference.formulas)

@@ -12,9 +12,19 @@ from aiida.orm import AbstractCode, ArrayData, Dict, FolderData, SinglefileData
 from ..calculations.base import validate_not_empty
 from ..calculations.evaluation import PostprocessCalculation
 from ..data import PotentialData, StructureSetData
-from ..engine.metrics.parameters import DescribeParameters, Kind
+from ..engine.families.contract import FamilySpec
+from ..engine.families.registry import find
 from .checked import CheckedWorkChain
-from .checks import below, composition_problems, elements_of, ion_problems, potential_problems, relaxation_problems
+from .checks import (
+    below,
+    composition_problems,
+    elements_of,
+    family_of,
+    ion_problems,
+    kind_of,
+    potential_problems,
+    relaxation_problems,
+)
 from .chunks import fill_chunks
 from .ions import Ions, note_few
 from .jobs import fill_calculation
@@ -26,23 +36,14 @@ from .reasons import reason_of
 from .relax import RelaxWorkChain, relax_inputs
 from .request import Request
 
-#: Kinds that are measured as they were generated: the clean-up of alloys is part of their metrics.
-NOT_RELAXED = ("alloy",)
-#: Kinds whose structures all have the composition of their reference.
-ONE_COMPOSITION = ("interface", "amorphous")
-#: What comes before the metrics of all others.
+#: What comes before the metrics, except for families that are measured as they were generated.
 STEPS = ("postprocess", "relax")
 
 
-def kind_of(parameters: Mapping[str, Any]) -> str:
-    """Return the family of metrics that parameters of the task ``metrics`` ask for."""
-    return str(parameters.get("kind", DescribeParameters.model_fields["kind"].default))
-
-
-def kind_in(inputs: Mapping[str, Any]) -> str | None:
-    """Return the family of metrics in the inputs of an :class:`EvaluateWorkChain`; None where they do not say it."""
+def family_in(inputs: Mapping[str, Any]) -> FamilySpec | None:
+    """Return the family in the inputs of an :class:`EvaluateWorkChain`; None where their ports will refuse them."""
     parameters = inputs.get("metrics", {}).get("job", {}).get("parameters")
-    return None if parameters is None else kind_of(parameters.get_dict())
+    return None if parameters is None else family_of(parameters.get_dict())
 
 
 def step_problems(
@@ -56,21 +57,21 @@ def step_problems(
         elements: of the structures, none where they are not known.
         trained: whether a potential is trained for them before.
     """
-    kind = kind_in(inputs)
-    if kind is None:
-        return []  # refused as missing by its port
+    family = family_in(inputs)
+    if family is None:
+        return []
     steps = [name for name in STEPS if inputs.get(name)]
-    if kind in NOT_RELAXED:
+    if not family.relaxed:
         given = steps + ([] if potential is None else ["potential"])
         text = (
-            f"structures of the kind '{kind}' are put on their lattice by the metrics, neither pushed apart nor "
+            f"structures of the kind '{family.name}' are measured as they were generated, neither pushed apart nor "
             f"relaxed: leave out {' and '.join(given)}"
         )
         return [Problem("", text)] if given else []
     found = below("metrics.job.parameters", ion_problems(inputs["metrics"]["job"]["parameters"].get_dict(), elements))
     if len(steps) < len(STEPS):
         missing = " and ".join(step for step in STEPS if step not in steps)
-        found.append(Problem("", f"structures of the kind '{kind}' need the inputs {missing}"))
+        found.append(Problem("", f"structures of the kind '{family.name}' need the inputs {missing}"))
     job = inputs.get("relax", {}).get("job", {})
     if "parameters" in job:
         found += relaxation_problems(job["parameters"].get_dict(), potential, elements, trained)
@@ -85,7 +86,8 @@ def validate_inputs(inputs: Mapping[str, Any], port: Any) -> str | None:
     elements = elements_of(reference if isinstance(reference, StructureSetData) else structures)
     found = step_problems(inputs, potential, elements)
     found += potential_problems(potential, elements_of(structures))
-    if kind_in(inputs) in ONE_COMPOSITION:
+    family = family_in(inputs)
+    if family is not None and family.same_composition:
         found += composition_problems(reference, structures)
     return answer(found)
 
@@ -181,7 +183,7 @@ class EvaluateWorkChain(ProtocolMixin, CheckedWorkChain):
         structures: StructureSetData,
         reference: StructureSetData | SinglefileData | FolderData,
         potential: PotentialData | None = None,
-        kind: Kind | None = None,
+        kind: str | None = None,
         validation: StructureSetData | None = None,
         protocol: str | None = None,
         overrides: Mapping[str, Any] | None = None,
@@ -224,7 +226,7 @@ class EvaluateWorkChain(ProtocolMixin, CheckedWorkChain):
 
     def is_relaxed(self) -> bool:
         """Whether structures of this kind are pushed apart and relaxed before they are measured."""
-        return kind_of(self.inputs.metrics.job.parameters.get_dict()) not in NOT_RELAXED
+        return find(kind_of(self.inputs.metrics.job.parameters.get_dict())).relaxed
 
     def run_postprocess(self) -> ToContext:
         """Push atoms apart."""
@@ -291,7 +293,7 @@ def fill_evaluate(
     port: Any,
     code: AbstractCode,
     inputs: Mapping[str, Any],
-    kind: Kind | None,
+    kind: str | None,
     potential: PotentialData | None,
     protocol: str | None,
     options: Mapping[str, Any] | None,
@@ -302,6 +304,6 @@ def fill_evaluate(
     metrics["parameters"] = ions.complete(metrics["parameters"])
     fill_chunks(port["metrics"], code, metrics, options)
     kind_asked = kind_of(metrics["parameters"])
-    if kind_asked not in NOT_RELAXED:
+    if find(kind_asked).relaxed:
         fill_calculation(port["postprocess"], code, inputs["postprocess"], options)
         fill_chunks(port["relax"], code, relax_inputs(protocol, inputs["relax"], kind_asked, potential), options)

@@ -11,7 +11,6 @@ from aiida.orm import AbstractCode, Dict, Int
 from ..calculations.generators import TrainGeneratorCalculation
 from ..data import StructureSetData
 from ..engine.generators.registry import find, parameter_model, registered
-from ..engine.metrics.parameters import Kind
 from .ions import note_few
 from .jobs import fill_job
 from .protocols import ProtocolMixin, merge
@@ -42,7 +41,7 @@ class GeneratorWorkChain(ProtocolMixin, RestartTaskWorkChain):
         model: str,
         seed: int,
         validation: StructureSetData | None = None,
-        kind: Kind | None = None,
+        kind: str | None = None,
         protocol: str | None = None,
         overrides: Mapping[str, Any] | None = None,
         options: Mapping[str, Any] | None = None,

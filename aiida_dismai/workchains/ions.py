@@ -10,8 +10,10 @@ from aiida.orm import CalcJobNode, QueryBuilder, SinglefileData, StructureData
 
 from ..data import StructureSetData
 from ..engine.errors import BadInput
-from ..engine.metrics.oxidation import OPTION, guess_states, ions, of_the_paper, written
-from .checks import composition_of, elements_of
+from ..engine.families.oxidation import OPTION, covered, guess_states, ions, written
+from ..engine.families.registry import find, table_model
+from ..engine.parameters import Parameters
+from .checks import composition_of, elements_of, kind_of
 from .problems import Problem
 from .request import Request
 
@@ -63,39 +65,41 @@ class Ions:
         What the overrides say stands. Else the states that are given; for elements of the paper its own; else a guess.
         Where none can be made, the parameters stay as they are, and the validator refuses them.
         """
-        if parameters.get("kind", "interface") != "interface":
+        kind = kind_of(parameters)
+        model = table_model(find(kind))
+        if "oxidation_states" not in model.model_fields:
             if self.given:
                 self.request.problems.append(Problem("", f"{OPTION} are of the metrics of interfaces, not of these"))
             return dict(parameters)
-        table = parameters.get("interface")
+        table = parameters.get(kind)
         table = dict(table) if isinstance(table, Mapping) else {}
-        states = table.get("oxidation_states") or self._states()
+        states = table.get("oxidation_states") or self._states(kind, model)
         if not isinstance(states, Mapping):
             return dict(parameters)
         if not all(isinstance(value, Real) for value in states.values()):
-            return {**parameters, "interface": {**table, "oxidation_states": dict(states)}}  # refused by the port
+            return {**parameters, kind: {**table, "oxidation_states": dict(states)}}  # refused by the port
         present = elements_of(*self.nodes) or list(states)
         missing = [symbol for symbol in present if symbol not in states]
         try:
             if missing:
                 raise BadInput(f"{written(states)}: there is none of {', '.join(missing)}; give those of all elements")
-            return {**parameters, "interface": {**ions(states, present), **table}}
+            return {**parameters, kind: {**ions(states, present), **table}}
         except (BadInput, TypeError, ValueError) as error:
             self.request.problems.append(Problem("oxidation_states", str(error)))
         if len(present) < 2:
             return dict(parameters)
         # no builder is made of these: any ions will do, so that the validator does not refuse others a second time
-        return {**parameters, "interface": ions({symbol: 1 if n else -1 for n, symbol in enumerate(present)}, present)}
+        return {**parameters, kind: ions({symbol: 1 if n else -1 for n, symbol in enumerate(present)}, present)}
 
-    def _states(self) -> Mapping[str, float] | None:
+    def _states(self, kind: str, model: type[Parameters]) -> Mapping[str, float] | None:
         if self.given:
             return self.given
         for node in self.nodes:
             if isinstance(node, SinglefileData) and isinstance(node.creator, CalcJobNode):
-                earlier = node.creator.inputs["parameters"].get_dict().get("interface") or {}
+                earlier = node.creator.inputs["parameters"].get_dict().get(kind) or {}
                 return earlier.get("oxidation_states")  # the reference was made with these
         elements = elements_of(*self.nodes)
-        if not elements or of_the_paper(elements):
+        if not elements or covered(model, elements):
             return None
         found = None
         for compositions in _compositions(self.nodes):

@@ -14,8 +14,8 @@ from ..calculations.base import validate_not_empty
 from ..calculations.functions.records import merge_records
 from ..calculations.functions.sets import slice_structures
 from ..data import StructureSetData
-from ..engine.metrics.parameters import DescribeParameters
-from .checks import below, composition_problems, elements_of, ion_problems
+from ..engine.families.parameters import DescribeParameters
+from .checks import below, composition_problems, elements_of, family_of, ion_problems
 from .chunks import ChunkedWorkChain, chunk_bounds
 from .jobs import DescribeChunkWorkChain, MetricsJobWorkChain
 from .problems import answer
@@ -33,7 +33,8 @@ def validate_inputs(inputs: Mapping[str, Any], port: Any) -> str | None:
     reference, structures = inputs.get("reference"), inputs.get("structures")
     elements = elements_of(reference if isinstance(reference, StructureSetData) else structures)
     found = below("job.parameters", ion_problems(parameters.get_dict(), elements))
-    if parameters.get_dict().get("kind", "interface") != "alloy":
+    family = family_of(parameters.get_dict())
+    if family is not None and family.same_composition:
         found += composition_problems(reference, structures)
     return answer(found)
 
@@ -99,8 +100,7 @@ class MetricsWorkChain(ChunkedWorkChain):
     def chunk_inputs(self, name: str, start: int, stop: int) -> AttributeDict:
         """Return the inputs of a job that describes structures ``start`` to ``stop`` of a set."""
         inputs = AttributeDict(self.exposed_inputs(MetricsJobWorkChain, namespace="job"))
-        parameters = inputs.parameters.get_dict()
-        inputs.parameters = Dict({key: parameters[key] for key in parameters if key in DescribeParameters.model_fields})
+        inputs.parameters = Dict(DescribeParameters.part_of(inputs.parameters.get_dict()))
         inputs.structures = slice_structures(self.inputs[name], Int(start), Int(stop))
         return inputs
 

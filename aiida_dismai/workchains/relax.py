@@ -12,7 +12,7 @@ from aiida.orm import AbstractCode, Int
 from ..calculations.functions.sets import slice_structures
 from ..calculations.relax import OWN_CALCULATOR, validate_inputs, validate_periodic
 from ..data import PotentialData, StructureSetData
-from ..engine.metrics.parameters import Kind
+from ..engine.families.registry import find
 from .checks import below, calculator_problems, elements_of
 from .chunks import ChunkedStructuresWorkChain, fill_chunks
 from .jobs import RelaxChunkWorkChain
@@ -54,7 +54,7 @@ class RelaxWorkChain(ProtocolMixin, ChunkedStructuresWorkChain):
         code: AbstractCode,
         structures: StructureSetData,
         potential: PotentialData | None = None,
-        kind: Kind | None = None,
+        kind: str | None = None,
         protocol: str | None = None,
         overrides: Mapping[str, Any] | None = None,
         options: Mapping[str, Any] | None = None,
@@ -105,8 +105,11 @@ def relax_inputs(
         kind: of the structures.
         potential: a trained M3GNet, if there is one.
     """
-    inputs = RelaxWorkChain.get_protocol_inputs(protocol, overrides, kind)
-    if potential is not None and "calculator" not in overrides.get("parameters", {}):
+    inputs = RelaxWorkChain.get_protocol_inputs(protocol, overrides)
+    given = overrides.get("parameters", {})
+    of_family = (None if kind is None else find(kind).relaxation) or {}
+    inputs["parameters"] |= {name: value for name, value in of_family.items() if name not in given}
+    if potential is not None and "calculator" not in given:
         parameters = {**inputs["parameters"], "calculator": OWN_CALCULATOR}
         parameters.pop("calculator_kwargs", None)
         inputs["parameters"] = parameters

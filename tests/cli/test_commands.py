@@ -5,7 +5,6 @@ import json
 import stat
 import subprocess
 import sys
-from typing import get_args
 
 import handmade
 import numpy as np
@@ -16,13 +15,11 @@ from ase.io import read
 from click.testing import CliRunner
 
 from aiida_dismai.cli import main
-from aiida_dismai.cli.launch import KINDS
 from aiida_dismai.cli.launching import gpu_line, reference_input, scheduler_options, seconds
 from aiida_dismai.cli.setup import needed_potcars
 from aiida_dismai.cli.status import describe_progress, summary_lines
 from aiida_dismai.data import StructureSetData
 from aiida_dismai.engine.errors import BadInput
-from aiida_dismai.engine.metrics.parameters import Kind
 from aiida_dismai.engine.structures import Property, StructureSet, write_extxyz
 
 
@@ -360,10 +357,6 @@ def test_an_evaluation_takes_the_validation_set_of_the_data(graph, tmp_path):
     # a bare training set says neither what its validation set nor what its potential is
     bare = (*arguments[:-1], graph.outputs["train"].pk)
     assert "validation" not in dry(*bare, "--potential", graph.pipeline.pk)["inputs"]
-
-
-def test_kinds_of_the_options_are_those_of_the_metrics():
-    assert get_args(Kind) == KINDS
 
 
 def test_an_evaluation_of_alloys_is_not_relaxed(graph, tmp_path):

@@ -13,9 +13,9 @@ import pytest
 
 from aiida_dismai.engine.alloys.expansion import PACKAGED, read_file
 from aiida_dismai.engine.errors import BadInput
-from aiida_dismai.engine.metrics.kinds import find_kind
+from aiida_dismai.engine.families.base import make_metrics
+from aiida_dismai.engine.families.published import read_rdf
 from aiida_dismai.engine.metrics.parameters import MetricsParameters
-from aiida_dismai.engine.metrics.published import read_rdf
 from aiida_dismai.engine.metrics.records import StoredRecords
 from aiida_dismai.engine.metrics.reference import Reference, load_reference
 from aiida_dismai.engine.runner import read_task
@@ -32,7 +32,7 @@ ENGINE = Path(__file__).parents[2] / "aiida_dismai" / "engine"
 
 def _reference(folder: Path) -> bytes:
     """Return a small file of :meth:`Reference.save`."""
-    kind = find_kind(MetricsParameters(kind="amorphous"))
+    kind = make_metrics(MetricsParameters(kind="amorphous"))
     composition = {"Si": 8}
     records = np.zeros(3, kind.dtype(composition))
     reference = Reference(composition, "0" * 64, 3, StoredRecords(records), [], np.zeros(3), np.ones(3), np.full(3, 8))
@@ -65,7 +65,7 @@ READERS = {
         "reference.npz",
         _reference,
         mutate_bytes,
-        lambda path: load_reference(path, find_kind(MetricsParameters(kind="amorphous"))),
+        lambda path: load_reference(path, make_metrics(MetricsParameters(kind="amorphous"))),
     ),
     "expansion": (
         "expansion.json",

@@ -12,8 +12,8 @@ from fakes import ended, process
 
 from aiida_dismai.calculations.functions.records import merge_records
 from aiida_dismai.data import StructureSetData
-from aiida_dismai.engine.errors import BadInput
-from aiida_dismai.engine.metrics.records import NotAnalysed, RecordFile
+from aiida_dismai.engine.errors import BadInput, NotAnalysed
+from aiida_dismai.engine.metrics.records import RecordFile
 from aiida_dismai.engine.structures import StructureSet
 from aiida_dismai.workchains.jobs import DescribeChunkWorkChain, MetricsJobWorkChain
 from aiida_dismai.workchains.metrics import MetricsWorkChain
@@ -28,8 +28,8 @@ def records(folder, about, *keys):
     """Return a node of records, one for each key, of which the last was not analysed."""
     file = RecordFile(folder / f"{about}{''.join(keys)}.bin", {"kind": about})
     for key in keys[:-1]:
-        file.add(key.encode() * 32, key.encode())
-    file.add(keys[-1].encode() * 32, NotAnalysed("flat"))
+        file.keep(key.encode() * 32, key.encode())
+    file.keep(keys[-1].encode() * 32, NotAnalysed("flat"))
     return orm.SinglefileData(file.path, filename="records.bin")
 
 
@@ -124,7 +124,7 @@ def test_records_of_all_chunks_go_into_the_comparison(metrics, copper, tmp_path)
 
 def test_records_of_other_parameters_are_not_mixed(tmp_path):
     one, other = records(tmp_path, "interface", "a"), records(tmp_path, "alloy", "b")
-    with pytest.raises(BadInput, match="differ in kind, parameters or version"):
+    with pytest.raises(BadInput, match="differs in kind, parameters or version"):
         merge_records(chunk_0000=one, chunk_0001=other)
 
 

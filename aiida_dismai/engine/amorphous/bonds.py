@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..metrics.records import NotAnalysed
+from ..errors import NotAnalysed
 from ..neighbours import close_pairs, usable
 from ..structures import StructureSet
 

@@ -1,8 +1,8 @@
 """What an amorphous structure looks like in numbers: the measures of every set, report and gate.
 
 Coordination, motifs, bond angles and the radial distribution are exactly those of the benchmark's metrics
-(:class:`~..metrics.kinds.amorphous.AmorphousKind`): neighbours from CrystalNN, the RDF of vasppy. Rings, crystallinity
-and the second kind of coordination take all pairs within a cutoff as bonds.
+(:class:`~..families.amorphous.metrics.AmorphousMetrics`): neighbours from CrystalNN, the RDF of vasppy. Rings,
+crystallinity and the second kind of coordination take all pairs within a cutoff as bonds.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import NotAnalysed
+from ..families.amorphous.metrics import AmorphousMetrics
 from ..files import plain
 from ..metrics import angles, rdf
 from ..metrics.fingerprints import motif_labels
-from ..metrics.kinds.amorphous import AmorphousKind
 from ..metrics.motifs import motif_cn
 from ..metrics.parameters import DescribeParameters
-from ..metrics.records import NotAnalysed
 from ..neighbours import usable
 from ..structures import StructureSet
 from .bonds import bonds_within
@@ -156,8 +156,8 @@ def _wrapped(structure: StructureSet) -> StructureSet:
 
 
 @cache
-def _kind() -> AmorphousKind:
-    return AmorphousKind(DescribeParameters.model_validate({"kind": "amorphous"}))
+def _kind() -> AmorphousMetrics:
+    return AmorphousMetrics(DescribeParameters.model_validate({"kind": "amorphous"}))
 
 
 def _as_the_metrics(structure: StructureSet) -> dict[str, Any]:

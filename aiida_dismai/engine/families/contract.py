@@ -88,9 +88,10 @@ class FamilySpec:
             :class:`~aiida_dismai.report.family.FamilyReport`; empty for nothing.
         curves: averaged vectors worth a figure.
         properties: what summarises a data set.
-        relaxation: parameters of the task ``relax`` that are laid over those of the protocol where no trained potential
-            is given, such as ``{"calculator": "edip"}``; empty for the protocol's own, a potential trained on the data
-            set. None: structures are neither pushed apart nor relaxed, but measured as they were generated.
+        relaxation: parameters of the task ``relax`` that are laid over those of the protocol, such as
+            ``{"calculator": "edip"}``; empty for the protocol's own, a potential trained on the data set. A trained
+            potential that is given replaces the calculator. None: structures are neither pushed apart nor relaxed, but
+            measured as they were generated.
         same_composition: whether all structures must have the composition of the training set.
         periodic_axes: lattice vectors, from the first on, along which a structure must be periodic.
         dataset: entry point of the workflow that makes its data sets, such as ``dismai.dataset.alloy``; empty for none.

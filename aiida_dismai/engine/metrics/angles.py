@@ -19,9 +19,9 @@ from ..crystalnn.errors import CrystalNNError
 from ..crystalnn.neighbours import near_neighbours
 from ..crystalnn.options import GEOMETRIC
 from ..crystalnn.voronoi import Faces
+from ..errors import NotAnalysed
 from ..neighbours import usable
 from ..structures import StructureSet
-from .records import NotAnalysed
 
 #: The authors' width of a bin, degrees.
 WIDTH = 0.5

@@ -11,8 +11,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from ..families.base import Composition, FamilyMetrics
 from ..files import write_atomically
-from .kinds.base import Composition, MetricKind
 from .records import Records
 
 #: zip files of equal content shall have equal bytes
@@ -40,7 +40,7 @@ def field(records: Records, name: str) -> Streamed:
     return Streamed((len(records), *item.shape), item.base, lambda: (block[name] for block in records.blocks()))
 
 
-def vector(records: Records, kind: MetricKind, composition: Composition, name: str, length: int) -> Streamed:
+def vector(records: Records, kind: FamilyMetrics, composition: Composition, name: str, length: int) -> Streamed:
     """Return one vector of all structures."""
     blocks = lambda: (kind.vectors(block, composition)[name] for block in records.blocks())  # noqa: E731
     return Streamed((len(records), length), np.dtype("<f8"), blocks)

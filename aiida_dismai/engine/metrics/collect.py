@@ -19,12 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..context import Context
-from ..errors import Unfinished
+from ..errors import NotAnalysed, Unfinished
+from ..families.base import Composition, FamilyMetrics
 from ..interfaces.energy import lateral_area
 from ..structures import StructureSet, StructureStream
 from .chemistry import composition_of, formula
-from .kinds.base import Composition, MetricKind
-from .records import NotAnalysed, RecordFile, Records
+from .records import RecordFile, Records
 
 #: Structures that are given to a process at once.
 BATCH = 4
@@ -82,7 +82,12 @@ def key_of(structure: StructureSet) -> bytes:
 
 
 def describe_all(
-    context: Context, stage: str, stream: StructureStream, kind: MetricKind, file: RecordFile, composition: Composition
+    context: Context,
+    stage: str,
+    stream: StructureStream,
+    kind: FamilyMetrics,
+    file: RecordFile,
+    composition: Composition,
 ) -> Collected:
     """Describe all structures of a file.
 
@@ -110,7 +115,7 @@ def describe_all(
 class _Gathered:
     """What is noted of each structure while the file is read."""
 
-    def __init__(self, kind: MetricKind, composition: Composition) -> None:
+    def __init__(self, kind: FamilyMetrics, composition: Composition) -> None:
         self.kind = kind
         self.composition = composition
         #: key of a structure that is to be described, None otherwise
@@ -126,7 +131,7 @@ class _Gathered:
         """Read the structures; yields index, key, and the structure if it is not recorded yet."""
         asked: set[bytes] = set()
         for block in stream.blocks():
-            block.require_periodic(str(stream.path), len(self.keys), self.kind.periodic_axes)
+            block.require_periodic(str(stream.path), len(self.keys), self.kind.spec.periodic_axes)
             for structure in block:
                 index = len(self.keys)
                 self._note(structure)
@@ -159,7 +164,7 @@ class _Gathered:
         """Return why a structure is not to be described: empty for one that has not converged, None if it is."""
         if "converged" in structure.properties and not structure.properties["converged"].values[0]:
             return ""
-        if self.kind.same_composition and self.composition:
+        if self.kind.spec.same_composition and self.composition:
             counts = composition_of(structure)
             if self.kind.differs(counts, self.composition):
                 return f"{formula(counts)} where the reference has {formula(self.composition)}"
@@ -192,7 +197,7 @@ class _Gathered:
         )
 
 
-def describe(kind: MetricKind, structure: StructureSet) -> bytes | NotAnalysed:
+def describe(kind: FamilyMetrics, structure: StructureSet) -> bytes | NotAnalysed:
     """Describe one structure; returns the bytes of its record, or why it has none."""
     record = np.zeros((), kind.dtype(composition_of(structure)))
     try:
@@ -203,7 +208,7 @@ def describe(kind: MetricKind, structure: StructureSet) -> bytes | NotAnalysed:
     return record.tobytes()
 
 
-def describe_many(kind: MetricKind, structures: list[StructureSet]) -> list[bytes | NotAnalysed]:
+def describe_many(kind: FamilyMetrics, structures: list[StructureSet]) -> list[bytes | NotAnalysed]:
     """Describe some structures, in a process of their own."""
     return [describe(kind, structure) for structure in structures]
 
@@ -225,7 +230,7 @@ def _compute(
     stage: str,
     total: int,
     todo: Iterable[tuple[int, bytes, StructureSet | None]],
-    kind: MetricKind,
+    kind: FamilyMetrics,
     file: RecordFile,
 ) -> Iterator[int]:
     """Record the structures and report them; yields each index that was computed. Stops early when out of time."""
@@ -234,7 +239,7 @@ def _compute(
     for done, (index, key, content) in enumerate(found, start=1):
         failed = {}
         if content is not None:
-            file.add(key, content)
+            file.keep(key, content)
             failed = {"failed": True} if isinstance(content, NotAnalysed) else {}
             yield index
         context.progress(stage, done, total, index=index, **failed)
@@ -244,7 +249,7 @@ Found = Iterator[tuple[int, bytes, bytes | NotAnalysed | None]]
 
 
 def _in_this_process(
-    context: Context, todo: Iterable[tuple[int, bytes, StructureSet | None]], kind: MetricKind
+    context: Context, todo: Iterable[tuple[int, bytes, StructureSet | None]], kind: FamilyMetrics
 ) -> Found:
     for index, key, structure in todo:
         if structure is None:
@@ -256,7 +261,7 @@ def _in_this_process(
 
 
 def _in_processes(
-    context: Context, todo: Iterable[tuple[int, bytes, StructureSet | None]], kind: MetricKind, workers: int
+    context: Context, todo: Iterable[tuple[int, bytes, StructureSet | None]], kind: FamilyMetrics, workers: int
 ) -> Found:
     waiting = iter(todo)
     batch: list[tuple[int, bytes, StructureSet]] = []

@@ -16,20 +16,19 @@ import click
 
 from .. import compiling
 from ..errors import BadInput
+from ..families.option import FamilyName
+from ..families.oxidation import OPTION, covered, guess_states, ions, parse_states, written
+from ..families.registry import find, table_model
+from ..parameters import Parameters
 from ..runner import run_task
 from ..structures import StructureSet
 from ..task import RESULTS
 from ..untrusted import read_object
 from .chemistry import composition_of
-from .oxidation import OPTION, guess_states, ions, of_the_paper, parse_states, written
-from .parameters import Kind
-
-#: Kinds that can be given on the command line.
-KINDS = Kind.__args__  # type: ignore[attr-defined]
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(KINDS))
+@click.argument("kind", type=FamilyName())
 @click.option(
     "--generated",
     required=True,
@@ -98,26 +97,29 @@ def metrics(
 
     What is finished is kept in a folder beside OUTPUT until all is done: killed, the same command goes on where it was.
     """
+    table = table_model(find(kind))
     values = _parameters(parameters) | {"kind": kind, "workers": workers}
     if compat:
         values["compat"] = True
     if generated_total is not None:
         values["generated_total"] = generated_total
     if align is not None:
-        if kind != "alloy":
-            raise BadInput(f"--align: only structures on a lattice (kind alloy) are aligned, not {kind}")
-        values["alloy"] = dict(values.get("alloy") or {}) | {"align": align}
+        if "align" not in table.model_fields:
+            raise BadInput(f"--align: structures of the kind '{kind}' are not aligned with a lattice")
+        values[kind] = dict(values.get(kind) or {}) | {"align": align}
     _check_targets(output, write_reference, [generated, reference, validation, parameters])
-    if kind == "interface":
-        values["interface"] = _ions(dict(values.get("interface") or {}), oxidation_states, reference, generated)
+    if "oxidation_states" in table.model_fields:
+        values[kind] = _ions(table, dict(values.get(kind) or {}), oxidation_states, reference, generated)
     elif oxidation_states is not None:
-        raise BadInput(f"{OPTION}: only bonds of interfaces are told by them, not those of the kind {kind}")
+        raise BadInput(f"{OPTION}: the metrics of the kind '{kind}' do not use oxidation states")
     inputs = {"structures": generated, "reference": reference} | ({"validation": validation} if validation else {})
     sys.exit(_run(values, inputs, output, write_reference))
 
 
-def _ions(table: dict[str, Any], given: str | None, reference: Path, generated: Path) -> dict[str, Any]:
-    """Return the parameters of the ions, completed by the option or a guess where they do not name them.
+def _ions(
+    model: type[Parameters], table: dict[str, Any], given: str | None, reference: Path, generated: Path
+) -> dict[str, Any]:
+    """Return the family's table of parameters, completed by the option or a guess where they do not name them.
 
     The guess is from the first training structure; where the reference holds none (a file of an earlier run, csv
     files), from the first generated one if it is not of the paper's elements.
@@ -141,7 +143,7 @@ def _ions(table: dict[str, Any], given: str | None, reference: Path, generated: 
         present = present or list(states)
         if missing := [symbol for symbol in present if symbol not in states]:
             raise BadInput(f"{OPTION} {given}: none of {', '.join(missing)}; give those of all elements")
-    elif first is None or of_the_paper(present):
+    elif first is None or covered(model, present):
         return table
     else:
         states = guess_states([composition_of(first)])

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..families.base import FamilyMetrics, Vectors
 from .bootstrap import Draws, pivotal_interval
 from .collect import Collected
 from .floor import noise_floor, scale
-from .kinds.base import MetricKind, Vectors
 from .motifs import MotifTable
 from .parameters import MetricsParameters
 from .records import Records
@@ -32,7 +32,7 @@ class Comparison:
     """
 
     def __init__(
-        self, kind: MetricKind, parameters: MetricsParameters, reference: Reference, generated: Collected
+        self, kind: FamilyMetrics, parameters: MetricsParameters, reference: Reference, generated: Collected
     ) -> None:
         self.kind, self.parameters, self.reference = kind, parameters, reference
         self.records = generated.records
@@ -105,7 +105,7 @@ class Comparison:
 
 
 def validation_floor(
-    kind: MetricKind, parameters: MetricsParameters, reference: Reference, validation: Records, n: int
+    kind: FamilyMetrics, parameters: MetricsParameters, reference: Reference, validation: Records, n: int
 ) -> dict[str, Any]:
     """Return how far the validation set is from the training set.
 

@@ -25,10 +25,10 @@ from ..crystalnn.options import CrystalNNOptions
 from ..crystalnn.order_parameters import N_PARAMETERS, measure, near_threshold, order_matters
 from ..crystalnn.shell import NO_DIRECTION, Shell, make_shell
 from ..crystalnn.voronoi import COINCIDENT, Faces, voronoi_faces
+from ..errors import NotAnalysed
 from ..neighbours import close_pairs, usable
 from ..structures import StructureSet
 from .chemistry import Chemistry
-from .records import NotAnalysed
 
 #: Goes into the key of stored fingerprints: raise it when the numbers change.
 VERSION = 3

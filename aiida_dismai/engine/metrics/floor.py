@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .distances import Metric
+from ..families.distances import Metric
 from .records import Records
 from .statistics import Describe, weighted
 

@@ -1,17 +1,15 @@
-"""Parameters of the tasks ``postprocess``, ``describe`` and ``metrics``; light, imports no pymatgen and no Numba."""
+"""Parameters of the tasks ``postprocess``, ``describe`` and ``metrics``; no pymatgen or Numba is imported."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from ..alloys.parameters import AlloyLatticeParameters
+from ..families.parameters import DescribeParameters
 from ..parameters import Parameters
-from .chemistry import Chemistry
 
-#: The families of metrics.
-Kind = Literal["interface", "amorphous", "alloy"]
+__all__ = ["DescribeParameters", "MetricsParameters", "PostprocessParameters"]
 
 
 class PostprocessParameters(Parameters):
@@ -39,75 +37,6 @@ class PostprocessParameters(Parameters):
                 f"target_distance ({self.target_distance} Å) is not above min_distance ({self.min_distance} Å): "
                 "pushed pairs would still be too close"
             )
-        return self
-
-
-class InterfaceParameters(Parameters):
-    """Interfaces of ionic crystals (Li3ScCl6 | LiCoO2 and its like): surroundings of the cations."""
-
-    oxidation_states: dict[str, float] = Field(
-        {"Li": 1, "Sc": 3, "Co": 3, "Cl": -1, "O": -2},
-        description="Oxidation state of every element that occurs; bonds are between opposite charges only.",
-    )
-    cations: list[str] = Field(
-        ["Li", "Co", "Sc"],
-        min_length=1,
-        description="The elements whose sites get a fingerprint; 'all' weighs them by their number of sites.",
-    )
-    anions: list[str] = Field(
-        ["Cl", "O"], min_length=1, description="The elements whose share among a site's neighbours is counted."
-    )
-
-    @model_validator(mode="after")
-    def _consistent(self) -> InterfaceParameters:
-        self.chemistry()
-        return self
-
-    def chemistry(self) -> Chemistry:
-        """Return the ions; raises ``ValueError`` where they do not fit each other."""
-        return Chemistry.build(self.oxidation_states, self.cations, self.anions)
-
-
-class AmorphousParameters(Parameters):
-    """Amorphous structures (silicon and its like): motifs, radial distribution, bond angles."""
-
-    rdf_cutoff: float = Field(10.0, gt=0, le=100, description="Cutoff of the radial distribution, Å.")
-    rdf_bins: int = Field(500, ge=2, le=100_000, description="Number of equal bins of the radial distribution.")
-    rdf_all_pairs: bool = Field(
-        False,
-        description="Count all pairs of the periodic structure. By default pairs are those of the 2×2×2 supercell, "
-        "each once, as in the benchmark; that differs only where a height of the cell is below rdf_cutoff, and misses "
-        "pairs there.",
-    )
-    angle_width: float = Field(
-        0.5, gt=0, le=60, description="Width of the bins of the bond angles, degrees; 180 must be a multiple of it."
-    )
-
-    @model_validator(mode="after")
-    def _whole_bins(self) -> AmorphousParameters:
-        if abs(180 / self.angle_width - round(180 / self.angle_width)) > 1e-9:
-            raise ValueError(f"angle_width: 180° is not a multiple of {self.angle_width:g}°")
-        return self
-
-
-class DescribeParameters(Parameters):
-    """What is computed of every structure by itself."""
-
-    kind: Kind = Field("interface", description="Which family of metrics.")
-    interface: InterfaceParameters = Field(InterfaceParameters.model_validate({}), description="Of kind 'interface'.")
-    amorphous: AmorphousParameters = Field(AmorphousParameters.model_validate({}), description="Of kind 'amorphous'.")
-    alloy: AlloyLatticeParameters = Field(AlloyLatticeParameters.model_validate({}), description="Of kind 'alloy'.")
-    compat: bool = Field(
-        False,
-        description="Reproduce the authors' numbers also where their scripts are peculiar (docs/metrics.md lists "
-        "where), as far as these do not depend on the order of the atoms.",
-    )
-    workers: int = Field(1, ge=1, le=256, description="Number of worker processes.")
-
-    @model_validator(mode="after")
-    def _own_table_only(self) -> DescribeParameters:
-        for other in set(get_args(Kind)) & self.model_fields_set - {self.kind}:
-            raise ValueError(f"'{other}' holds parameters of the kind '{other}', but kind is '{self.kind}'")
         return self
 
 

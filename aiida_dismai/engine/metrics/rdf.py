@@ -24,8 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..compiled import kernel
+from ..errors import NotAnalysed
 from ..neighbours import usable
-from .records import NotAnalysed
 
 #: The authors' range (Å) and number of bins.
 CUTOFF, BINS = 10.0, 500

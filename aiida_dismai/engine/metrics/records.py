@@ -1,44 +1,38 @@
 """What is known of every structure, on disk: one record a structure, found again by the structure's hash.
 
-A file begins with a line of JSON that says what the records are (kind, parameters, versions); each record
-is ``key`` (32 bytes, SHA-256), ``state`` (1 byte), the length of what follows (4 bytes, little endian), and then the
-numbers of an analysed structure (one item of its kind's dtype) or, as text, the reason why it could not be
-analysed. Records are only appended; one that was cut off by a kill is as if it were not there. Files
-that say the same in their first line can be put one after the other (:func:`merge`).
+They are the pieces of a :class:`~..store.Store`, whose owner is what the records are (kind, parameters, versions): the
+numbers of an analysed structure (one item of its kind's dtype) or, as text, the reason why it could not be analysed.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import struct
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BadInput
-from ..files import write_atomically
+from ..errors import NotAnalysed
+from ..ownership import Owner
+from ..store import Store
 
 FORMAT = "dismai-records"
 VERSION = 1
-HEAD = struct.Struct("<32sBI")
-ANALYSED, FAILED = 0, 1
+FOREIGN = "records of other structures' kind or parameters, or of another version"
+#: Mark of a structure that could not be analysed.
+FAILED = 1
 #: Records that are read at once.
 BLOCK = 256
 
 
-class NotAnalysed(Exception):
-    """A structure that has no record; the message says why."""
-
-
-class RecordFile:
-    """Records on disk, appended one by one.
+class RecordFile(Store):
+    """Records on disk, by the 32 bytes of a structure's hash.
 
     Args:
-        path: the file; made with the first :meth:`add`.
+        path: the file; made with the first record.
         about: what the records belong to; plain values.
 
     Raises:
@@ -46,78 +40,16 @@ class RecordFile:
     """
 
     def __init__(self, path: Path, about: Mapping[str, Any]) -> None:
-        self.path = path
-        description = {"format": FORMAT, "version": VERSION} | dict(about)
-        self.first_line = (json.dumps(description, sort_keys=True) + "\n").encode()
-        #: key → (state, place of the content in the file, its length)
-        self.index: dict[bytes, tuple[int, int, int]] = {}
-        self.end = len(self.first_line)
-        self.exists = path.is_file() and self._scan()
+        super().__init__(path, Owner({"format": FORMAT, "version": VERSION} | dict(about), what=FOREIGN))
 
-    def _scan(self) -> bool:
-        """Index the file; returns whether there is anything in it."""
-        with self.path.open("rb") as handle:
-            line = handle.readline()
-            if line != self.first_line:
-                if not line.endswith(b"\n") and self.first_line.startswith(line):
-                    return False  # killed while it was begun
-                raise BadInput(
-                    f"{self.path}: holds records of other structures' kind or parameters, or of another version; "
-                    "remove it to compute them again"
-                )
-            size = self.path.stat().st_size
-            while len(head := handle.read(HEAD.size)) == HEAD.size:
-                key, state, length = HEAD.unpack(head)
-                place = handle.tell()
-                if place + length > size:
-                    break
-                self.index[key] = (state, place, length)
-                self.end = place + length
-                handle.seek(length, 1)
-        return True
-
-    def __contains__(self, key: bytes) -> bool:
-        """Whether a structure is recorded, analysed or not."""
-        return key in self.index
-
-    def add(self, key: bytes, content: bytes | NotAnalysed) -> None:
+    def keep(self, key: bytes, content: bytes | NotAnalysed) -> None:
         """Append the numbers of a structure, or the reason why it has none."""
-        state, body = (FAILED, str(content).encode()) if isinstance(content, NotAnalysed) else (ANALYSED, content)
-        with self.path.open("r+b" if self.exists else "wb") as handle:
-            if not self.exists:
-                handle.write(self.first_line)
-            handle.seek(self.end)
-            handle.write(HEAD.pack(key, state, len(body)) + body)
-            handle.truncate()
-        self.exists = True
-        self.index[key] = (state, self.end + HEAD.size, len(body))
-        self.end += HEAD.size + len(body)
+        failed = isinstance(content, NotAnalysed)
+        self.add(key, str(content).encode() if isinstance(content, NotAnalysed) else content, FAILED * failed)
 
     def reason(self, key: bytes) -> str | None:
         """Return why a recorded structure was not analysed; None if it was."""
-        state, place, length = self.index[key]
-        if state == ANALYSED:
-            return None
-        with self.path.open("rb") as handle:
-            handle.seek(place)
-            return handle.read(length).decode()
-
-    def absorb(self, path: Path) -> int:
-        """Take over the records of another file of the same description; returns how many were new.
-
-        Raises:
-            BadInput: records of something else.
-        """
-        other = RecordFile(path, json.loads(self.first_line))
-        new = 0
-        with path.open("rb") as handle:
-            for key, (state, place, length) in other.index.items():
-                if key not in self:
-                    handle.seek(place)
-                    body = handle.read(length)
-                    self.add(key, NotAnalysed(body.decode()) if state == FAILED else body)
-                    new += 1
-        return new
+        return self.read(key).decode() if self.mark(key) == FAILED else None
 
 
 def open_records(folder: Path, about: Mapping[str, Any]) -> RecordFile:
@@ -150,13 +82,8 @@ class Records:
             return
         with self.file.path.open("rb") as handle:
             for start in range(0, len(self.keys), size):
-                content = b"".join(self._read(handle, key) for key in self.keys[start : start + size])
+                content = b"".join(self.file.read(key, handle) for key in self.keys[start : start + size])
                 yield np.frombuffer(content, self.dtype)
-
-    def _read(self, handle: BinaryIO, key: bytes) -> bytes:
-        _, place, length = self.file.index[key]
-        handle.seek(place)
-        return handle.read(length)
 
     def column(self, name: str) -> NDArray[Any]:
         """Return one field of all records, ``(n, …)``."""
@@ -184,28 +111,3 @@ class StoredRecords(Records):
         """Iterate over structured arrays of up to ``size`` records."""
         for start in range(0, len(self.array), size):
             yield self.array[start : start + size]
-
-
-def merge(paths: Sequence[Path], target: Path) -> None:
-    """Put record files together into a new one, atomically.
-
-    Raises:
-        BadInput: none given, or files that differ in their first line.
-    """
-    if not paths:
-        raise BadInput("no records to put together")
-
-    def write(handle: BinaryIO) -> None:
-        first_line = None
-        for path in paths:
-            with path.open("rb") as source:
-                line = source.readline()
-                if first_line is None:
-                    first_line = line
-                    handle.write(line)
-                if line != first_line:
-                    raise BadInput(f"{path}: its records differ in kind, parameters or version from {paths[0]}")
-                while content := source.read(1 << 20):
-                    handle.write(content)
-
-    write_atomically(target, write)

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from ..context import Context
 from ..errors import BadInput
+from ..families.base import Composition, FamilyMetrics, Vectors
 from ..files import write_atomically
 from ..structures.npz import open_arrays
 from ..text import visible
 from .chemistry import common_composition
 from .collect import Collected, describe_all, open_structures
-from .kinds.base import Composition, MetricKind, Vectors
 from .records import RecordFile, Records, StoredRecords
 from .statistics import average
 
@@ -55,11 +55,11 @@ class Reference:
     n_atoms: NDArray[np.int64] | None = None
     unknown: tuple[str, ...] = ()
 
-    def averages(self, kind: MetricKind) -> Vectors:
+    def averages(self, kind: FamilyMetrics) -> Vectors:
         """Return the average of every vector; NaN where it is unknown."""
         return average(self.records, lambda block: kind.vectors(block, self.composition))
 
-    def save(self, path: Path, kind: MetricKind) -> None:
+    def save(self, path: Path, kind: FamilyMetrics) -> None:
         """Write the file, atomically; equal references give equal bytes."""
         meta = {
             "format": FORMAT,
@@ -82,7 +82,7 @@ class Reference:
 
 
 def make_reference(
-    context: Context, stage: str, path: Path, kind: MetricKind, file: RecordFile
+    context: Context, stage: str, path: Path, kind: FamilyMetrics, file: RecordFile
 ) -> tuple[Reference, Collected | None]:
     """Read a reference, or make it from training structures.
 
@@ -107,7 +107,7 @@ def make_reference(
     stream = open_structures(path)
     where = f"{path} ({stage})"
     composition: Composition = {}
-    if kind.same_composition:
+    if kind.spec.same_composition:
         composition = common_composition(stream, where)
         kind.require_elements(composition, where)
     elif not len(stream):
@@ -123,7 +123,7 @@ def make_reference(
     return reference, found
 
 
-def _published(folder: Path, kind: MetricKind) -> Reference:
+def _published(folder: Path, kind: FamilyMetrics) -> Reference:
     """Read the authors' csv files."""
     records, composition, known = kind.published(folder)
     unknown = tuple(name for name in kind.vectors(records[:1], composition) if name not in known)
@@ -143,7 +143,7 @@ def is_reference(path: Path) -> bool:
         return False
 
 
-def load_reference(path: Path, kind: MetricKind) -> Reference:
+def load_reference(path: Path, kind: FamilyMetrics) -> Reference:
     """Read a reference that was written before.
 
     Args:

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from ..context import Context
 from ..errors import BadInput
+from ..families.base import Composition, FamilyMetrics, make_metrics
+from ..store import join
 from ..structures import StructureStream
 from . import arrays
 from .bootstrap import share_interval
@@ -19,10 +21,8 @@ from .chemistry import composition_of, formula
 from .collect import Collected, describe_all, open_structures
 from .compare import Comparison, validation_floor
 from .energies import energy_results
-from .kinds import MetricKind, find_kind
-from .kinds.base import Composition
 from .parameters import DescribeParameters, MetricsParameters
-from .records import merge, open_records
+from .records import RecordFile, open_records
 from .reference import Reference, make_reference
 
 RECORDS = "records.bin"
@@ -41,7 +41,7 @@ def describe(context: Context, parameters: DescribeParameters) -> dict[str, Any]
         BadInput: an unreadable or empty file.
         Unfinished: out of time; finished structures are kept.
     """
-    kind = find_kind(parameters)
+    kind = make_metrics(parameters)
     file = open_records(context.checkpoint, kind.about())
     stream = open_structures(context.inputs["structures"])
     if not len(stream):
@@ -51,7 +51,7 @@ def describe(context: Context, parameters: DescribeParameters) -> dict[str, Any]
     spent = time.monotonic() - started
     if not file.exists:
         raise BadInput(f"{stream.path}: none of its {found.n} structures has converged: nothing to describe")
-    merge([file.path], context.folder / RECORDS)
+    join([file.path], context.folder / RECORDS)
     return {
         "kind": kind.name,
         "n_structures": found.n,
@@ -86,17 +86,17 @@ def run(context: Context, parameters: MetricsParameters) -> dict[str, Any]:
             reference that cannot be used.
         Unfinished: out of time; finished structures are kept.
     """
-    kind = find_kind(parameters)
+    kind = make_metrics(parameters)
     stream = open_structures(context.inputs["structures"])
     total = _generated_total(len(stream), parameters)
     file = open_records(context.checkpoint, kind.about())
     if "records" in context.inputs:
-        file.absorb(context.inputs["records"])
+        file.absorb(RecordFile(context.inputs["records"], kind.about()))
     timings = _Timings()
 
     reference, _ = make_reference(context, "reference", context.inputs["reference"], kind, file)
     composition = dict(reference.composition)
-    if kind.same_composition and not composition and len(stream):
+    if kind.spec.same_composition and not composition and len(stream):
         # published distributions do not say of what; the structures given then have to agree with each other
         composition = composition_of(next(stream.blocks(1)))
         reference = replace(reference, composition=composition)
@@ -136,9 +136,7 @@ def run(context: Context, parameters: MetricsParameters) -> dict[str, Any]:
     failed = share_interval(total - len(generated.records), total, parameters.confidence)
     results["failed_percent"] = dict(failed) | {"floor": 100 * lost / reference.n_structures}
     _write_per_structure(context.folder / "per_structure.npz", kind, reference, generated, comparison)
-    interface = kind.name == "interface"
-    results |= {"noise_floor": floor} | energy_results(generated, reference, interface)
-    results |= kind.summary(generated.records, reference.records)
+    results |= {"noise_floor": floor} | energy_results(generated, reference) | kind.summary(generated, reference)
     if comparison.tables:
         results["motifs"] = comparison.motifs()
     timings.add("statistics")
@@ -191,10 +189,10 @@ def _generated_total(given: int, parameters: MetricsParameters) -> int:
 
 
 def _refuse_another_composition(
-    stream: StructureStream, kind: MetricKind, composition: Composition, generated: Collected
+    stream: StructureStream, kind: FamilyMetrics, composition: Composition, generated: Collected
 ) -> None:
     """Refuse a set all of whose structures are of another composition: it belongs to another reference."""
-    if not kind.same_composition or len(generated.records) or generated.n_not_converged or not generated.n:
+    if not kind.spec.same_composition or len(generated.records) or generated.n_not_converged or not generated.n:
         return
     first = composition_of(next(stream.blocks(1)))
     if (
@@ -227,7 +225,7 @@ def _mean(values: NDArray[Any] | None) -> float | None:
 
 
 def _write_per_structure(
-    path: Path, kind: MetricKind, reference: Reference, generated: Collected, comparison: Comparison
+    path: Path, kind: FamilyMetrics, reference: Reference, generated: Collected, comparison: Comparison
 ) -> None:
     """Write ``per_structure.npz``.
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .kinds.base import Vectors
+from ..families.base import Vectors
 from .records import Records
 
 Describe = Callable[[NDArray[Any]], Vectors]

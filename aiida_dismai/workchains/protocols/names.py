@@ -18,6 +18,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from ...engine.errors import BadInput, nearest
+from ...engine.parameters import known_parts
 from ...engine.tasks import find_task
 from ..problems import Problem
 
@@ -176,9 +177,9 @@ class Model(Mappings):
         self.find, self.null = find, null
 
     def fields(self) -> dict[str, Any]:
-        """Return the fields by name; none where there is no such model, which its port says."""
+        """Return the types of the fields by name; none where there is no such model, which its port says."""
         try:
-            return dict(self.find().model_fields)
+            return known_parts(self.find())
         except BadInput:
             return {}
 
@@ -191,7 +192,7 @@ class Model(Mappings):
         fields = self.fields()
         if not fields:
             return Anything()
-        return _part_of(fields[name].annotation) if name in fields else None
+        return _part_of(fields[name]) if name in fields else None
 
 
 class Task(Model):

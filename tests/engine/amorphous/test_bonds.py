@@ -7,7 +7,7 @@ from ase.build import bulk
 from ase.neighborlist import neighbor_list
 
 from aiida_dismai.engine.amorphous.bonds import bonds_within
-from aiida_dismai.engine.metrics.records import NotAnalysed
+from aiida_dismai.engine.errors import NotAnalysed
 from aiida_dismai.engine.structures import from_ase
 
 

@@ -12,7 +12,7 @@ from ase.build import bulk
 from aiida_dismai.engine.amorphous.measures import Measures, measure, summarise
 from aiida_dismai.engine.amorphous.parameters import MeasureParameters
 from aiida_dismai.engine.amorphous.targets import TARGETS
-from aiida_dismai.engine.metrics.kinds.amorphous import AmorphousKind
+from aiida_dismai.engine.families.amorphous.metrics import AmorphousMetrics
 from aiida_dismai.engine.metrics.parameters import DescribeParameters
 from aiida_dismai.engine.metrics.rdf import radial_distribution
 from aiida_dismai.engine.structures import from_ase, load_structures
@@ -61,7 +61,7 @@ def test_hexagonal_diamond_is_crystalline_too():
 def test_a_disordered_structure_measures_as_the_metrics_say():
     structures = [diamond((4, 4, 2), 0.3, seed) for seed in (1, 2)]
     summary = summarise([measure(item, OURS, None) for item in structures])
-    kind = AmorphousKind(DescribeParameters(kind="amorphous"))
+    kind = AmorphousMetrics(DescribeParameters(kind="amorphous"))
     records = np.zeros(2, kind.dtype({"Si": 256}))
     for record, item in zip(records, structures, strict=True):
         for name, value in kind.describe(item).items():

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from interface_reference import COMPOSITION, DATA, as_collected, read_fingerprints
 
+from aiida_dismai.engine.families.interface.metrics import InterfaceMetrics
 from aiida_dismai.engine.metrics.collect import Collected
-from aiida_dismai.engine.metrics.kinds.interface import InterfaceKind
 from aiida_dismai.engine.metrics.motifs import most_likely
 from aiida_dismai.engine.metrics.parameters import MetricsParameters
 from aiida_dismai.engine.metrics.records import StoredRecords
@@ -16,11 +16,11 @@ from aiida_dismai.engine.structures import StructureSet, load_structures
 
 
 @pytest.fixture(scope="session")
-def kind() -> InterfaceKind:
-    return InterfaceKind(MetricsParameters())
+def kind() -> InterfaceMetrics:
+    return InterfaceMetrics(MetricsParameters())
 
 
-def read_records(which: str, kind: InterfaceKind) -> StoredRecords:
+def read_records(which: str, kind: InterfaceMetrics) -> StoredRecords:
     """Return the records of five structures from the authors' fingerprints."""
     records = np.zeros(5, kind.dtype(COMPOSITION))
     for k, cation in enumerate(kind.chemistry.cations):

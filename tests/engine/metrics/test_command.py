@@ -100,7 +100,7 @@ def test_parameters_from_a_file(tmp_path, rock_salt):
         (["--output", "absent/out.json"], "there is no folder"),
         (["--output", "o.json", "--write-reference", "o.npz"], "is where the numbers of every structure are written"),
         (["--output", "o.json", "--write-reference", "ref.json"], "give it the ending npz"),
-        (["--output", "o.json", "--align", "none"], "only structures on a lattice"),
+        (["--output", "o.json", "--align", "none"], "are not aligned with a lattice"),
     ],
 )
 def test_bad_options(tmp_path, rock_salt, monkeypatch, options, message):

@@ -12,6 +12,7 @@ import pytest
 from interface_reference import read_fingerprints
 
 from aiida_dismai.engine.crystalnn.options import CrystalNNOptions
+from aiida_dismai.engine.errors import NotAnalysed
 from aiida_dismai.engine.metrics.chemistry import Chemistry
 from aiida_dismai.engine.metrics.fingerprints import (
     MAX_CN,
@@ -22,7 +23,6 @@ from aiida_dismai.engine.metrics.fingerprints import (
     site_fingerprints,
 )
 from aiida_dismai.engine.metrics.motifs import ISOLATED, label_of, most_likely
-from aiida_dismai.engine.metrics.records import NotAnalysed
 from aiida_dismai.engine.structures import StructureSet, from_ase, load_structures, to_pymatgen
 
 SILICON = Path(__file__).parents[2] / "data" / "reference" / "a_Si"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from aiida_dismai.engine.metrics.distances import Metric
+from aiida_dismai.engine.families.distances import Metric
 from aiida_dismai.engine.metrics.floor import Divisions, noise_floor, scale
 from aiida_dismai.engine.metrics.records import StoredRecords
 

@@ -11,12 +11,12 @@ import pytest
 from interface_reference import COMPOSITION
 
 from aiida_dismai.engine.context import Context
-from aiida_dismai.engine.errors import BadInput, Unfinished
+from aiida_dismai.engine.errors import BadInput, NotAnalysed, Unfinished
+from aiida_dismai.engine.families.amorphous.metrics import AmorphousMetrics
+from aiida_dismai.engine.families.interface.metrics import InterfaceMetrics
 from aiida_dismai.engine.metrics.collect import describe_all, key_of
-from aiida_dismai.engine.metrics.kinds.amorphous import AmorphousKind
-from aiida_dismai.engine.metrics.kinds.interface import InterfaceKind
 from aiida_dismai.engine.metrics.parameters import DescribeParameters, MetricsParameters
-from aiida_dismai.engine.metrics.records import NotAnalysed, RecordFile, open_records
+from aiida_dismai.engine.metrics.records import RecordFile, open_records
 from aiida_dismai.engine.metrics.reference import is_reference, load_reference
 from aiida_dismai.engine.metrics.run import describe, run
 from aiida_dismai.engine.parameters import validate
@@ -278,11 +278,11 @@ def test_references_that_cannot_be_used(tmp_path, reference, kind, rock_salt):
     assert again.composition == COMPOSITION
     assert np.array_equal(again.records.column("means"), reference.records.column("means"))
     with pytest.raises(BadInput, match=r"made with anions .* give the training structures instead"):
-        load_reference(path, InterfaceKind(MetricsParameters(**SALT)))
+        load_reference(path, InterfaceMetrics(MetricsParameters(**SALT)))
     with pytest.raises(BadInput, match="made with compat False"):
-        load_reference(path, InterfaceKind(MetricsParameters(compat=True)))
+        load_reference(path, InterfaceMetrics(MetricsParameters(compat=True)))
     with pytest.raises(BadInput, match="a reference for the kind 'interface', not 'amorphous'"):
-        load_reference(path, AmorphousKind(MetricsParameters(kind="amorphous")))
+        load_reference(path, AmorphousMetrics(MetricsParameters(kind="amorphous")))
     path.write_bytes(path.read_bytes()[:5000])
     assert not is_reference(path)
     with pytest.raises(BadInput, match="truncated"):
@@ -419,9 +419,9 @@ def test_numbers_out_of_range(values):
 # ---------------------------------------------------------------------- stopping and going on
 def test_stops_in_time_and_repeats_nothing(tmp_path, rock_salt, monkeypatch):
     computed = []
-    original = InterfaceKind.describe
+    original = InterfaceMetrics.describe
     monkeypatch.setattr(
-        InterfaceKind,
+        InterfaceMetrics,
         "describe",
         lambda self, structure: computed.append(structure.cells[0, 0, 0]) or original(self, structure),
     )
@@ -430,14 +430,14 @@ def test_stops_in_time_and_repeats_nothing(tmp_path, rock_salt, monkeypatch):
     parameters = MetricsParameters(**SALT)
     with pytest.raises(Unfinished, match="reference: out of time after 1 more of 2 structures"):
         run(context, parameters)
-    file = open_records(context.checkpoint, InterfaceKind(parameters).about())
+    file = open_records(context.checkpoint, InterfaceMetrics(parameters).about())
     with file.path.open("ab") as handle:
         handle.write(b"cut off by a ki")
     context.max_seconds = None
     results = run(context, parameters)
     assert computed == [5.13, 5.20]  # the generated ones are the same two
     assert results["n_analysed"] == 3
-    assert len(RecordFile(file.path, InterfaceKind(parameters).about()).index) == 2
+    assert len(RecordFile(file.path, InterfaceMetrics(parameters).about()).index) == 2
     last = json.loads((tmp_path / "progress.jsonl").read_text().splitlines()[-1])
     assert (last["stage"], last["done"], last["total"]) == ("generated", 3, 3)
 
@@ -454,7 +454,7 @@ def test_several_processes_give_the_same(tmp_path, rock_salt, monkeypatch):
     write_npz(structures, tmp_path / "many.npz")
     found = []
     for workers in (1, 2):
-        kind = InterfaceKind(DescribeParameters(workers=workers, **SALT))
+        kind = InterfaceMetrics(DescribeParameters(workers=workers, **SALT))
         file = RecordFile(tmp_path / f"{workers}.bin", kind.about())
         stream = StructureStream(tmp_path / "many.npz")
         found.append(describe_all(Context(tmp_path), "test", stream, kind, file, {"Li": 4, "Cl": 4}))
@@ -467,7 +467,7 @@ def test_several_processes_give_the_same(tmp_path, rock_salt, monkeypatch):
 
 def test_records_of_chunks_are_used(tmp_path, gen_structures, train_structures, monkeypatch):
     """Two chunks are described, their records merged; the comparison computes only what is not in them."""
-    from aiida_dismai.engine.metrics.records import merge
+    from aiida_dismai.engine.store import join
 
     chunks = []
     for name, structures in (("a", gen_structures[:2]), ("b", gen_structures[2:4])):
@@ -478,11 +478,11 @@ def test_records_of_chunks_are_used(tmp_path, gen_structures, train_structures, 
         )
         assert (summary["n_structures"], summary["n_described"], summary["n_not_analysed"]) == (2, 2, 0)
         chunks.append(tmp_path / name / "records.bin")
-    merge(chunks, tmp_path / "merged.bin")
+    join(chunks, tmp_path / "merged.bin")
     computed = []
-    original = InterfaceKind.describe
+    original = InterfaceMetrics.describe
     monkeypatch.setattr(
-        InterfaceKind, "describe", lambda self, structure: computed.append(1) or original(self, structure)
+        InterfaceMetrics, "describe", lambda self, structure: computed.append(1) or original(self, structure)
     )
     context = write_inputs(tmp_path, gen_structures, gen_structures)
     context.inputs["records"] = tmp_path / "merged.bin"
@@ -504,7 +504,7 @@ def test_describe_refuses_what_has_nothing_to_describe(tmp_path, rock_salt):
 
 
 def test_a_structure_without_the_cations_is_not_described(rock_salt):
-    kind = InterfaceKind(DescribeParameters())
+    kind = InterfaceMetrics(DescribeParameters())
     with pytest.raises(NotAnalysed, match="there is no Co, Sc in it"):
         kind.describe(rock_salt[0])
     sodium = StructureSet.from_uniform([11, 17], np.array([[[0, 0, 0], [2.5, 0, 0]]]), np.eye(3) * 5)
@@ -543,7 +543,7 @@ def test_pairs_of_small_cells_are_those_of_the_supercell_unless_all_are_asked_fo
     structure = from_ase([silicon])
     found = {}
     for every in (False, True):
-        kind = AmorphousKind(DescribeParameters(kind="amorphous", amorphous={"rdf_all_pairs": every}))
+        kind = AmorphousMetrics(DescribeParameters(kind="amorphous", amorphous={"rdf_all_pairs": every}))
         found[every] = kind.describe(structure)["rdf"]
         expected = radial_distribution(silicon.positions, silicon.cell[:], silicon.pbc, supercell=not every)
         assert np.array_equal(found[every], expected)

@@ -8,8 +8,9 @@ from ase.io import write
 from click.testing import CliRunner
 
 from aiida_dismai.engine.errors import BadInput
+from aiida_dismai.engine.families.interface.parameters import InterfaceParameters
+from aiida_dismai.engine.families.oxidation import covered, guess_states, ions, parse_states, written
 from aiida_dismai.engine.metrics.command import metrics as command
-from aiida_dismai.engine.metrics.oxidation import guess_states, ions, of_the_paper, parse_states, written
 
 
 @pytest.mark.parametrize(
@@ -47,8 +48,8 @@ def test_ions_that_are_present():
     assert (table["cations"], table["anions"]) == (["Mg"], ["O"])
     with pytest.raises(BadInput, match="no cations or no anions"):
         ions({"Mg": 2, "O": -2}, ["Mg"])
-    assert of_the_paper(["Li", "Sc", "Co", "Cl", "O"])
-    assert not of_the_paper(["Li", "Co", "O"])
+    assert covered(InterfaceParameters, ["Li", "Sc", "Co", "Cl", "O"])
+    assert not covered(InterfaceParameters, ["Li", "Co", "O"])
 
 
 def metrics(folder, *options, kind="interface"):
@@ -77,4 +78,4 @@ def test_the_command_takes_states(tmp_path):
     assert incomplete.exit_code != 0
     assert "none of O" in f"{incomplete.output}{incomplete.exception}"
     other = metrics(tmp_path, "--oxidation-states", "Mg=1,O=-1", kind="amorphous")
-    assert "only bonds of interfaces" in f"{other.output}{other.exception}"
+    assert "do not use oxidation states" in f"{other.output}{other.exception}"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from aiida_dismai.engine.errors import BadInput
-from aiida_dismai.engine.metrics.records import NotAnalysed, RecordFile, Records, StoredRecords, merge, open_records
+from aiida_dismai.engine.errors import BadInput, NotAnalysed
+from aiida_dismai.engine.metrics.records import RecordFile, Records, StoredRecords, open_records
+from aiida_dismai.engine.store import join
 
 DTYPE = np.dtype([("x", "<f8", (3,)), ("n", "<i4")])
 ABOUT = {"kind": "test", "version": 1}
@@ -25,7 +26,7 @@ def key(i: int) -> bytes:
 def filled(path, *numbers: int, about=ABOUT) -> RecordFile:
     file = RecordFile(path, about)
     for i in numbers:
-        file.add(key(i), NotAnalysed(f"reason ü {i}") if i % 5 == 4 else record(i / 2, i))
+        file.keep(key(i), NotAnalysed(f"reason ü {i}") if i % 5 == 4 else record(i / 2, i))
     return file
 
 
@@ -53,7 +54,7 @@ def test_a_record_cut_off_is_not_there_and_is_written_over(tmp_path, cut):
     file = RecordFile(path, ABOUT)
     assert key(2) not in file
     assert key(1) in file
-    file.add(key(2), record(1, 2))
+    file.keep(key(2), record(1, 2))
     assert path.read_bytes() == whole
 
 
@@ -68,26 +69,24 @@ def test_a_first_line_cut_off_is_as_if_there_were_no_file(tmp_path):
 
 def test_records_of_something_else_are_refused(tmp_path):
     filled(tmp_path / "r.bin", 0)
-    with pytest.raises(BadInput, match="holds records of other"):
+    with pytest.raises(BadInput, match=r"records of other structures' kind.*\(version differs\)"):
         RecordFile(tmp_path / "r.bin", ABOUT | {"version": 2})
-    with pytest.raises(BadInput, match="holds records of other"):
-        RecordFile(tmp_path / "other.bin", ABOUT | {"kind": "x"}).absorb(tmp_path / "r.bin")
     assert open_records(tmp_path, ABOUT).path != open_records(tmp_path, ABOUT | {"version": 2}).path
 
 
 def test_merge_and_absorb(tmp_path):
     filled(tmp_path / "a.bin", 0, 1, 4)
     filled(tmp_path / "b.bin", 1, 2)
-    merge([tmp_path / "a.bin", tmp_path / "b.bin"], tmp_path / "both.bin")
+    join([tmp_path / "a.bin", tmp_path / "b.bin"], tmp_path / "both.bin")
     target = RecordFile(tmp_path / "mine.bin", ABOUT)
-    target.add(key(0), record(0, 0))
-    assert target.absorb(tmp_path / "both.bin") == 3
+    target.keep(key(0), record(0, 0))
+    assert target.absorb(RecordFile(tmp_path / "both.bin", ABOUT)) == 3
     again = RecordFile(tmp_path / "mine.bin", ABOUT)
     assert sorted(again.index) == [key(i) for i in (0, 1, 2, 4)]
     assert again.reason(key(4)) == "reason ü 4"
     filled(tmp_path / "c.bin", 0, about=ABOUT | {"version": 2})
-    with pytest.raises(BadInput, match=r"c.bin: its records differ"):
-        merge([tmp_path / "a.bin", tmp_path / "c.bin"], tmp_path / "no.bin")
+    with pytest.raises(BadInput, match=r"c.bin: differs in kind"):
+        join([tmp_path / "a.bin", tmp_path / "c.bin"], tmp_path / "no.bin")
     assert not (tmp_path / "no.bin").exists()
-    with pytest.raises(BadInput, match="no records"):
-        merge([], tmp_path / "no.bin")
+    with pytest.raises(BadInput, match="nothing to join"):
+        join([], tmp_path / "no.bin")

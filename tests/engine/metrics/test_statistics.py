@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from interface_reference import COMPOSITION, DATA, as_collected, read_fingerprints
 
+from aiida_dismai.engine.families.distances import cosine
+from aiida_dismai.engine.families.interface.metrics import InterfaceMetrics
 from aiida_dismai.engine.metrics import bootstrap
 from aiida_dismai.engine.metrics.bootstrap import Draws, pivotal_interval, share_interval
 from aiida_dismai.engine.metrics.compare import Comparison
-from aiida_dismai.engine.metrics.distances import cosine
 from aiida_dismai.engine.metrics.fingerprints import MAX_CN, feature_labels, motif_labels
-from aiida_dismai.engine.metrics.kinds.interface import InterfaceKind
 from aiida_dismai.engine.metrics.motifs import MotifTable, label_of, most_likely
 from aiida_dismai.engine.metrics.parameters import MetricsParameters
 from aiida_dismai.engine.metrics.records import StoredRecords
@@ -144,7 +144,7 @@ def test_the_training_set_itself_is_at_distance_zero(kind, reference):
 
 
 def test_average_over_all_cations_is_over_all_sites():
-    kind = InterfaceKind(
+    kind = InterfaceMetrics(
         MetricsParameters(
             interface={"oxidation_states": {"Li": 1, "Sc": 3, "O": -2}, "cations": ["Li", "Sc"], "anions": ["O"]}
         )

@@ -8,8 +8,8 @@ SPEC = FamilySpec(
     name="amorphous",
     summary="Amorphous structures (silicon and the like): motifs, radial distribution, bond angles.",
     label="amorphous structures",
-    engine="aiida_dismai.engine.metrics.kinds.amorphous:AmorphousKind",
-    parameters="aiida_dismai.engine.metrics.parameters:AmorphousParameters",
+    engine="aiida_dismai.engine.families.amorphous.metrics:AmorphousMetrics",
+    parameters="aiida_dismai.engine.families.amorphous.parameters:AmorphousParameters",
     report="aiida_dismai.report.families.amorphous:AmorphousReport",
     metrics=(
         MetricSpec("d_motif", "fingerprint distance"),
@@ -24,7 +24,8 @@ SPEC = FamilySpec(
         PropertySpec("bond_angle_mean", "bond angle, mean", "degrees"),
         PropertySpec("bond_angle_sigma", "bond angle, standard deviation", "degrees"),
     ),
-    # the potential of the paper, GAP, is the calculator 'gap' with the user's file; EDIP is fast enough for these
+    # the potential of the paper, GAP, is the calculator 'gap' with the user's file; EDIP is fast enough for the paper's
+    # tolerance in the demo, too
     relaxation={"calculator": "edip", "fmax": 0.05, "steps": 1000},
     dataset="dismai.dataset.amorphous",
 )

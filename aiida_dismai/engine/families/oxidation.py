@@ -11,9 +11,10 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from math import log
+from typing import Any
 
 from ..errors import BadInput
-from .parameters import InterfaceParameters
+from ..parameters import Parameters
 
 #: Combinations of states that are looked at, at most.
 MAX_COMBINATIONS = 200_000
@@ -75,9 +76,9 @@ def ions(states: Mapping[str, float], present: Sequence[str]) -> dict[str, objec
     return {"oxidation_states": dict(states), "cations": cations, "anions": anions}
 
 
-def of_the_paper(elements: Sequence[str]) -> bool:
-    """Whether the states that the parameters have by default are those of these elements."""
-    default = InterfaceParameters.model_validate({})
+def covered(model: type[Parameters], elements: Sequence[str]) -> bool:
+    """Whether the states that a family's parameters have by default are those of these elements."""
+    default: Any = model.model_validate({})
     return set(default.cations) <= set(elements) <= set(default.oxidation_states)
 
 

@@ -12,37 +12,29 @@ from numpy.typing import NDArray
 from ...alloys import describe as description
 from ...alloys.alignment import CODES
 from ...alloys.lattice import LatticeError
-from ...errors import BadInput
+from ...errors import BadInput, NotAnalysed
 from ...structures import StructureSet
 from .. import published
+from ..base import Composition, FamilyMetrics, Fields, SetOfRecords, Vectors, filled
 from ..distances import Metric
 from ..parameters import DescribeParameters
-from ..records import NotAnalysed
-from .base import Composition, Fields, MetricKind, Vectors, filled
 
 #: Goes into the description of stored records: raise it when the numbers change.
 VERSION = 1
 
 
-class AlloyKind(MetricKind):
+class AlloyMetrics(FamilyMetrics):
     """Cluster probabilities and vacancies of cleaned structures."""
-
-    name = "alloy"
-    #: Atoms are lost in the clean-up, and a model may get the species wrong: both are seen in the metric.
-    same_composition = False
 
     def __init__(self, parameters: DescribeParameters) -> None:
         super().__init__(parameters)
-        self.own = parameters.alloy
         shells, pairs = description.sro_labels(self.own)
         self.order_shape = (len(shells), len(pairs))
         self.order_labels = [f"{shell}_{pair}" for shell in shells for pair in pairs]
 
     def about(self) -> dict[str, Any]:
         """Return lattice, expansion and the version of the description."""
-        return {"kind": self.name, "version": VERSION, "compat": self.compat} | (
-            self.parameters.alloy.model_dump(mode="json")
-        )
+        return {"kind": self.name, "version": VERSION, "compat": self.compat} | self.own.model_dump(mode="json")
 
     def fields(self, composition: Composition) -> Fields:
         """Return cluster probabilities, what was removed or is missing, order parameters and energy."""
@@ -78,17 +70,17 @@ class AlloyKind(MetricKind):
         """Return everything but the probabilities, which are given out as vectors."""
         return ("vacancies", "removed", "sro", "formation_energy", "alignment")
 
-    def summary(self, generated: Any, reference: Any) -> dict[str, Any]:
+    def summary(self, generated: SetOfRecords, reference: SetOfRecords) -> dict[str, Any]:
         """Return mean and spread of energy (eV/atom) and order parameters, and the sum of removed and missing atoms."""
         result: dict[str, Any] = {"formation_energy": {}, "sro": {label: {} for label in self.order_labels}}
-        for where, records in (("generated", generated), ("training", reference)):
+        for where, records in (("generated", generated.records), ("training", reference.records)):
             result["formation_energy"][where] = _spread(records.column("formation_energy"))
             order = records.column("sro").reshape(len(records), len(self.order_labels))
             for k, label in enumerate(self.order_labels):
                 result["sro"][label][where] = _spread(order[:, k])
-        result["n_removed_atoms"] = int(generated.column("removed").sum())
-        result["n_vacant_sites"] = int(generated.column("vacancies").sum())
-        used = generated.column("alignment")
+        result["n_removed_atoms"] = int(generated.records.column("removed").sum())
+        result["n_vacant_sites"] = int(generated.records.column("vacancies").sum())
+        used = generated.records.column("alignment")
         result["alignments"] = {name: int((used == code).sum()) for name, code in CODES.items()}
         return result
 

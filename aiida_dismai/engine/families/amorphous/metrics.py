@@ -10,26 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import BadInput
+from ...metrics import angles, fingerprints, rdf
+from ...metrics.motifs import most_likely, motif_cn
 from ...structures import StructureSet
-from .. import angles, fingerprints, rdf
+from ..base import Composition, FamilyMetrics, Fields, SetOfRecords, Vectors, filled
 from ..distances import Metric
-from ..motifs import most_likely, motif_cn
 from ..parameters import DescribeParameters
 from ..published import has, read_angles, read_fingerprints, read_rdf
-from .base import Composition, Fields, MetricKind, Vectors, filled
 
 #: Coordination numbers that are counted: 0 (no neighbour) to 24.
 N_COORDINATION = fingerprints.MAX_CN + 1
 
 
-class AmorphousKind(MetricKind):
+class AmorphousMetrics(FamilyMetrics):
     """Fingerprint of all atoms, radial distribution function, distribution of bond angles."""
-
-    name = "amorphous"
 
     def __init__(self, parameters: DescribeParameters) -> None:
         super().__init__(parameters)
-        self.own = parameters.amorphous
         self.angle_bins = round(180 / self.own.angle_width)
 
     def about(self) -> dict[str, Any]:
@@ -103,10 +100,10 @@ class AmorphousKind(MetricKind):
         """Return the numbers of a structure that are worth a look."""
         return ("motifs", "angle_mean", "angle_sigma", "ambiguous_sites")
 
-    def summary(self, generated: Any, reference: Any) -> dict[str, Any]:
+    def summary(self, generated: SetOfRecords, reference: SetOfRecords) -> dict[str, Any]:
         """Return angles (degrees) and coordination (percent of the atoms) of both sets."""
         result: dict[str, Any] = {"coordination_percent": {}, "bond_angle_mean": {}, "bond_angle_sigma": {}}
-        for where, records in (("generated", generated), ("training", reference)):
+        for where, records in (("generated", generated.records), ("training", reference.records)):
             counts = np.zeros(N_COORDINATION, dtype=np.int64)
             for block in records.blocks():
                 counts += np.bincount(motif_cn(block["motifs"][..., 0]).ravel(), minlength=N_COORDINATION)

@@ -9,29 +9,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import BadInput
+from ...errors import BadInput, NotAnalysed
+from ...metrics import fingerprints
+from ...metrics.motifs import ISOLATED, most_likely
 from ...structures import StructureSet
-from .. import fingerprints
+from ..base import Composition, FamilyMetrics, Fields, SetOfRecords, Vectors, filled
 from ..distances import Metric
-from ..motifs import ISOLATED, most_likely
 from ..parameters import DescribeParameters
-from ..records import NotAnalysed
-from .base import Composition, Fields, MetricKind, Vectors, filled
+from ..published import read_fingerprints
+from .energies import interface_energies
 
 #: Name of the average over all cations, weighted by their number of sites.
 ALL = "all"
 
 
-class InterfaceKind(MetricKind):
+class InterfaceMetrics(FamilyMetrics):
     """Fingerprints of the cations, by element and over all of them."""
-
-    name = "interface"
-    #: A slab may have a surface.
-    periodic_axes = 2
 
     def __init__(self, parameters: DescribeParameters) -> None:
         super().__init__(parameters)
-        self.chemistry = parameters.interface.chemistry()
+        self.chemistry = self.own.chemistry()
 
     def about(self) -> dict[str, Any]:
         """Return the ions and the version of the fingerprint."""
@@ -97,9 +94,9 @@ class InterfaceKind(MetricKind):
             f"cos_{name}": Metric.cosine(name) for name in names
         }
 
-    def summary(self, generated: Any, reference: Any) -> dict[str, Any]:
-        """Return the oxidation states that bonds were told from."""
-        return {"oxidation_states": dict(self.chemistry.oxidation_states)}
+    def summary(self, generated: SetOfRecords, reference: SetOfRecords) -> dict[str, Any]:
+        """Return the interface energies, and the oxidation states that bonds were told from."""
+        return interface_energies(generated, reference) | {"oxidation_states": dict(self.chemistry.oxidation_states)}
 
     def labels(self) -> dict[str, list[str]]:
         """Return the names of the fingerprint's components."""
@@ -116,8 +113,6 @@ class InterfaceKind(MetricKind):
 
     def published(self, folder: Path) -> tuple[NDArray[Any], Composition, tuple[str, ...]]:
         """Read ``cnn_stats_Li.csv`` and so on."""
-        from ..published import read_fingerprints
-
         found = read_fingerprints(folder, fingerprints.feature_labels(self.chemistry), self.chemistry.cations)
         counts = {cation: values.shape[1] for cation, values in found.items()}
         lengths = {cation: len(values) for cation, values in found.items()}

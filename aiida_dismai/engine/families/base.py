@@ -1,18 +1,20 @@
-"""What a family of metrics is: what is computed of one structure, and which averages are compared."""
+"""The metrics of a family: what is computed of one structure, and which averages are compared."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...structures import StructureSet
-from ..distances import Metric
-from ..parameters import DescribeParameters
+from ..errors import BadInput
+from ..structures import StructureSet
+from . import registry
+from .distances import Metric
+from .parameters import DescribeParameters
 
 #: Atoms of each element.
 Composition = Mapping[str, int]
@@ -22,17 +24,42 @@ Vectors = dict[str, NDArray[np.float64]]
 Fields = dict[str, tuple[Any, tuple[int, ...]]]
 
 
-class MetricKind(ABC):
-    """A family of metrics with its parameters.
+class SetOfRecords(Protocol):
+    """A set of structures after all of them were described.
 
-    Args:
-        parameters: all parameters of the task; a kind reads its own table.
+    Attributes:
+        records: of those that could be analysed: ``records.column(name)``, ``records.blocks()``.
+        energy_per_atom: ``(n,)`` of those, eV; None when unknown.
+        area: ``(n,)`` of the face spanned by the first two lattice vectors, Å²; None when unknown.
+        n_atoms: ``(n,)``; None when unknown.
     """
 
-    name: ClassVar[str]
+    @property
+    def records(self) -> Any: ...  # noqa: D102
+    @property
+    def energy_per_atom(self) -> NDArray[np.float64] | None: ...  # noqa: D102
+    @property
+    def area(self) -> NDArray[np.float64] | None: ...  # noqa: D102
+    @property
+    def n_atoms(self) -> NDArray[np.int64] | None: ...  # noqa: D102
+
+
+class FamilyMetrics(ABC):
+    """The metrics of a family, with its parameters.
+
+    Attributes:
+        spec: what the family says about itself.
+        name: of the family.
+        parameters: of the task.
+        own: the family's own table of parameters.
+        compat: whether to give the authors' numbers where these are peculiar.
+    """
 
     def __init__(self, parameters: DescribeParameters) -> None:
+        self.spec = parameters.family
+        self.name = self.spec.name
         self.parameters = parameters
+        self.own = parameters.table
         self.compat = parameters.compat
 
     # ------------------------------------------------------------------ one structure
@@ -57,12 +84,6 @@ class MetricKind(ABC):
         return np.dtype([(name, kind, shape) for name, (kind, shape) in self.fields(composition).items()])
 
     # ------------------------------------------------------------------ a set
-    #: Whether all structures must have the composition of the reference.
-    same_composition: ClassVar[bool] = True
-
-    #: Lattice vectors, from the first on, along which a structure must be periodic.
-    periodic_axes: ClassVar[int] = 3
-
     def differs(self, composition: Composition, known: Composition) -> bool:
         """Say whether a composition is not what is known of another."""
         return dict(composition) != dict(known)
@@ -94,12 +115,11 @@ class MetricKind(ABC):
         """Return the fields of a record that are given out for every structure."""
         return ()
 
-    def summary(self, generated: Any, reference: Any) -> dict[str, Any]:
-        """Return further results of the two sets of records (either may be empty)."""
+    def summary(self, generated: SetOfRecords, reference: SetOfRecords) -> dict[str, Any]:
+        """Return further results of the two sets (either may be empty); see ``properties`` of the spec."""
         return {}
 
     # ------------------------------------------------------------------ the authors' files
-    @abstractmethod
     def published(self, folder: Path) -> tuple[NDArray[Any], Composition, tuple[str, ...]]:
         """Read the reference from the authors' csv files.
 
@@ -107,8 +127,9 @@ class MetricKind(ABC):
             Records, the composition of a structure as far as the files tell, and the vectors that are known.
 
         Raises:
-            BadInput: files missing, or not as the authors write them.
+            BadInput: files missing, or not as the authors write them; or there are none for this family.
         """
+        raise BadInput(f"{folder}: there are no published files of {self.spec.label}; give structures")
 
 
 def filled(dtype: np.dtype[Any], n: int) -> NDArray[Any]:
@@ -118,3 +139,15 @@ def filled(dtype: np.dtype[Any], n: int) -> NDArray[Any]:
         if dtype[name].base.kind == "f":
             records[name] = np.nan
     return records
+
+
+def make_metrics(parameters: DescribeParameters) -> FamilyMetrics:
+    """Return the metrics of the family that the parameters ask for.
+
+    Raises:
+        BadInput: the family names no such class, or one that is no ``FamilyMetrics``.
+    """
+    found = registry.load(parameters.family.engine)
+    if not (isinstance(found, type) and issubclass(found, FamilyMetrics)):
+        raise BadInput(f"family '{parameters.kind}': {parameters.family.engine} is not a subclass of FamilyMetrics")
+    return found(parameters)
