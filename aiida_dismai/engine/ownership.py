@@ -28,9 +28,12 @@ class Owner:
         key: SHA-256 of it, equal for runs that may share a checkpoint.
     """
 
-    def __init__(self, of: Mapping[str, Any], free: frozenset[str] = frozenset()) -> None:
-        """Keep what a run is of; values must be such that JSON can hold them."""
+    def __init__(
+        self, of: Mapping[str, Any], free: frozenset[str] = frozenset(), what: str = "checkpoint of another run"
+    ) -> None:
+        """Keep what a run is of (values must be such that JSON can hold them) and how to call what is not its own."""
         self.of: dict[str, Any] = json.loads(json.dumps(dict(of)))
+        self.what = what
         self.free = free
         self.key = hashlib.sha256(json.dumps(self.of, sort_keys=True).encode()).hexdigest()
 
@@ -61,7 +64,9 @@ class Owner:
         there = {name: value for name, value in found.items() if name != "key"}
         if there == self.of or (not there and found.get("key") == self.key):
             return []
-        return _different(there, self.of) if there else ["run"]
+        # what may change now and was written down by a version in which it might not
+        free = {f"{group}.{name}" for group in ("parameters", "hyperparameters") for name in self.free}
+        return [name for name in _different(there, self.of) if name not in free] if there else ["run"]
 
     def require(self, found: Any, where: Path | str) -> None:
         """Refuse a checkpoint of another run.
@@ -79,7 +84,7 @@ class Owner:
         which = f"{', '.join(names)} differs" if names != ["run"] else "other inputs, parameters or another seed"
         free = f"; free to change: {', '.join(sorted(self.free))}" if self.free else ""
         raise BadInput(
-            f"{where}: checkpoint of another run ({which}); run in an empty folder or remove it to start from scratch, "
+            f"{where}: {self.what} ({which}); run in an empty folder or remove it to start from scratch, "
             f"or give those that it was started with{free}"
         )
 
