@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .errors import BadInput
+from .errors import BadInput, Unfinished
 from .files import append_line
 from .task import CHECKPOINT, PROGRESS
 
@@ -68,6 +68,18 @@ class Context:
     def out_of_time(self) -> bool:
         """Whether the task must stop now to leave a clean checkpoint before its wall time."""
         return self.max_seconds is not None and self.elapsed() > self.max_seconds
+
+    def check_time(self, done: str) -> None:
+        """Stop when the task is out of time; what is worth keeping must have been kept.
+
+        Args:
+            done: how far it is, the beginning of the message.
+
+        Raises:
+            Unfinished: the time is up.
+        """
+        if self.out_of_time():
+            raise Unfinished(f"{done}; run again to resume")
 
 
 def _round(value: Any) -> Any:

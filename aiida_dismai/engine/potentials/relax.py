@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-import zipfile
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,11 @@ from ..context import Context
 from ..device import choose_device, limit_threads
 from ..errors import Unfinished
 from ..ownership import Owner
+from ..store import Store
 from ..structures import Property, StructureSet, load_structures, to_ase, write_npz
 from ..trained import CONFIG
 from .calculators import make_calculator
 from .parameters import RelaxParameters
-from .predictions import write_arrays
 from .relaxation import Outcome, relax_one
 
 WHERE = "relax"
@@ -29,6 +28,8 @@ WHERE = "relax"
 STALE = ("forces", "stress")
 #: Structures that failed and are named one by one; all are counted.
 NAMED = 100
+#: Key of the state of a structure that was stopped half-way.
+PARTIAL = "partial"
 
 
 def run(context: Context, parameters: RelaxParameters) -> dict[str, Any]:
@@ -56,17 +57,17 @@ def run(context: Context, parameters: RelaxParameters) -> dict[str, Any]:
     potential = context.inputs.get("potential")
     calculator = make_calculator(parameters.calculator, parameters.calculator_kwargs, potential, device, structures)
     potential_file = getattr(calculator, "potential_file", None)
-    store = Store(context.checkpoint, _owner(structures, parameters, potential, potential_file))
+    store = Store.in_folder(context.checkpoint, _owner(structures, parameters, potential, potential_file))
 
-    outcomes: dict[int, Outcome] = store.finished()
-    resumed = len(outcomes)
     n = len(structures)
+    outcomes = {i: Outcome(**store.get(i)) for i in range(n) if i in store}
+    resumed = len(outcomes)
     failed = sum(bool(outcome.failure) for outcome in outcomes.values())
     for i in range(n):
         if i in outcomes:
             continue
         outcome = _relax(context, parameters, structures, i, calculator, store, alone=len(outcomes) == resumed)
-        store.keep(i, outcome)
+        store.put(i, **asdict(outcome))
         outcomes[i] = outcome
         failed += bool(outcome.failure)
         context.progress(
@@ -102,24 +103,22 @@ def _relax(
     otherwise a structure that takes longer than the wall time would never end.
     """
     atoms = to_ase(structures[i].without_properties())[0]
-    earlier = store.partial(i)
-    if earlier is not None:
+    earlier = None
+    if PARTIAL in store and (found := store.get(PARTIAL)).pop("structure") == i:
+        earlier = Outcome(**found)
         atoms.set_cell(earlier.cell)
         atoms.positions = earlier.positions
     outcome = earlier or Outcome(atoms.positions.copy(), atoms.cell.array.copy())
     before = outcome.seconds
     started = time.monotonic()
 
-    def check_time() -> None:
-        if context.out_of_time():
-            raise Unfinished(f"stopped in structure {i} of {len(structures)}; run again to resume")
-
+    stopped = f"stopped in structure {i} of {len(structures)}"
     try:
-        relax_one(atoms, calculator, parameters, check_time, outcome)
+        relax_one(atoms, calculator, parameters, lambda: context.check_time(stopped), outcome)
     except Unfinished:
         outcome.seconds = before + time.monotonic() - started
         if alone and outcome.steps:
-            store.keep_partial(i, outcome)
+            store.put(PARTIAL, structure=i, **asdict(outcome))
             # progress too: a job without any is taken for one that will never end
             context.progress("relax", i, len(structures), structure=i, steps=outcome.steps, fmax=outcome.fmax)
         raise
@@ -138,56 +137,6 @@ def _owner(
     if potential_file is not None:
         weights = potential_file["sha256"]
     return Owner.of_parameters(WHERE, parameters, structures=structures.content_hash, potential=weights)
-
-
-class Store:
-    """Finished relaxations, one small file each, so that a kill costs at most the running one."""
-
-    def __init__(self, folder: Path, owner: Owner) -> None:
-        """Open or begin a store.
-
-        Raises:
-            BadInput: what is in the folder belongs to another relaxation.
-        """
-        self.folder = folder
-        owner.claim(folder / "relax.json")
-
-    def _path(self, i: int) -> Path:
-        return self.folder / f"structure_{i:06d}.npz"
-
-    def keep(self, i: int, outcome: Outcome) -> None:
-        """Write the outcome of structure ``i``."""
-        write_arrays(self._path(i), asdict(outcome))
-        (self.folder / "partial.npz").unlink(missing_ok=True)
-
-    def keep_partial(self, i: int, outcome: Outcome) -> None:
-        """Write the state of a structure that is not finished."""
-        write_arrays(self.folder / "partial.npz", asdict(outcome) | {"structure": i})
-
-    def finished(self) -> dict[int, Outcome]:
-        """Return the outcomes that are there, by structure; what a bad copy has damaged is relaxed again."""
-        found = {}
-        for path in sorted(self.folder.glob("structure_*.npz")):
-            try:
-                found[int(path.stem[10:])] = _read(path)[0]
-            except (zipfile.BadZipFile, ValueError, KeyError, EOFError):
-                path.unlink()
-        return found
-
-    def partial(self, i: int) -> Outcome | None:
-        """Return the state of structure ``i`` when it was stopped half-way."""
-        path = self.folder / "partial.npz"
-        if not path.is_file():
-            return None
-        outcome, structure = _read(path)
-        return outcome if structure == i else None
-
-
-def _read(path: Path) -> tuple[Outcome, int | None]:
-    with np.load(path, allow_pickle=False) as archive:
-        values = {item.name: archive[item.name] for item in fields(Outcome)}
-        structure = int(archive["structure"]) if "structure" in archive else None
-    return Outcome(**{name: value if value.ndim else value.item() for name, value in values.items()}), structure
 
 
 def collect(structures: StructureSet, outcomes: list[Outcome]) -> tuple[StructureSet, dict[str, Any]]:
