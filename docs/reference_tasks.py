@@ -8,7 +8,7 @@ from typing import Any
 from reference_tables import NOTE, section, table
 
 from aiida_dismai.engine.generators.registry import parameter_model, registered
-from aiida_dismai.engine.parameters import Parameters
+from aiida_dismai.engine.parameters import Parameters, known_parts
 from aiida_dismai.engine.tasks import all_tasks
 from aiida_dismai.workchains.dft import StageSettings
 
@@ -101,7 +101,7 @@ PARAMETER_HEADS = ("parameter", "type", "default", "bounds", "")
 def parameter_table(model: type[Parameters], without: type[Parameters] | None = None) -> str:
     """Return the table of a parameter model, without the parameters of another."""
     schema = model.model_json_schema()
-    known = set() if without is None else set(without.model_fields)
+    known = set(known_parts(without))
     schema["properties"] = {name: field for name, field in schema["properties"].items() if name not in known}
     return table(PARAMETER_HEADS, parameter_rows(schema, schema.get("$defs", {})))
 

@@ -57,6 +57,15 @@ def schema(task: str) -> None:
 cli.add_command(metrics)
 
 
+@cli.command()
+def families() -> None:
+    """List the families of structures that are registered."""
+    from .families.registry import registered
+
+    for name, spec in registered().items():
+        click.echo(f"{name:20s} {visible(spec.summary)}")
+
+
 @cli.group(invoke_without_command=True)
 @click.pass_context
 def generators(context: click.Context) -> None:

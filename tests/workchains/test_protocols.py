@@ -2,8 +2,8 @@
 
 import pytest
 
-from aiida_dismai.cli.launch import KINDS
 from aiida_dismai.engine.errors import BadInput
+from aiida_dismai.engine.families.registry import names
 from aiida_dismai.engine.generators.parameters import SampleParameters
 from aiida_dismai.engine.interfaces.protocol import lsc_lco
 from aiida_dismai.engine.tasks import find_task
@@ -59,7 +59,7 @@ def test_what_the_protocols_hold_is_valid(protocol):
     find_task("postprocess").validate(evaluate["postprocess"]["parameters"])
     find_task("metrics").validate(evaluate["metrics"]["parameters"])
     SampleParameters(**BenchmarkWorkChain.get_protocol_inputs(protocol)["sample"]["parameters"])
-    for kind in (None, *KINDS):
+    for kind in (None, *names()):
         for model, entry in GeneratorWorkChain.get_protocol_inputs(protocol, kind=kind)["models"].items():
             find_task("generator.train").validate({"model": model, "hyperparameters": entry["hyperparameters"]})
 

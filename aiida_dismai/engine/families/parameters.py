@@ -25,7 +25,9 @@ class DescribeParameters(Parameters):
 
     model_config = ConfigDict(extra="allow")  # the tables; all other names are refused below
 
-    kind: str = Field("interface", description="Family of structures; it decides which metrics are computed.")
+    kind: str = Field(
+        "interface", description="Family of structures, which decides what is computed; `dismai families` lists them."
+    )
     compat: bool = Field(
         False,
         description="Reproduce the authors' numbers also where their scripts are peculiar (docs/metrics.md lists "
