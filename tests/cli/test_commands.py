@@ -651,7 +651,7 @@ def test_report_into_a_folder_that_is_not_there(graph, tmp_path):
     for option in ("--html", "-o"):
         line = refused("report", graph.pipeline.pk, option, tmp_path / "nowhere" / "r.html")
         assert "there is no folder" in line
-        assert "make it first" in line
+        assert "create it first" in line
 
 
 def test_several_data_sets_where_one_is_meant(graph):

@@ -180,7 +180,7 @@ def test_s8_s10_a_message_is_bounded_and_visible(parse):
     _, node = parse({**RECORD, "status": "failed", "error": {"kind": "bad_input", "message": message}})
     assert node.exit_status == codes().ERROR_INPUT_REFUSED.status
     assert node.exit_message.startswith(
-        r"the engine refused its input: \x1b[2J\x1b]0;owned\x07 first\nfinished <7>\u202exx"
+        r"the engine rejected its input: \x1b[2J\x1b]0;owned\x07 first\nfinished <7>\u202exx"
     )
     assert node.exit_message.isprintable()
     assert node.exit_message.endswith("xend")

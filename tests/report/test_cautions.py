@@ -37,7 +37,7 @@ def test_one_or_two_training_structures_are_said_beside_the_metric(graph, n):
     assert f"Only {n} training structure" in " ".join(report.notes)
     for text in (printed(report), page(report)):
         assert row.warning in text
-        assert MARK not in text.replace(f"{MARK} no farther", "")
+        assert MARK not in text.replace(f"{MARK} within", "")
 
 
 def test_three_training_structures_may_be_compared_with(graph):

@@ -102,7 +102,7 @@ def test_failed_benchmark_shows_what_there_is(graph):
 
 
 def test_process_without_results_is_refused(graph):
-    with pytest.raises(BadInput, match="nothing to report on"):
+    with pytest.raises(BadInput, match="nothing to report"):
         collect(graph.vasp[0])
 
 

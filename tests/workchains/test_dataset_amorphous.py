@@ -260,7 +260,7 @@ def test_a_route_and_a_large_cell_that_do_not_fit(dismai_code, large_cell):
 def test_one_way_only(builder):
     made = builder()
     made.quench = builder(route="quench").quench
-    assert "give one of the namespaces network, quench, carve, not network and quench" in refused(lambda: made)
+    assert "give exactly one of the namespaces network, quench, carve, not network and quench" in refused(lambda: made)
 
 
 def test_a_trained_potential_takes_the_place_of_edip(builder):

@@ -52,9 +52,9 @@ def test_an_unhandled_failure_says_what_the_job_said(relaxing, job):
 
 def test_what_the_kind_of_the_error_says_is_not_said_twice(relaxing, job):
     node = job(
-        300, "the engine refused its input: frame 3: no lattice", kind="bad_input", message="frame 3: no lattice"
+        300, "the engine rejected its input: frame 3: no lattice", kind="bad_input", message="frame 3: no lattice"
     )
-    assert inspect(relaxing, node).message == "the job refused its input: frame 3: no lattice"
+    assert inspect(relaxing, node).message == "the job rejected its input: frame 3: no lattice"
     node = job(410, "out of memory: 8 structures", kind="out_of_memory", message="8 structures do not fit")
     assert inspect(relaxing, node).message.count("out of memory") == 1
 

@@ -95,7 +95,7 @@ def test_parameters_from_a_file(tmp_path, rock_salt):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--output", "gen.extxyz"], "would be written over"),
+        (["--output", "gen.extxyz"], "would be overwritten"),
         (["--output", "out.npz"], "give it the ending json"),
         (["--output", "absent/out.json"], "there is no folder"),
         (["--output", "o.json", "--write-reference", "o.npz"], "is where the numbers of every structure are written"),
@@ -167,7 +167,7 @@ def test_two_runs_do_not_write_one_result(tmp_path, rock_salt):
         fcntl.flock(lock, fcntl.LOCK_EX)
         result = call(*arguments)
         assert result.exit_code == 1
-        assert "another run writes it at this moment" in str(result.exception)
+        assert "another run is writing it" in str(result.exception)
         assert sorted(path.name for path in tmp_path.iterdir()) == [".out.json.unfinished", "salt.extxyz"]
     assert call(*arguments).exit_code == 0
     assert not folder.exists()

@@ -33,7 +33,7 @@ def test_atoms_on_top_of_each_other_are_refused(frames: StructureSet, tmp_path: 
     # across the boundary of the cell, where a plain distance would not see it
     positions[first + 1] = positions[first] + frames.cells[2, 0] + [0.1, 0, 0]
     write_npz(frames.with_positions(positions), tmp_path / "labelled.npz")
-    with pytest.raises(BadInput, match=r"here: atoms 0 and 1 of frame 2 are nearer than 0.5 Å"):
+    with pytest.raises(BadInput, match=r"here: atoms 0 and 1 of frame 2 are closer than 0.5 Å"):
         load_labelled(tmp_path / "labelled.npz", "here")
 
 
