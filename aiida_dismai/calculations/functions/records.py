@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from aiida.engine import calcfunction
 from aiida.orm import SinglefileData
 
-from ...engine.metrics.records import merge
+from ...engine.store import join
 
 
 @calcfunction
@@ -22,5 +22,5 @@ def merge_records(**chunks: SinglefileData) -> SinglefileData:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory()))
         target = folder / "records.bin"
-        merge([stack.enter_context(chunks[name].as_path()) for name in sorted(chunks)], target)
+        join([stack.enter_context(chunks[name].as_path()) for name in sorted(chunks)], target)
         return SinglefileData(target)

@@ -20,10 +20,11 @@ import numpy as np
 
 from ..context import Context
 from ..errors import NothingLeft, Unfinished
-from ..files import write_json
+from ..files import plain
 from ..ownership import Owner
+from ..store import Store
 from ..structures import Property, StructureSet, to_ase, write_npz
-from ..structures.files import read_npz
+from ..structures.set_npz import from_bytes, to_bytes
 from .gate import judge
 from .measures import Measures, measure, summarise
 from .parameters import EnergyParameters, MakeParameters
@@ -126,16 +127,15 @@ def make_structures(
     """
     energy_of = potential_energy(parameters.energies, [parameters.number]) if parameters.energies else None
     owner = Owner.of_parameters("amorphous", parameters, seed=context.required_seed(), inputs=dict(key), stage=stage)
-    store = Store(context.checkpoint, owner)
+    kept = Kept(context.checkpoint, owner)
     entries: list[dict[str, Any]] = []
     resumed = rejected = 0
     for done in range(parameters.n_structures):
         index = parameters.first + done
-        entry = store.find(index)
+        entry = kept.find(index)
         if entry is None:
-            if context.out_of_time():
-                raise Unfinished(f"{done} of {parameters.n_structures} structures are made; run again to resume")
-            entry = _make(context, parameters, index, make_one, energy_of, store)
+            context.check_time(f"{done} of {parameters.n_structures} structures are made")
+            entry = _make(context, parameters, index, make_one, energy_of, kept)
         else:
             resumed += 1
         entries.append(entry)
@@ -151,7 +151,7 @@ def make_structures(
             bond_angle_sigma=last.get("bond_angle_sigma"),
             fourfold_percent=(last.get("coordination_percent") or {}).get("4", 0.0),
         )
-    return _collect(context, parameters, entries, store) | {"n_resumed": resumed}
+    return _collect(context, parameters, entries, kept) | {"n_resumed": resumed}
 
 
 def _make(
@@ -160,13 +160,13 @@ def _make(
     index: int,
     make_one: Callable[[Attempt], Made],
     energy_of: Callable[[StructureSet], float] | None,
-    store: Store,
+    kept: Kept,
 ) -> dict[str, Any]:
     """Attempt a structure until one passes the gate; return what is kept of it."""
-    number, rejected, spent = store.begun(index)
+    number, rejected, spent = kept.begun(index)
     while number < parameters.max_attempts:
         started = time.monotonic()
-        attempt = Attempt(index, number, context.required_seed(), store.scratch(index, number), context)
+        attempt = Attempt(index, number, context.required_seed(), kept.scratch(index, number), context)
         try:
             made = make_one(attempt)
             energy = None if energy_of is None else energy_of(made.structure)
@@ -175,15 +175,15 @@ def _make(
         except Rejected as why:
             reason = str(why)
         except Unfinished:
-            store.keep_begun(index, number, rejected, spent + time.monotonic() - started)
+            kept.keep_begun(index, number, rejected, spent + time.monotonic() - started)
             raise
         spent += time.monotonic() - started
         number += 1
         if reason is None:
-            return store.keep(index, made, measures, number, rejected, spent)
+            return kept.keep(index, made, measures, number, rejected, spent)
         rejected[reason] += 1
-        store.keep_begun(index, number, rejected, spent)
-    return store.keep(index, None, None, number, rejected, spent)
+        kept.keep_begun(index, number, rejected, spent)
+    return kept.keep(index, None, None, number, rejected, spent)
 
 
 def potential_energy(parameters: EnergyParameters, numbers: Sequence[int]) -> Callable[[StructureSet], float]:
@@ -207,29 +207,25 @@ def potential_energy(parameters: EnergyParameters, numbers: Sequence[int]) -> Ca
     return energy
 
 
-class Store:
-    """Finished structures, each in a small file beside what is known of it, and the attempts at the running one."""
+class Kept:
+    """Finished structures and what is known of each, and the attempts at the running one with their half-way states.
+
+    Raises:
+        BadInput: what is in the folder belongs to another run.
+    """
 
     def __init__(self, folder: Path, owner: Owner) -> None:
-        """Open or begin a store.
-
-        Raises:
-            BadInput: what is in the folder belongs to another run.
-        """
         self.folder = folder
-        owner.claim(folder / "making.json")
-
-    def _path(self, index: int, suffix: str) -> Path:
-        return self.folder / f"structure_{index:07d}.{suffix}"
+        self.store = Store.in_folder(folder, owner)
 
     def find(self, index: int) -> dict[str, Any] | None:
         """Return what is known of a finished structure."""
-        path = self._path(index, "json")
-        return json.loads(path.read_text()) if path.is_file() else None
+        entry = self._read(index)
+        return None if entry is None or (entry["made"] and f"{index} structure" not in self.store) else entry
 
-    def read(self, index: int) -> StructureSet:
+    def structure(self, index: int) -> StructureSet:
         """Return a finished structure."""
-        return read_npz(self._path(index, "npz"))
+        return from_bytes(self.store.read(f"{index} structure"))
 
     def scratch(self, index: int, number: int) -> Path:
         """Return the folder of a running attempt."""
@@ -239,18 +235,23 @@ class Store:
 
     def begun(self, index: int) -> tuple[int, Counter[str], float]:
         """Return how many attempts at a structure are over, why they were rejected, and the seconds spent."""
-        path = self._path(index, "begun.json")
-        if not path.is_file():
-            return 0, Counter(), 0.0
-        found = json.loads(path.read_text())
+        found = self._read(f"{index} begun") or {"number": 0, "rejected": {}, "seconds": 0.0}
         return int(found["number"]), Counter(found["rejected"]), float(found["seconds"])
 
     def keep_begun(self, index: int, number: int, rejected: Counter[str], seconds: float) -> None:
         """Write down the attempts that are over; their half-way states are of no use any more."""
-        content = {"number": number, "rejected": dict(rejected), "seconds": seconds}
-        write_json(self._path(index, "begun.json"), content)
-        for earlier in range(number):
-            shutil.rmtree(self.folder / f"attempt_{index:07d}_{earlier}", ignore_errors=True)
+        self._write(f"{index} begun", {"number": number, "rejected": dict(rejected), "seconds": seconds})
+        self._clear(index, number)
+
+    def _read(self, key: int | str) -> Any:
+        return json.loads(self.store.read(key)) if key in self.store else None
+
+    def _write(self, key: int | str, content: dict[str, Any]) -> None:
+        self.store.add(key, json.dumps(plain(content)).encode())
+
+    def _clear(self, index: int, attempts: int) -> None:
+        for number in range(attempts):
+            shutil.rmtree(self.folder / f"attempt_{index:07d}_{number}", ignore_errors=True)
 
     def keep(
         self,
@@ -261,7 +262,7 @@ class Store:
         rejected: Counter[str],
         seconds: float,
     ) -> dict[str, Any]:
-        """Write a finished structure, or that there is none; the JSON file comes last and makes it count."""
+        """Write a finished structure, or that there is none; what is known of it comes last and makes it count."""
         if made is not None:
             structure = made.structure.with_properties(
                 {
@@ -269,7 +270,7 @@ class Store:
                     for name, value in {"index": index, "attempts": attempts, **made.numbers}.items()
                 }
             )
-            write_npz(structure, self._path(index, "npz"))
+            self.store.add(f"{index} structure", to_bytes(structure))
         entry = {
             "index": index,
             "made": made is not None,
@@ -279,16 +280,12 @@ class Store:
             "numbers": dict(made.numbers) if made is not None else {},
             "measures": measures.to_dict() if measures is not None else None,
         }
-        write_json(self._path(index, "json"), entry)
-        self._path(index, "begun.json").unlink(missing_ok=True)
-        for number in range(attempts):
-            shutil.rmtree(self.folder / f"attempt_{index:07d}_{number}", ignore_errors=True)
-        return json.loads(self._path(index, "json").read_text())
+        self._write(index, entry)
+        self._clear(index, attempts)
+        return dict(self._read(index))
 
 
-def _collect(
-    context: Context, parameters: MakeParameters, entries: list[dict[str, Any]], store: Store
-) -> dict[str, Any]:
+def _collect(context: Context, parameters: MakeParameters, entries: list[dict[str, Any]], kept: Kept) -> dict[str, Any]:
     """Write the structures and return what is said of them."""
     rejected: Counter[str] = Counter()
     for entry in entries:
@@ -302,7 +299,7 @@ def _collect(
             + "; loosen the gate, anneal or cool more slowly, or allow more attempts"
         )
     measures = [Measures.from_dict(entry["measures"]) for entry in made]
-    structures = StructureSet.concatenate([store.read(entry["index"]) for entry in made])
+    structures = StructureSet.concatenate([kept.structure(entry["index"]) for entry in made])
     energies = [item.energy_per_atom for item in measures]
     if all(value is not None for value in energies):
         structures = structures.with_property("energy", np.array(energies, dtype=float) * np.diff(structures.offsets))

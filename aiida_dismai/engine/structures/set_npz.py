@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Container, Iterator
 from pathlib import Path
@@ -43,6 +44,18 @@ def write_npz(structures: StructureSet, path: Path | str | BinaryIO, note: str =
         write_atomically(path, write)
     else:
         write(path)
+
+
+def to_bytes(structures: StructureSet) -> bytes:
+    """Return what :func:`write_npz` writes."""
+    buffer = io.BytesIO()
+    write_npz(structures, buffer)
+    return buffer.getvalue()
+
+
+def from_bytes(content: bytes) -> StructureSet:
+    """Read what :func:`to_bytes` gave."""
+    return read_npz(io.BytesIO(content))
 
 
 def read_npz(path: Path | str | BinaryIO) -> StructureSet:

@@ -9,6 +9,7 @@ from aiida_dismai.engine.amorphous.making import Made, Rejected, make_structures
 from aiida_dismai.engine.amorphous.parameters import MakeParameters
 from aiida_dismai.engine.context import Context
 from aiida_dismai.engine.errors import BadInput, NothingLeft, Unfinished
+from aiida_dismai.engine.store import PIECES
 from aiida_dismai.engine.structures import StructureSet, read_npz
 
 #: Diamond, Å.
@@ -143,7 +144,8 @@ def test_a_structure_that_was_finished_before_a_kill_is_not_made_again(tmp_path)
         return noisy(attempt)
 
     # as a kill leaves it: the structure is there, what makes it count is not
-    (tmp_path / "checkpoint" / "structure_0000001.json").unlink()
+    pieces = tmp_path / "checkpoint" / PIECES
+    pieces.write_bytes(pieces.read_bytes()[:-1])
     results = make(tmp_path, watched, n_structures=3)
     assert seen == [1, 2]
     assert results["n_resumed"] == 1

@@ -8,6 +8,7 @@ from aiida_dismai.engine.amorphous.measuring.parameters import MeasureTaskParame
 from aiida_dismai.engine.amorphous.measuring.run import run
 from aiida_dismai.engine.context import Context
 from aiida_dismai.engine.errors import BadInput, Unfinished
+from aiida_dismai.engine.store import PIECES
 from aiida_dismai.engine.structures import StructureSet, from_ase, write_npz
 
 
@@ -87,8 +88,8 @@ def test_a_stop_costs_nothing_but_time(tmp_path, some, monkeypatch):
     monkeypatch.setattr(Context, "out_of_time", lambda self: next(times, False))
     with pytest.raises(Unfinished, match="2 of 4 structures"):
         run(stopped, parameters())
-    # a kill in the middle of a line
-    file = tmp_path / "parts" / "checkpoint" / "measures.jsonl"
+    # a kill in the middle of a piece
+    file = tmp_path / "parts" / "checkpoint" / PIECES
     content = file.read_bytes()
     file.write_bytes(content[:-100])
     resumed = run(stopped, parameters(gate={"max_crystalline_percent": 5}))
@@ -96,7 +97,7 @@ def test_a_stop_costs_nothing_but_time(tmp_path, some, monkeypatch):
     assert resumed["rejected"]["crystalline"] == 2
     for name in ("per_structure", "coordination_percent", "rdf_peak"):
         assert resumed[name] == whole[name]
-    same = [(tmp_path / part / "checkpoint" / "measures.jsonl").read_bytes() for part in ("whole", "parts")]
+    same = [(tmp_path / part / "checkpoint" / PIECES).read_bytes() for part in ("whole", "parts")]
     assert same[0] == same[1]
 
 

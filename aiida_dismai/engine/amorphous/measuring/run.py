@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -13,17 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...context import Context
-from ...errors import BadInput, Unfinished
+from ...errors import BadInput
 from ...metrics import angles, rdf
 from ...metrics.arrays import write_arrays
 from ...ownership import Owner
+from ...store import Store
 from ...structures import StructureSet, StructureStream
 from ..gate import judge
 from ..making import potential_energy
 from ..measures import COUNTED, SCALARS, Measures, average_angles, average_rdf, measure, summarise
 from ..parameters import EnergyParameters
 from .parameters import MeasureTaskParameters
-from .store import Store
 
 OUTPUT = "measures.npz"
 
@@ -44,20 +45,17 @@ def run(context: Context, parameters: MeasureTaskParameters) -> dict[str, Any]:
     stream = StructureStream(path, ("energy",))
     if not len(stream):
         raise BadInput(f"{path}: the set of structures is empty")
-    store = Store(context.checkpoint / "measures.jsonl", _owner(path, parameters))
-    resumed = len(store.found)
-    try:
-        _measure(context, stream, parameters, store)
-    finally:
-        store.close()
-    rejected = [judge(item, parameters.gate) or "" for item in store.found]
-    write_arrays(context.folder / OUTPUT, collect(store.found, rejected))
+    store = Store.in_folder(context.checkpoint, _owner(path, parameters))
+    resumed = len(store.index)
+    found = _measure(context, stream, parameters, store)
+    rejected = [judge(item, parameters.gate) or "" for item in found]
+    write_arrays(context.folder / OUTPUT, collect(found, rejected))
     return {
-        "n_structures": len(store.found),
+        "n_structures": len(found),
         "n_accepted": rejected.count(""),
         "rejected": dict(Counter(reason for reason in rejected if reason)),
         "n_resumed": resumed,
-        **summarise(store.found),
+        **summarise(found),
         "timings": {"measure": time.monotonic() - started},
     }
 
@@ -69,27 +67,31 @@ def _owner(path: Path, parameters: MeasureTaskParameters) -> Owner:
     return Owner.of_parameters("amorphous.measure", parameters, structures=content)
 
 
-def _measure(context: Context, stream: StructureStream, parameters: MeasureTaskParameters, store: Store) -> None:
-    """Measure the structures that are not yet in the store."""
+def _measure(
+    context: Context, stream: StructureStream, parameters: MeasureTaskParameters, store: Store
+) -> list[Measures]:
+    """Return the measures of all structures; those that are not yet in the store are made and kept there."""
     energy_of = _on_demand(parameters.energies) if parameters.energies else None
-    total, index = len(stream), 0
+    total, measured = len(stream), list[Measures]()
     for block in stream.blocks():
-        block.require_periodic(str(stream.path), index)
+        block.require_periodic(str(stream.path), len(measured))
         for structure in block:
-            index += 1
-            if index <= len(store.found):
+            index = len(measured)
+            if index in store:
+                measured.append(Measures.from_dict(json.loads(store.read(index))))
                 continue
-            if context.out_of_time():
-                raise Unfinished(f"{index - 1} of {total} structures are measured; run again to resume")
+            context.check_time(f"{index} of {total} structures are measured")
             found = measure(structure, parameters.measures, _energy(structure, energy_of))
-            store.add(found)
+            store.add(index, json.dumps(found.to_dict()).encode())
+            measured.append(found)
             context.progress(
                 "measure",
-                index,
+                index + 1,
                 total,
                 bond_angle_sigma=found.bond_angle_sigma,
                 fourfold_percent=found.coordination_percent.get("4"),
             )
+    return measured
 
 
 def _on_demand(parameters: EnergyParameters) -> Callable[[StructureSet], float]:
