@@ -1,0 +1,83 @@
+"""A family as a plug-in brings it, in one module: ordered crystals of two elements, whose neighbours are unlike."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from aiida_dismai.engine.errors import NotAnalysed
+from aiida_dismai.engine.families.base import FamilyMetrics
+from aiida_dismai.engine.families.contract import CurveSpec, FamilySpec, MetricSpec, PropertySpec
+from aiida_dismai.engine.families.distances import Metric
+from aiida_dismai.engine.neighbours import close_pairs
+from aiida_dismai.engine.parameters import Parameters
+
+SPEC = FamilySpec(
+    name="rocksalt",
+    summary="Ordered crystals of two elements (NaCl and the like): unlike neighbours.",
+    label="ordered crystals",
+    engine="rocksalt:OrderMetrics",
+    parameters="rocksalt:OrderParameters",
+    metrics=(
+        MetricSpec("d_unlike", "distance of the numbers of unlike neighbours"),
+        MetricSpec("antisite_percent", "with an antisite", "%"),
+    ),
+    curves=(CurveSpec("unlike", "Unlike neighbours", "neighbours of the other element", "share of the atoms, %", 100),),
+    properties=(PropertySpec("order", "share of unlike neighbours", "%"),),
+    relaxation={
+        "calculator": "ase.calculators.lj:LennardJones",
+        "calculator_kwargs": {"sigma": 2.5, "epsilon": 0.05, "rc": 5.0},
+        "steps": 3,
+    },
+)
+
+#: Unlike neighbours that are counted: 0 to 6.
+COUNTED = 7
+
+
+class OrderParameters(Parameters):
+    """Parameters of the family, the table ``rocksalt``."""
+
+    cutoff: float = Field(3.2, gt=0, le=10, description="Atoms closer than this are neighbours, Å.")
+
+
+class OrderMetrics(FamilyMetrics):
+    """How many neighbours of an atom are of the other element."""
+
+    def about(self) -> dict[str, Any]:
+        return {"kind": self.name, "version": 1, **self.own.model_dump()}
+
+    def fields(self, composition):
+        return {"unlike": ("<f8", (COUNTED,)), "order": ("<f8", ())}
+
+    def describe(self, structure):
+        if len(structure.elements) != 2:
+            raise NotAnalysed("it does not have two elements")
+        pairs = close_pairs(structure.positions, structure.cells[0], structure.pbc[0], self.own.cutoff)
+        unlike = structure.numbers[pairs.first] != structure.numbers[pairs.second]
+        ends = np.concatenate([pairs.first[unlike], pairs.second[unlike]])
+        counts = np.bincount(ends, minlength=len(structure.numbers)).clip(max=COUNTED - 1)
+        return {"unlike": np.bincount(counts, minlength=COUNTED) / len(counts), "order": 100 * unlike.mean()}
+
+    def vectors(self, records, composition):
+        return {"unlike": records["unlike"], "antisite": (records["order"] < 100).astype(float)[:, None]}
+
+    def metrics(self):
+        return {"d_unlike": Metric.euclidean("unlike"), "antisite_percent": Metric.percentage("antisite")}
+
+    def labels(self):
+        return {"unlike": [str(count) for count in range(COUNTED)]}
+
+    def curves(self):
+        return ("unlike",)
+
+    def per_structure(self):
+        return ("order",)
+
+    def summary(self, generated, reference):
+        sets = {"generated": generated.records, "training": reference.records}
+        values = {where: records.column("order") for where, records in sets.items()}
+        spreads = {where: {"mean": float(x.mean()), "std": float(x.std())} for where, x in values.items() if len(x)}
+        return {"order": spreads}
