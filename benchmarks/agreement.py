@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiida_dismai.engine.crystalnn.options import CrystalNNOptions
+from aiida_dismai.engine.descriptors.fingerprints import MAX_CN, fingerprints
 from aiida_dismai.engine.errors import NotAnalysed
-from aiida_dismai.engine.metrics.fingerprints import MAX_CN, fingerprints
 from aiida_dismai.engine.structures import StructureSet, load_structures, to_pymatgen
 
 DATA = Path(__file__).parents[1] / "tests" / "data" / "reference"

@@ -26,14 +26,14 @@ import numpy as np
 from aiida_dismai.engine.alloys.cleanup import clean
 from aiida_dismai.engine.alloys.counts import cluster_probabilities, count_pairs, short_range_order
 from aiida_dismai.engine.alloys.expansion import packaged_expansion
+from aiida_dismai.engine.descriptors.angles import angle_histogram, structure_angles
+from aiida_dismai.engine.descriptors.chemistry import composition_of
+from aiida_dismai.engine.descriptors.fingerprints import all_site_fingerprints, site_fingerprints
+from aiida_dismai.engine.descriptors.rdf import radial_distribution
 from aiida_dismai.engine.families.base import make_metrics
-from aiida_dismai.engine.metrics.angles import angle_histogram, structure_angles
-from aiida_dismai.engine.metrics.chemistry import composition_of
 from aiida_dismai.engine.metrics.collect import Collected
 from aiida_dismai.engine.metrics.compare import Comparison
-from aiida_dismai.engine.metrics.fingerprints import all_site_fingerprints, site_fingerprints
 from aiida_dismai.engine.metrics.parameters import MetricsParameters
-from aiida_dismai.engine.metrics.rdf import radial_distribution
 from aiida_dismai.engine.metrics.records import StoredRecords
 from aiida_dismai.engine.metrics.reference import Reference
 from aiida_dismai.engine.structures import StructureSet, load_structures, to_pymatgen, write_npz

@@ -27,14 +27,14 @@ from metric_studies import (
 )
 from numpy.typing import NDArray
 
+from aiida_dismai.engine.descriptors.fingerprints import feature_labels, motif_labels
+from aiida_dismai.engine.descriptors.motifs import most_likely
+from aiida_dismai.engine.descriptors.rdf import radial_distribution
 from aiida_dismai.engine.families.base import make_metrics
 from aiida_dismai.engine.families.distances import euclidean
 from aiida_dismai.engine.families.published import read_clusters, read_fingerprints
-from aiida_dismai.engine.metrics.fingerprints import feature_labels, motif_labels
-from aiida_dismai.engine.metrics.motifs import most_likely
 from aiida_dismai.engine.metrics.parameters import MetricsParameters, PostprocessParameters
 from aiida_dismai.engine.metrics.postprocess import push_apart
-from aiida_dismai.engine.metrics.rdf import radial_distribution
 from aiida_dismai.engine.structures import StructureSet
 
 CATIONS = ("Li", "Co", "Sc")
@@ -54,7 +54,9 @@ def table(path: str) -> dict[int, str]:
 
 def alloys(name: str, align: str, compat: bool) -> Sample:
     """Describe a generated set of alloys."""
-    kind = make_metrics(MetricsParameters.model_validate({"kind": "alloy", "compat": compat, "alloy": {"align": align}}))
+    kind = make_metrics(
+        MetricsParameters.model_validate({"kind": "alloy", "compat": compat, "alloy": {"align": align}})
+    )
     return Sample.of(kind, reference_structures(f"alloy/inputs/gen_{name}.extxyz.gz"))
 
 
@@ -183,7 +185,9 @@ def _truth(entry: dict[str, Any]) -> int | str:
 
 
 def _vacancies(structures: StructureSet, align: str, compat: bool) -> str:
-    kind = make_metrics(MetricsParameters.model_validate({"kind": "alloy", "compat": compat, "alloy": {"align": align}}))
+    kind = make_metrics(
+        MetricsParameters.model_validate({"kind": "alloy", "compat": compat, "alloy": {"align": align}})
+    )
     found = []
     for structure in structures:
         sample = Sample.of(kind, structure)

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aiida_dismai.engine.descriptors.chemistry import composition_of
 from aiida_dismai.engine.errors import NotAnalysed
 from aiida_dismai.engine.families.base import Composition, FamilyMetrics, Vectors, make_metrics
 from aiida_dismai.engine.metrics.bootstrap import Draws, Interval, pivotal_interval
-from aiida_dismai.engine.metrics.chemistry import composition_of
 from aiida_dismai.engine.metrics.floor import noise_floor, scale
 from aiida_dismai.engine.metrics.parameters import MetricsParameters
 from aiida_dismai.engine.metrics.records import StoredRecords

@@ -77,7 +77,7 @@ def test_what_no_metric_should_see(responses):
 
 def test_floor_of_angles_is_counting_noise(studies):
     training = studies.reference_sample("amorphous", 0)
-    from aiida_dismai.engine.metrics.angles import bond_angles, structure_angles
+    from aiida_dismai.engine.descriptors.angles import bond_angles, structure_angles
 
     structures = studies.reference_structures(studies.FILES["amorphous"][0])
     angles = sum(len(bond_angles(*structure_angles(structure))) for structure in structures)

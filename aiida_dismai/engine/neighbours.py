@@ -8,7 +8,7 @@ finds them ten times slower.
 Searches with a reason to stand elsewhere give it in their module: edges on a GPU with a rule for ties
 (``generators/graphs/edges``), differentiable distances (``generators/cryingan/distances``), the search of matgl
 (``potentials/graphs``), images in boxes for compiled Voronoi cells (``crystalnn/points``), compiled loops that never
-store the pairs (``metrics/rdf``, ``generators/baselines/random_packing/contacts``, ``alloys``).
+store the pairs (``descriptors/rdf``, ``generators/baselines/random_packing/contacts``, ``alloys``).
 """
 
 from __future__ import annotations

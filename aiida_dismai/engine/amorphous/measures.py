@@ -16,12 +16,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ..descriptors import angles, rdf
+from ..descriptors.fingerprints import motif_labels
+from ..descriptors.motifs import motif_cn
 from ..errors import NotAnalysed
 from ..families.amorphous.metrics import AmorphousMetrics
 from ..files import plain
-from ..metrics import angles, rdf
-from ..metrics.fingerprints import motif_labels
-from ..metrics.motifs import motif_cn
 from ..metrics.parameters import DescribeParameters
 from ..neighbours import usable
 from ..structures import StructureSet

@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..context import Context
+from ..descriptors.chemistry import composition_of, formula
 from ..errors import NotAnalysed, Unfinished
 from ..families.base import Composition, FamilyMetrics
 from ..interfaces.energy import lateral_area
 from ..structures import StructureSet, StructureStream
-from .chemistry import composition_of, formula
 from .records import RecordFile, Records
 
 #: Structures that are given to a process at once.

@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from .. import compiling
+from ..descriptors.chemistry import composition_of
 from ..errors import BadInput
 from ..families.option import FamilyName
 from ..families.oxidation import OPTION, covered, guess_states, ions, parse_states, written
@@ -24,7 +25,6 @@ from ..runner import run_task
 from ..structures import StructureSet
 from ..task import RESULTS
 from ..untrusted import read_object
-from .chemistry import composition_of
 
 
 @click.command()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..descriptors.distributions import compare
 from .collect import Collected
-from .distributions import compare
 from .reference import Reference
 
 
@@ -17,8 +17,8 @@ def energy_results(generated: Collected, reference: Reference) -> dict[str, Any]
         reference: the training set.
 
     Returns:
-        ``energy_per_atom`` (eV): :func:`~.distributions.compare`. An empty dictionary when the generated structures
-        have no energies.
+        ``energy_per_atom`` (eV): :func:`~..descriptors.distributions.compare`. An empty dictionary when the generated
+        structures have no energies.
     """
     if generated.energy_per_atom is None:
         return {}

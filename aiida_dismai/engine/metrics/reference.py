@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..context import Context
+from ..descriptors.chemistry import common_composition
 from ..errors import BadInput
 from ..families.base import Composition, FamilyMetrics, Vectors
 from ..files import write_atomically
 from ..structures.npz import open_arrays
 from ..text import visible
-from .chemistry import common_composition
 from .collect import Collected, describe_all, open_structures
 from .records import RecordFile, Records, StoredRecords
 from .statistics import average

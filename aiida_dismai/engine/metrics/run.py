@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..context import Context
+from ..descriptors.chemistry import composition_of, formula
 from ..errors import BadInput
 from ..families.base import Composition, FamilyMetrics, make_metrics
 from ..store import join
 from ..structures import StructureStream
 from . import arrays
 from .bootstrap import share_interval
-from .chemistry import composition_of, formula
 from .collect import Collected, describe_all, open_structures
 from .compare import Comparison, validation_floor
 from .energies import energy_results

@@ -12,9 +12,9 @@ from ase.build import bulk
 from aiida_dismai.engine.amorphous.measures import Measures, measure, summarise
 from aiida_dismai.engine.amorphous.parameters import MeasureParameters
 from aiida_dismai.engine.amorphous.targets import TARGETS
+from aiida_dismai.engine.descriptors.rdf import radial_distribution
 from aiida_dismai.engine.families.amorphous.metrics import AmorphousMetrics
 from aiida_dismai.engine.metrics.parameters import DescribeParameters
-from aiida_dismai.engine.metrics.rdf import radial_distribution
 from aiida_dismai.engine.structures import from_ase, load_structures
 
 OURS = MeasureParameters()

@@ -15,7 +15,7 @@ from aiida_dismai.engine.crystalnn import order_parameters
 from aiida_dismai.engine.crystalnn.order_parameters import N_PARAMETERS
 from aiida_dismai.engine.crystalnn.shell import make_shell
 from aiida_dismai.engine.crystalnn.steinhardt import bond_order
-from aiida_dismai.engine.metrics.fingerprints import ORDER_PARAMETERS
+from aiida_dismai.engine.descriptors.fingerprints import ORDER_PARAMETERS
 
 ALL_CN = range(1, 13)
 #: An orthogonal frame that is along no axis.

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from interface_reference import COMPOSITION, DATA, as_collected, read_fingerprints
 
+from aiida_dismai.engine.descriptors.motifs import most_likely
 from aiida_dismai.engine.families.interface.metrics import InterfaceMetrics
 from aiida_dismai.engine.metrics.collect import Collected
-from aiida_dismai.engine.metrics.motifs import most_likely
 from aiida_dismai.engine.metrics.parameters import MetricsParameters
 from aiida_dismai.engine.metrics.records import StoredRecords
 from aiida_dismai.engine.metrics.reference import Reference

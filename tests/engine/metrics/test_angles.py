@@ -15,8 +15,7 @@ import pytest
 from ase.build import bulk
 from pymatgen.analysis.local_env import CrystalNN
 
-from aiida_dismai.engine.errors import NotAnalysed
-from aiida_dismai.engine.metrics.angles import (
+from aiida_dismai.engine.descriptors.angles import (
     angle_histogram,
     bin_centres,
     bond_angles,
@@ -24,6 +23,7 @@ from aiida_dismai.engine.metrics.angles import (
     mean_and_sigma,
     structure_angles,
 )
+from aiida_dismai.engine.errors import NotAnalysed
 from aiida_dismai.engine.structures import StructureSet, from_ase, load_structures, to_pymatgen
 
 DATA = Path(__file__).parents[2] / "data" / "reference" / "a_Si"

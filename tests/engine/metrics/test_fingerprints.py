@@ -12,9 +12,8 @@ import pytest
 from interface_reference import read_fingerprints
 
 from aiida_dismai.engine.crystalnn.options import CrystalNNOptions
-from aiida_dismai.engine.errors import NotAnalysed
-from aiida_dismai.engine.metrics.chemistry import Chemistry
-from aiida_dismai.engine.metrics.fingerprints import (
+from aiida_dismai.engine.descriptors.chemistry import Chemistry
+from aiida_dismai.engine.descriptors.fingerprints import (
     MAX_CN,
     all_site_fingerprints,
     feature_labels,
@@ -22,7 +21,8 @@ from aiida_dismai.engine.metrics.fingerprints import (
     motif_labels,
     site_fingerprints,
 )
-from aiida_dismai.engine.metrics.motifs import ISOLATED, label_of, most_likely
+from aiida_dismai.engine.descriptors.motifs import ISOLATED, label_of, most_likely
+from aiida_dismai.engine.errors import NotAnalysed
 from aiida_dismai.engine.structures import StructureSet, from_ase, load_structures, to_pymatgen
 
 SILICON = Path(__file__).parents[2] / "data" / "reference" / "a_Si"

@@ -535,7 +535,7 @@ def test_pairs_of_small_cells_are_those_of_the_supercell_unless_all_are_asked_fo
     """Diamond silicon in a cell of 5.43 Å: the authors' way loses pairs beyond half of the 2×2×2 supercell."""
     from ase.build import bulk
 
-    from aiida_dismai.engine.metrics.rdf import radial_distribution
+    from aiida_dismai.engine.descriptors.rdf import radial_distribution
     from aiida_dismai.engine.structures import from_ase
 
     silicon = bulk("Si", cubic=True)

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from aiida_dismai.engine.descriptors import angles, rdf
+from aiida_dismai.engine.descriptors.chemistry import Chemistry
+from aiida_dismai.engine.descriptors.fingerprints import feature_labels, motif_labels
 from aiida_dismai.engine.errors import BadInput
 from aiida_dismai.engine.families.published import has, read_angles, read_clusters, read_fingerprints, read_rdf
-from aiida_dismai.engine.metrics import angles, rdf
-from aiida_dismai.engine.metrics.chemistry import Chemistry
-from aiida_dismai.engine.metrics.fingerprints import feature_labels, motif_labels
 
 REFERENCE = Path(__file__).parents[2] / "data" / "reference"
 INTERFACE = Chemistry.build({"Li": 1, "Sc": 3, "Co": 3, "Cl": -1, "O": -2}, ["Li", "Co", "Sc"], ["Cl", "O"])

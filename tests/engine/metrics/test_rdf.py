@@ -13,8 +13,8 @@ from ase.neighborlist import neighbor_list
 from pymatgen.core import Lattice, Structure
 from vasppy.rdf import RadialDistributionFunction
 
+from aiida_dismai.engine.descriptors.rdf import bin_centres, radial_distribution
 from aiida_dismai.engine.errors import NotAnalysed
-from aiida_dismai.engine.metrics.rdf import bin_centres, radial_distribution
 from aiida_dismai.engine.structures import load_structures
 
 DATA = Path(__file__).parents[2] / "data" / "reference" / "a_Si"

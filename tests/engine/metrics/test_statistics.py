@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from interface_reference import COMPOSITION, DATA, as_collected, read_fingerprints
 
+from aiida_dismai.engine.descriptors.fingerprints import MAX_CN, feature_labels, motif_labels
+from aiida_dismai.engine.descriptors.motifs import label_of, most_likely
 from aiida_dismai.engine.families.distances import cosine
 from aiida_dismai.engine.families.interface.metrics import InterfaceMetrics
 from aiida_dismai.engine.metrics import bootstrap
 from aiida_dismai.engine.metrics.bootstrap import Draws, pivotal_interval, share_interval
 from aiida_dismai.engine.metrics.compare import Comparison
-from aiida_dismai.engine.metrics.fingerprints import MAX_CN, feature_labels, motif_labels
-from aiida_dismai.engine.metrics.motifs import MotifTable, label_of, most_likely
+from aiida_dismai.engine.metrics.motifs import MotifTable
 from aiida_dismai.engine.metrics.parameters import MetricsParameters
 from aiida_dismai.engine.metrics.records import StoredRecords
 from aiida_dismai.engine.metrics.statistics import average, weighted

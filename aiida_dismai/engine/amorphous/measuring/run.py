@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...context import Context
+from ...descriptors import angles, rdf
 from ...errors import BadInput
-from ...metrics import angles, rdf
 from ...metrics.arrays import write_arrays
 from ...ownership import Owner
 from ...store import Store

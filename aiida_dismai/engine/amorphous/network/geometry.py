@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ...metrics.angles import bond_angles, mean_and_sigma
+from ...descriptors.angles import bond_angles, mean_and_sigma
 from ...structures import StructureSet
 from ..bonds import Bonds, bonds_within
 from ..rings import ring_counts

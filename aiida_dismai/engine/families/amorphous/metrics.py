@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...descriptors import angles, fingerprints, rdf
+from ...descriptors.motifs import most_likely, motif_cn
 from ...errors import BadInput
-from ...metrics import angles, fingerprints, rdf
-from ...metrics.motifs import most_likely, motif_cn
 from ...structures import StructureSet
 from ..base import Composition, FamilyMetrics, Fields, SetOfRecords, Vectors, filled
 from ..distances import Metric

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...descriptors.distributions import compare
 from ...interfaces.energy import cutoff_energy, interface_energy
-from ...metrics.distributions import compare
 from ..base import SetOfRecords
 
 
@@ -17,7 +17,7 @@ def interface_energies(generated: SetOfRecords, reference: SetOfRecords) -> dict
 
     Returns:
         ``interface_energy`` (J/m², from the training set's E_cut, which is given as ``e_cut``, eV/atom):
-        :func:`~...metrics.distributions.compare`. An empty dictionary without energies of either set.
+        :func:`~...descriptors.distributions.compare`. An empty dictionary without energies of either set.
     """
     found = _both(generated, reference)
     if found is None:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...descriptors import fingerprints
+from ...descriptors.motifs import ISOLATED, most_likely
 from ...errors import BadInput, NotAnalysed
-from ...metrics import fingerprints
-from ...metrics.motifs import ISOLATED, most_likely
 from ...structures import StructureSet
 from ..base import Composition, FamilyMetrics, Fields, SetOfRecords, Vectors, filled
 from ..distances import Metric

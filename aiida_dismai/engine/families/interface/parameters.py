@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from ...metrics.chemistry import Chemistry
+from ...descriptors.chemistry import Chemistry
 from ...parameters import Parameters
 
 
