@@ -105,7 +105,10 @@ def test_files_and_folders_keep_their_endings(dismai_code, copper):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"kind": "glass"}, "kind: Input should be 'interface', 'amorphous' or 'alloy'"),
+        (
+            {"kind": "glass"},
+            "kind: no family of structures 'glass' is registered; known are: alloy, amorphous, interface",
+        ),
         (
             {"kind": "alloy", "amorphous": {}},
             "'amorphous' holds parameters of the kind 'amorphous', but kind is 'alloy'",

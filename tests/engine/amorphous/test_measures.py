@@ -3,6 +3,7 @@
 import gzip
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -74,7 +75,8 @@ def test_a_disordered_structure_measures_as_the_metrics_say():
         def column(self, name):
             return records[name]
 
-    theirs = kind.summary(Records(), Records())
+    described = SimpleNamespace(records=Records())
+    theirs = kind.summary(described, described)
     assert len(theirs["coordination_percent"]["generated"]) > 3
     assert summary["coordination_percent"] == pytest.approx(theirs["coordination_percent"]["generated"])
     assert summary["bond_angle_mean"] == pytest.approx(theirs["bond_angle_mean"]["generated"])

@@ -490,7 +490,7 @@ def test_records_of_chunks_are_used(tmp_path, gen_structures, train_structures, 
     results = run(context, MetricsParameters())
     assert len(computed) == 1
     assert results["d_all"]["value"] == pytest.approx(0.050218147716582444, abs=1e-9)
-    with pytest.raises(BadInput, match="holds records of other"):
+    with pytest.raises(BadInput, match="records of other structures"):
         run(context, MetricsParameters(compat=True))
 
 
