@@ -43,6 +43,9 @@ class TrainParameters(_OnDevice):
 class SampleParameters(_OnDevice):
     """Parameters of ``generator.sample``."""
 
+    # more may be asked for of the same; a structure does not depend on its batch
+    FREE: ClassVar[frozenset[str]] = _OnDevice.FREE | {"n_structures", "batch_size"}
+
     n_structures: int = Field(1000, ge=1, le=10_000_000, description="number of structures to generate")
     first: int = Field(
         0,

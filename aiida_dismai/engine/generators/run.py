@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from ..context import Context
 from ..device import choose_device, limit_threads
-from ..errors import NothingLeft, Unfinished
+from ..errors import NothingLeft
 from ..files import write_atomically
 from ..ownership import Owner
-from ..structures import StructureSet, load_structures, read_npz, write_npz
+from ..store import Store
+from ..structures import StructureSet, load_structures, write_npz
+from ..structures.set_npz import from_bytes, to_bytes
 from ..trained import WEIGHTS
 from .contract import SampleFunction, TrainFunction
 from .parameters import SampleParameters, TrainParameters
@@ -115,36 +117,29 @@ def sample(context: Context, parameters: SampleParameters) -> dict[str, Any]:
     seed = context.required_seed()
     generator = load_generator(context.inputs["generator"], device)
     function: SampleFunction = load(find(generator.model).sample)
-    owner = Owner(
-        {
-            "task": "generator.sample",
-            "seed": seed,
-            "generator": generator.record["sha256"][WEIGHTS],
-            **parameters.model_dump(mode="json", exclude=set(parameters.FREE)),
-        },
-        parameters.FREE,
+    owner = Owner.of_parameters(
+        "generator.sample", parameters, seed=seed, generator=generator.record["sha256"][WEIGHTS]
     )
-    owner.claim(context.checkpoint / OWNER)
+    store = Store.in_folder(context.checkpoint, owner)
     batches: list[StructureSet] = []
     spent, made, done = 0.0, 0, 0
-    for start in range(0, parameters.n_structures, parameters.batch_size):
-        size = min(parameters.batch_size, parameters.n_structures - start)
-        stored = context.checkpoint / f"batch_{start:08d}.npz"
-        if stored.is_file():
-            batches.append(read_npz(stored))
+    while done < parameters.n_structures:
+        left, first = parameters.n_structures - done, parameters.first + done
+        if first in store:
+            batch = from_bytes(store.read(first))[:left]
         else:
-            if context.out_of_time():
-                raise Unfinished(f"{done} of {parameters.n_structures} structures are generated; run again to resume")
-            indices = range(parameters.first + start, parameters.first + start + size)
+            context.check_time(f"{done} of {parameters.n_structures} structures are generated")
+            size = min(parameters.batch_size, left)
+            indices = range(first, first + size)
             started = time.monotonic()
             batch = check_batch(function(generator, indices, seed, device), size, generator.model)
             spent += time.monotonic() - started
             made += size
             batch = batch.with_property("sample", np.arange(indices.start, indices.stop), "structure", "")
-            write_npz(batch, stored)
-            batches.append(batch)
-        done += size
-        context.progress("sample", done, parameters.n_structures)
+            store.add(first, to_bytes(batch))
+            context.progress("sample", done + size, parameters.n_structures)
+        batches.append(batch)
+        done += len(batch)
     structures = StructureSet.concatenate(batches)
     bad = _nonfinite(structures)
     if bad.all():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import gcd
+from typing import ClassVar
 
 from ase.data import atomic_numbers
 from pydantic import Field, field_validator, model_validator
@@ -154,6 +155,8 @@ class Exchange(Parameters):
 
 class InterfaceParameters(Parameters):
     """Random interfaces: slab A, random region, slab B and vacuum, from the bottom up."""
+
+    FREE: ClassVar[frozenset[str]] = frozenset({"n_structures", "first"})  # more of the same may be asked for
 
     n_structures: int = Field(1, ge=1, le=10**6, description="structures to make")
     first: int = Field(0, ge=0, le=10**9, description="index of the first structure; consecutive chunks make one set")

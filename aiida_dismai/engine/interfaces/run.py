@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..context import Context
-from ..errors import BadInput, Unfinished
+from ..errors import BadInput
 from ..ownership import Owner
-from ..structures import StructureSet, read_npz, write_npz
-from .build import Builder, Interface
+from ..store import Store
+from ..structures import StructureSet, write_npz
+from ..structures.set_npz import from_bytes, to_bytes
+from .build import Builder
 from .crystals import read_crystal
 from .parameters import InterfaceParameters
 
@@ -21,8 +22,8 @@ HOPELESS = 10
 #: Structures between two lines of progress.
 EVERY = 20
 OUTPUT = "structures.npz"
-#: In the checkpoint folder: whose checkpoint it is.
-OWNER = "build.json"
+#: Property of what is kept: times the region was begun.
+ATTEMPTS = "attempts"
 
 
 def run(context: Context, parameters: InterfaceParameters) -> dict[str, Any]:
@@ -40,41 +41,45 @@ def run(context: Context, parameters: InterfaceParameters) -> dict[str, Any]:
     crystal_a = read_crystal(context.inputs["slab_a"], "slab_a")
     crystal_b = read_crystal(context.inputs["slab_b"], "slab_b")
     builder = Builder(crystal_a, crystal_b, parameters)
-    checkpoint = Checkpoint(context.checkpoint, _owner(parameters, seed, crystal_a, crystal_b))
-    parts, state = checkpoint.load()
+    hashes = [crystal_a.content_hash, crystal_b.content_hash]
+    owner = Owner.of_parameters("interfaces.build", parameters, seed=seed, crystals=hashes)
+    store = Store.in_folder(context.checkpoint, owner)
     prepared = time.monotonic()
 
-    interfaces: list[Interface] = []
-    for number in range(int(state["done"]), parameters.n_structures):
-        interface = builder.build(seed, parameters.first + number)
-        state["done"] = number + 1
-        if interface is None:
-            state["failures"] += 1
-            state["retries"] += parameters.region.max_attempts - 1
-        else:
-            state["retries"] += interface.attempts - 1
-            interfaces.append(interface)
-        if state["failures"] == state["done"] == HOPELESS:
+    parts: list[StructureSet] = []
+    made_now, total = 0, parameters.n_structures
+    for done, index in enumerate(range(parameters.first, parameters.first + total), start=1):
+        new = index not in store
+        if new:
+            interface = builder.build(seed, index)
+            content = b""  # could not be packed
+            if interface is not None:
+                made_now += 1
+                one = builder.collect([interface]).with_property(ATTEMPTS, [interface.attempts], "structure", "")
+                content = to_bytes(one)
+            store.add(index, content)
+        if content := store.read(index):
+            parts.append(from_bytes(content))
+        if not parts and done == HOPELESS:
             raise BadInput(_hopeless(builder, parameters))
-        if state["done"] % EVERY == 0 or state["done"] == parameters.n_structures:
-            context.progress("build", state["done"], parameters.n_structures, packing_failures=state["failures"])
-        if context.out_of_time() and state["done"] < parameters.n_structures:
-            parts += [builder.collect(interfaces)] if interfaces else []
-            checkpoint.save(parts, state)
-            raise Unfinished(f"{state['done']} of {parameters.n_structures} structures are built; run again to resume")
+        if new and (done % EVERY == 0 or done == total):
+            context.progress("build", done, total, packing_failures=done - len(parts))
+        if new and done < total:
+            context.check_time(f"{done} of {total} structures are built")
     built = time.monotonic()
 
-    made_now = len(interfaces)
-    parts += [builder.collect(interfaces)] if interfaces else []
     if not parts:
         raise BadInput(_hopeless(builder, parameters))
     structures = StructureSet.concatenate(parts)
+    failures = total - len(parts)
+    retries = int(structures.values(ATTEMPTS).sum()) - len(parts) + failures * (parameters.region.max_attempts - 1)
+    structures = structures.without_properties(ATTEMPTS)
     write_npz(structures, context.folder / OUTPUT)
     thicknesses = structures.values("interface_thickness")
     return {
         "n_structures": len(structures),
-        "packing_failures": state["failures"],
-        "retries": state["retries"],
+        "packing_failures": failures,
+        "retries": retries,
         "formula": structures.formulas[0],
         "n_exchanged": int(np.count_nonzero(structures.values("exchanges"))),
         "interface_thickness": {
@@ -100,46 +105,3 @@ def _hopeless(builder: Builder, parameters: InterfaceParameters) -> str:
         "distances (random packing ends near 40 %, less beside slabs); take fewer atoms, a thicker region, smaller "
         "minimum distances, or raise region.max_tries"
     )
-
-
-def _owner(parameters: InterfaceParameters, seed: int, *crystals: StructureSet) -> Owner:
-    """Return what a checkpoint has to belong to."""
-    hashes = [crystal.content_hash for crystal in crystals]
-    return Owner.of_parameters("interfaces.build", parameters, seed=seed, crystals=hashes)
-
-
-class Checkpoint:
-    """Structures built so far; the counters are properties of the same file, so one rename publishes all."""
-
-    COUNTERS = ("done", "failures", "retries")
-
-    def __init__(self, folder: Path, owner: Owner) -> None:
-        """Keep the checkpoint of a build in ``folder``."""
-        self.path = folder / f"build-{owner.key[:16]}.npz"
-        self.folder = folder
-        self.owner = owner
-
-    def load(self) -> tuple[list[StructureSet], dict[str, int]]:
-        """Return the structures and counters, empty at the start.
-
-        Raises:
-            BadInput: the checkpoint that is there belongs to another build.
-        """
-        others = [path.name for path in self.folder.glob("build-*.npz") if path != self.path]
-        if others and not (self.folder / OWNER).is_file():  # of a version that left no name
-            self.owner.require(None, self.folder / others[0])
-        self.owner.claim(self.folder / OWNER)
-        if not self.path.is_file():
-            return [], dict.fromkeys(self.COUNTERS, 0)
-        stored = read_npz(self.path)
-        state = {name: int(stored.values(f"build_{name}")[0]) for name in self.COUNTERS}
-        return [stored.without_properties(*(f"build_{name}" for name in self.COUNTERS))], state
-
-    def save(self, parts: list[StructureSet], state: dict[str, int]) -> None:
-        """Write the structures and counters; without a structure there is nothing worth keeping."""
-        if not parts:
-            return
-        structures = StructureSet.concatenate(parts)
-        for name in self.COUNTERS:
-            structures = structures.with_property(f"build_{name}", [state[name]] * len(structures), "structure", "")
-        write_npz(structures, self.path)

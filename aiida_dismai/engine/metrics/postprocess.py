@@ -15,28 +15,25 @@ the round only.
 
 from __future__ import annotations
 
-import json
-import time
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..context import Context
-from ..errors import BadInput, Unfinished
-from ..files import write_atomically
+from ..errors import BadInput
 from ..neighbours import Pairs, close_pairs, usable
 from ..ownership import Owner
+from ..store import Store
 from ..structures import Property, StructureSet, load_structures, write_npz
 from .parameters import PostprocessParameters
 
 #: Below this distance a connection has no direction worth keeping, Å.
 COINCIDENT = 1e-6
-#: What ``rounds`` holds for structures that were not done, failed, or were no structures.
-NOT_DONE, FAILED, NONFINITE = 0, -1, -2
+#: What ``rounds`` holds for structures that failed, or were no structures.
+FAILED, NONFINITE = -1, -2
 #: Labels that belong to the positions before they were changed.
 STALE = ("energy", "forces", "stress", "fmax", "converged", "steps", "energy_initial", "interface_energy")
-SECONDS_BETWEEN_CHECKPOINTS = 30.0
 
 
 def push_apart(
@@ -126,28 +123,18 @@ def _push_all(
     context: Context, parameters: PostprocessParameters, structures: StructureSet
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Return the new positions ``(N, 3)`` and the rounds ``(n,)`` of all structures, resuming from a checkpoint."""
-    path = context.checkpoint / "postprocess.npz"
     owner = Owner.of_parameters("postprocess", parameters, structures=structures.content_hash)
-    positions, rounds = structures.positions.copy(), np.full(len(structures), NOT_DONE, dtype=np.int64)
-    if path.is_file():
-        with np.load(path, allow_pickle=False) as archive:
-            owner.require(json.loads(str(archive["owner"])) if "owner" in archive else None, path)
-            positions, rounds = archive["positions"], archive["rounds"]
-
-    def save() -> None:
-        write_atomically(
-            path, lambda handle: np.savez(handle, owner=json.dumps(owner.record()), positions=positions, rounds=rounds)
-        )
-
-    saved = time.monotonic()
-    for i in np.flatnonzero(rounds == NOT_DONE).tolist():
+    store = Store.in_folder(context.checkpoint, owner)
+    positions, rounds = structures.positions.copy(), np.zeros(len(structures), dtype=np.int64)
+    for i in range(len(structures)):
         own = structures.atoms_of(i)
+        if i in store:
+            kept = store.get(i)
+            positions[own], rounds[i] = kept["positions"], kept["rounds"]
+            continue
         positions[own], rounds[i] = push_apart(positions[own], structures.cells[i], structures.pbc[i], parameters)
+        store.put(i, positions=positions[own], rounds=rounds[i])
         context.progress("postprocess", i + 1, len(structures), rounds=int(rounds[i]))
-        if context.out_of_time() and i + 1 < len(structures):
-            save()
-            raise Unfinished(f"postprocess: {i + 1} of {len(structures)} structures done; run again to resume")
-        if time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
-            save()
-            saved = time.monotonic()
+        if i + 1 < len(structures):
+            context.check_time(f"{i + 1} of {len(structures)} structures are post-processed")
     return positions, rounds

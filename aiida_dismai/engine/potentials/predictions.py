@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -11,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..context import Context
-from ..errors import Unfinished
 from ..files import write_atomically
 from ..ownership import Owner
+from ..store import Store
 from ..structures import StructureSet
 from .labels import SETS
 from .references import count_elements
@@ -21,8 +20,8 @@ from .references import count_elements
 if TYPE_CHECKING:
     from .folder import TrainedPotential
 
-#: In the checkpoint folder: what was predicted so far.
-PREDICTIONS = "predictions.npz"
+#: In the checkpoint folder of a training; the last one is what earlier versions kept of their predictions.
+BESIDE = ("train.safetensors", "predictions.npz")
 
 
 @dataclass
@@ -52,7 +51,7 @@ def write_arrays(path: Path, arrays: dict[str, Any]) -> None:
 def predict(trained: TrainedPotential, structures: StructureSet, micro_batch: int, context: Context) -> Predictions:
     """Compute energies, forces and stresses of all structures.
 
-    What was computed is kept in the checkpoint folder when the time runs out, and used again.
+    What was computed is kept in the checkpoint folder and used again.
 
     Args:
         trained: the potential.
@@ -66,8 +65,8 @@ def predict(trained: TrainedPotential, structures: StructureSet, micro_batch: in
     """
     from .losses import compute  # with torch, which those who only write arrays do without
 
-    path = context.checkpoint / PREDICTIONS
     owner = Owner({"task": "predict", "potential": trained.config["sha256"], "structures": structures.content_hash})
+    store = Store.in_folder(context.checkpoint, owner, BESIDE)
     n = len(structures)
     result = Predictions(
         count_elements(structures, trained.builder.numbers) @ trained.references,
@@ -75,24 +74,23 @@ def predict(trained: TrainedPotential, structures: StructureSet, micro_batch: in
         np.zeros((n, 3, 3), dtype=np.float32),
     )
     done = 0
-    if path.is_file():
-        with np.load(path, allow_pickle=False) as kept:
-            owner.require(json.loads(str(kept["owner"])) if "owner" in kept else None, path)
-            done = int(kept["done"])
-            result = Predictions(kept["energy"], kept["forces"], kept["stress"])
     while done < n:
-        chosen = np.arange(done, min(done + micro_batch, n))
-        output = compute(trained.potential, trained.builder, structures, chosen)
-        result.energy[chosen] += output.energy.detach().double().cpu().numpy()
-        result.forces[structures.offsets[chosen[0]] : structures.offsets[chosen[-1] + 1]] = (
-            output.forces.detach().cpu().numpy()
-        )
-        result.stress[chosen] = output.stress.detach().cpu().numpy()
-        done = int(chosen[-1]) + 1
-        context.progress("predict", done, n)
-        if done < n and context.out_of_time():
-            write_arrays(path, {"owner": json.dumps(owner.record()), "done": done, **vars(result)})
-            raise Unfinished(f"{done} of {n} structures predicted; run again to resume")
+        new = done not in store
+        if new:
+            frames = np.arange(done, min(done + micro_batch, n))
+            output = compute(trained.potential, trained.builder, structures, frames)
+            arrays = {name: getattr(output, name).detach().cpu().numpy() for name in ("energy", "forces", "stress")}
+            store.put(done, **arrays)
+        piece = store.get(done)
+        end = done + len(piece["stress"])
+        result.energy[done:end] += piece["energy"].astype(np.float64)
+        result.forces[structures.offsets[done] : structures.offsets[end]] = piece["forces"]
+        result.stress[done:end] = piece["stress"]
+        done = end
+        if new:
+            context.progress("predict", done, n)
+            if done < n:
+                context.check_time(f"{done} of {n} structures predicted")
     return result
 
 

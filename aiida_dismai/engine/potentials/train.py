@@ -10,6 +10,7 @@ import torch
 
 from ..context import Context
 from ..device import choose_device, limit_threads
+from ..store import PIECES
 from ..structures import StructureSet
 from ..versions import versions
 from .folder import build_potential, load_potential, save_potential
@@ -17,7 +18,7 @@ from .graphs import GraphBuilder
 from .labels import SETS, Split, load_labelled, split_by_trajectory
 from .losses import Labels
 from .parameters import NetworkParameters, TrainParameters
-from .predictions import PREDICTIONS, errors_of, predict, write_arrays, write_parity
+from .predictions import errors_of, predict, write_arrays, write_parity
 from .questionable import questionable, worst_frames
 from .references import count_elements, fit_references
 from .training import Training
@@ -64,7 +65,7 @@ def run(context: Context, parameters: TrainParameters) -> dict[str, Any]:
     training = Training(potential, builder, labels, split, parameters, seed)
     training.resume(context.checkpoint)
     if training.stopped() is None:  # predictions of weights that are trained further are no longer of any use
-        (context.checkpoint / PREDICTIONS).unlink(missing_ok=True)
+        (context.checkpoint / PIECES).unlink(missing_ok=True)
     started = time.monotonic()
     stopped = training.run(context)
     trained_for = time.monotonic() - started

@@ -7,6 +7,7 @@ import pytest
 
 from aiida_dismai.engine.context import Context
 from aiida_dismai.engine.generators.registry import describe
+from aiida_dismai.engine.store import PIECES
 from aiida_dismai.engine.structures import read_npz, write_extxyz
 
 
@@ -59,12 +60,18 @@ def test_sampling_goes_on_after_its_time_is_up(run, trained):
         results = run("generator.sample", "pieces", parameters, generator=trained)
     assert results["status"] == "unfinished"
     assert "2 of 6 structures" in results["error"]["message"]
-    kept = results["folder"] / "checkpoint" / "batch_00000000.npz"
-    written = kept.stat().st_mtime_ns
+    kept = results["folder"] / "checkpoint" / PIECES
+    written = kept.read_bytes()
     results = run("generator.sample", "pieces", parameters, generator=trained)
     assert results["status"] == "finished"
-    assert kept.stat().st_mtime_ns == written
+    assert kept.read_bytes().startswith(written)
     np.testing.assert_array_equal(positions(results), whole)
+    # as after running out of memory, and when more are asked for
+    results = run("generator.sample", "pieces", {"n_structures": 7, "batch_size": 1}, generator=trained)
+    np.testing.assert_array_equal(positions(results)[: 6 * 8], whole)
+    assert read_npz(results["folder"] / "structures.npz").values("sample").tolist() == list(range(7))
+    results = run("generator.sample", "pieces", parameters | {"first": 1}, generator=trained)
+    assert "checkpoint of another run (parameters.first differs)" in results["error"]["message"]
 
 
 def test_a_checkpoint_of_another_run_is_refused(run, toy, tiny):

@@ -14,6 +14,7 @@ from aiida_dismai.engine.interfaces.parameters import InterfaceParameters
 from aiida_dismai.engine.interfaces.protocol import lsc_lco
 from aiida_dismai.engine.interfaces.run import run
 from aiida_dismai.engine.runner import run_task
+from aiida_dismai.engine.store import PIECES
 from aiida_dismai.engine.structures import StructureSet, from_ase, read_npz, write_extxyz, write_npz
 from aiida_dismai.engine.tasks import find_task
 
@@ -81,6 +82,23 @@ def test_stopped_and_resumed_gives_the_same(tmp_path):
             run(Context(tmp_path / "parts", 1, inputs, max_seconds=0), model)
     # the time is also up for the last one, but then it is done
     assert run(Context(tmp_path / "parts", 1, inputs, max_seconds=0), model)["n_structures"] == 6
+    assert read_npz(tmp_path / "parts" / "structures.npz") == read_npz(tmp_path / "whole" / "structures.npz")
+
+
+def test_a_kill_costs_one_structure_and_more_may_be_asked_for(tmp_path, monkeypatch):
+    parameters = tight(8, 2)
+    _, whole = results_of(prepare(tmp_path / "whole", parameters, seed=3))
+    results_of(prepare(tmp_path / "parts", parameters | {"n_structures": 5}, seed=3))
+    pieces = tmp_path / "parts" / "checkpoint" / PIECES
+    pieces.write_bytes(pieces.read_bytes()[:-1])  # as a kill leaves it
+    built = []
+    build = Builder.build
+    monkeypatch.setattr(Builder, "build", lambda self, seed, index: built.append(index) or build(self, seed, index))
+    _, results = results_of(prepare(tmp_path / "parts", parameters, seed=3))
+    assert built == [4, 5, 6, 7]
+    for name in ("n_structures", "packing_failures", "retries"):
+        assert results[name] == whole[name]
+    assert whole["retries"] > 0
     assert read_npz(tmp_path / "parts" / "structures.npz") == read_npz(tmp_path / "whole" / "structures.npz")
 
 
