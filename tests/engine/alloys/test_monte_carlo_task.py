@@ -19,7 +19,9 @@ from aiida_dismai.engine.alloys.energies import evaluate
 from aiida_dismai.engine.alloys.expansion import Expansion, packaged_expansion
 from aiida_dismai.engine.alloys.monte_carlo.parameters import SampleParameters
 from aiida_dismai.engine.alloys.monte_carlo.sampler import temperatures
+from aiida_dismai.engine.ownership import Owner
 from aiida_dismai.engine.runner import run_task
+from aiida_dismai.engine.store import PIECES, Store
 from aiida_dismai.engine.structures import read_npz
 from aiida_dismai.engine.tasks import find_task
 
@@ -183,27 +185,32 @@ def test_out_of_time_it_stops_and_goes_on(tmp_path, monkeypatch, sampled):
     assert files(tmp_path) == files(folder)
 
 
-def test_damaged_records_are_refused(tmp_path):
+def test_damaged_records_are_sampled_again(tmp_path, sampled):
+    folder, _ = sampled
     start(tmp_path)
-    path = sorted((tmp_path / "checkpoint").iterdir())[1]
+    path = tmp_path / "checkpoint" / PIECES
     content = path.read_bytes()
     path.write_bytes(content[:-256] + b"\x00" * 256)  # the last arrangement, as after a power cut
-    error = start(tmp_path, passes=130)["error"]
-    assert error["kind"] == "bad_input"
-    assert "the records of this run are damaged; remove the file to restart the run" in error["message"]
-    path.write_bytes(content[1:] + b"\x00")
-    assert start(tmp_path)["error"]["kind"] == "bad_input"
+    assert start(tmp_path)["swaps"] == 113 * 256
+    assert files(tmp_path) == files(folder)
+
+
+def test_records_of_another_sampling_are_refused(tmp_path):
+    start(tmp_path)
+    error = start(tmp_path, temperature=301.0)["error"]
+    assert "checkpoint of another run (parameters.temperature differs)" in error["message"]
+    assert error["message"].endswith("free to change: max_structures, passes, runs, workers")
 
 
 def test_an_energy_that_has_drifted_is_an_error(tmp_path):
     start(tmp_path)
-    path = sorted((tmp_path / "checkpoint").iterdir())[0]
-    size = path.stat().st_size // 12
-    content = bytearray(path.read_bytes())
-    place = 11 * size + 16 + 8 * 9  # the change of the energy at the end of the last record
+    path = tmp_path / "checkpoint" / PIECES
+    store = Store(path, Owner(json.loads(path.read_bytes().split(b"\n")[0])))
+    content = bytearray(store.read("0:0"))
+    place = 11 * (len(content) // 12) + 16 + 8 * 9  # the change of the energy at the end of the last record
     energy = np.frombuffer(content[place : place + 8], "<f8")[0]
     content[place : place + 8] = np.array([energy + 1e-6]).tobytes()
-    path.write_bytes(content)
+    store.add("0:0", bytes(content))
     error = start(tmp_path)["error"]
     assert error["kind"] == "diverged"
     assert "the energy has drifted by 3.9e-09 eV/atom" in error["message"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field, model_validator
 
@@ -19,6 +19,9 @@ class SampleParameters(Parameters):
     A pass is as many attempted swaps as there are sites; a swap of two atoms of one species counts as an attempt that
     is not accepted (as in the paper's acceptance of 2.6 % at 300 K).
     """
+
+    # finished runs are lengthened, and others added
+    FREE: ClassVar[frozenset[str]] = frozenset({"passes", "runs", "workers", "max_structures"})
 
     temperature: float = Field(gt=0, le=1e6, description="Temperature, K; the paper has 300 and 1500.")
     passes: int = Field(50_000, ge=1, le=10**9, description="Passes of every run, burn-in included.")

@@ -1,26 +1,25 @@
-"""What each run went through, on disk: one record per sampled pass, appended; the last one is the checkpoint.
+"""What each run went through, on disk: one record per sampled pass, appended in pieces; the last one is the checkpoint.
 
-A run's file ``run-DIGEST-0003.bin`` holds nothing but records of one size. An append that was cut off by a kill leaves
-an incomplete record at the end, which is as if it were not there.
+The pieces of all runs are in one :class:`~...store.Store`. The key of a piece is the number of its run and of its first
+record, so that each follows from the one before; after one that was lost, the run is sampled again from there.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import BadInput
+from ...ownership import Owner
+from ...store import Store
 from .parameters import SampleParameters
 from .system import System
 
 #: Raised when the same seed would give other numbers, or records are laid out in another way.
-VERSION = 1
+VERSION = 2
 
 
 def record_type(system: System, interval: int) -> np.dtype[Any]:
@@ -42,69 +41,53 @@ def record_type(system: System, interval: int) -> np.dtype[Any]:
     )
 
 
-def digest(system: System, parameters: SampleParameters, seed: int) -> str:
-    """Return what the records of a sampling have in common; more passes, runs or workers make no other one."""
+def owner_of(system: System, parameters: SampleParameters, seed: int) -> Owner:
+    """Return what the records of a sampling are of."""
     expansion = system.expansion
-    belongs = {
-        "version": VERSION,
-        "seed": seed,
-        "temperature": parameters.temperature,
-        "start": [parameters.start_temperature, parameters.burn_in],
-        "interval": parameters.snapshot_interval,
-        "offset": parameters.burn_in % parameters.snapshot_interval,
-        "cell": system.cell.tolist(),
-        "amounts": system.amounts.tolist(),
+    content = {
         "lattice": [expansion.lattice.cell.tolist(), expansion.lattice.basis.tolist()],
         "species": expansion.species,
         "vectors": [vectors.cartesian.tolist() for vectors in expansion.vectors],
         "terms": [expansion.constant, expansion.site_terms.tolist(), expansion.pair_terms.tolist()],
     }
-    return hashlib.sha256(json.dumps(belongs, sort_keys=True).encode()).hexdigest()[:16]
+    key = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return Owner.of_parameters("alloys.sample", parameters, version=VERSION, seed=seed, expansion=key)
 
 
-class RunFile:
+class RunRecords:
     """The records of one run.
 
     Args:
-        path: the file; made with the first :meth:`append`.
+        store: of all runs.
+        run: number of this one.
         dtype: of a record.
     """
 
-    def __init__(self, path: Path, dtype: np.dtype[Any]) -> None:
-        self.path = path
-        self.dtype = dtype
+    def __init__(self, store: Store, run: int, dtype: np.dtype[Any]) -> None:
+        self.store, self.run, self.dtype = store, run, dtype
+        self._keys: list[str] = []
+        self._count = 0
+        while (key := f"{run}:{self._count}") in store:
+            self._note(key, len(store.read(key)) // dtype.itemsize)
+
+    def _note(self, key: str, count: int) -> None:
+        self._keys.append(key)
+        self._count += count
 
     def __len__(self) -> int:
-        """Return the number of complete records."""
-        return self.path.stat().st_size // self.dtype.itemsize if self.path.is_file() else 0
+        """Return the number of records."""
+        return self._count
 
-    def read(self, limit: int | None = None) -> NDArray[Any]:
-        """Return the first ``limit`` records (all when None), mapped from the file."""
-        count = len(self) if limit is None else min(limit, len(self))
-        if not count:
-            return np.empty(0, self.dtype)
-        return np.memmap(self.path, self.dtype, mode="r", shape=(count,))
+    def last(self) -> Any:
+        """Return the last record."""
+        return np.frombuffer(self.store.read(self._keys[-1]), self.dtype)[-1]
+
+    def read(self, limit: int) -> NDArray[Any]:
+        """Return the first ``limit`` records."""
+        return np.concatenate([np.frombuffer(self.store.read(key), self.dtype) for key in self._keys])[:limit]
 
     def append(self, records: NDArray[Any]) -> None:
-        """Append records and wait until they are on disk."""
-        end = len(self) * self.dtype.itemsize
-        with self.path.open("r+b" if self.path.is_file() else "wb") as handle:
-            handle.seek(end)
-            handle.write(records.tobytes())
-            handle.truncate()
-            handle.flush()
-            os.fsync(handle.fileno())
-
-    def check(self, system: System, offset: int, interval: int) -> None:
-        """Refuse records that no run of this system leaves behind.
-
-        Raises:
-            BadInput: the file is damaged; says what to do.
-        """
-        records = self.read()
-        if not len(records):
-            return
-        passes = offset + interval * np.arange(len(records))
-        amounts = np.bincount(records[-1]["species"], minlength=len(system.amounts))
-        if not (np.array_equal(records["pass"], passes) and np.array_equal(amounts, system.amounts)):
-            raise BadInput(f"{self.path}: the records of this run are damaged; remove the file to restart the run")
+        """Keep further records."""
+        key = f"{self.run}:{self._count}"
+        self.store.add(key, records.tobytes())
+        self._note(key, len(records))

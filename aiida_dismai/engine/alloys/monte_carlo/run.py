@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...context import Context
-from ...errors import Diverged, Unfinished
+from ...errors import Diverged
 from .outputs import Traces, collect_traces, write_outputs
 from .parameters import SampleParameters
 from .sampler import Sampler
@@ -75,9 +75,9 @@ def _sample(context: Context, sampler: Sampler) -> int:
         done = sampler.done()
         spent = max(time.monotonic() - started, 1e-9)
         context.progress("sample", done, total, swaps_per_second=attempts / spent)
-        if context.out_of_time() and done < total:
+        if done < total and context.out_of_time():
             pieces.close()
-            raise Unfinished(f"{sampler.done()} of {total} snapshots (burn-in included) are made; run again to resume")
+            context.check_time(f"{sampler.done()} of {total} snapshots (burn-in included) are made")
     return attempts
 
 

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...store import Store
 from .interactions import build_tables
 from .kernel import advance, arrange, count_bonds
 from .parameters import SampleParameters
-from .records import RunFile, digest, record_type
+from .records import RunRecords, owner_of, record_type
 from .streams import make_stream
 from .system import System
 
@@ -52,7 +53,7 @@ class Sampler:
         folder: where the records are kept.
 
     Raises:
-        BadInput: damaged records in the folder.
+        BadInput: the folder holds records of another sampling.
     """
 
     def __init__(self, system: System, parameters: SampleParameters, seed: int, folder: Path) -> None:
@@ -66,10 +67,8 @@ class Sampler:
         #: sampled passes of a run; what would follow the last of them is not run
         self.samples = (parameters.passes - self.offset) // self.interval + 1
         self.dtype = record_type(system, self.interval)
-        name = digest(system, parameters, seed)
-        self.files = [RunFile(folder / f"run-{name}-{run:04d}.bin", self.dtype) for run in range(parameters.runs)]
-        for file in self.files:
-            file.check(system, self.offset, self.interval)
+        store = Store.in_folder(folder, owner_of(system, parameters, seed))
+        self.files = [RunRecords(store, run, self.dtype) for run in range(parameters.runs)]
         self.workers = min(parameters.workers or available_cores(), parameters.runs)
         self._advance_by_nothing()
 
@@ -117,12 +116,12 @@ class Sampler:
 
     def _piece(self, run: int) -> tuple[NDArray[Any], int]:
         """Sample the next records of a run; returns them and the number of attempts."""
-        written = self.files[run].read()
+        written = self.files[run]
         count = max(1, CHUNK // (self.interval * self.system.n_sites))
         records = np.zeros(min(count, self.samples - len(written)), self.dtype)
         lengths = np.full(len(records), self.interval, np.int64)
         if len(written):
-            last = written[-1]
+            last = written.last()
             species, done = np.array(last["species"]), int(last["pass"])
             change, accepted = float(last["change"][-1]), int(last["accepted"])
         else:
