@@ -14,6 +14,7 @@ from ..calculations.base import validate_not_empty
 from ..calculations.functions.statistics import aggregate_metrics
 from ..calculations.generators import validate_atoms
 from ..data import GeneratorData, PotentialData, StructureSetData
+from ..exit_codes import BENCHMARK, declare
 from .checked import CheckedWorkChain
 from .checks import below, composition_problems, elements_of, kind_of, potential_problems
 from .chunks import positive
@@ -119,12 +120,7 @@ class BenchmarkWorkChain(ProtocolMixin, CheckedWorkChain):
             ("per_structure", ArrayData, "The measures of every structure."),
         ):
             spec.output_namespace(name, valid_type=kind, dynamic=True, required=False, help=text)
-        spec.exit_code(571, "ERROR_ALL_MODELS_FAILED", message="all {total} models failed: {message}")
-        spec.exit_code(
-            572,
-            "ERROR_SOME_MODELS_FAILED",
-            message="{failed} of {total} models failed, the outputs are those of the others: {message}",
-        )
+        declare(spec, BENCHMARK)
 
     @classmethod
     def get_builder_from_protocol(
@@ -149,8 +145,8 @@ class BenchmarkWorkChain(ProtocolMixin, CheckedWorkChain):
             validation: validation structures.
             model: name in the entry-point group ``dismai.generators``.
             seed: of the benchmark.
-            potential: the data set's potential; none for alloys, which are not relaxed.
-            kind: ``interface``, ``amorphous`` or ``alloy``; without it that of the overrides, else ``interface``.
+            potential: the data set's potential; none for families that are measured as generated, such as alloys.
+            kind: family of structures; without it that of the overrides, else ``interface``.
             protocol: ``paper``, ``moderate`` or ``demo``.
             overrides: laid over the protocol.
             options: scheduler options of all jobs.

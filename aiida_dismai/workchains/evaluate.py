@@ -14,6 +14,7 @@ from ..calculations.evaluation import PostprocessCalculation
 from ..data import PotentialData, StructureSetData
 from ..engine.families.contract import FamilySpec
 from ..engine.families.registry import find
+from ..exit_codes import EVALUATE, declare
 from .checked import CheckedWorkChain
 from .checks import (
     below,
@@ -138,13 +139,14 @@ class EvaluateWorkChain(ProtocolMixin, CheckedWorkChain):
             PostprocessCalculation,
             namespace="postprocess",
             exclude=("structures", "parent_folder"),
-            namespace_options=optional | {"help": "Post-processing (pushing atoms apart); not for alloys."},
+            namespace_options=optional
+            | {"help": "Pushing atoms apart; not for families that are measured as generated."},
         )
         spec.expose_inputs(
             RelaxWorkChain,
             namespace="relax",
             exclude=("structures", "potential"),
-            namespace_options=optional | {"help": "The relaxation; not for alloys."},
+            namespace_options=optional | {"help": "The relaxation; not for families that are measured as generated."},
         )
         spec.expose_inputs(MetricsWorkChain, namespace="metrics", exclude=SETS)
         spec.inputs.validator = validate_inputs
@@ -172,9 +174,7 @@ class EvaluateWorkChain(ProtocolMixin, CheckedWorkChain):
             valid_type=SinglefileData,
             help="Records of the training set, as input `reference` of later runs.",
         )
-        spec.exit_code(540, "ERROR_POSTPROCESS", message="post-processing failed: {message}")
-        spec.exit_code(541, "ERROR_RELAX", message="relaxation failed: {message}")
-        spec.exit_code(542, "ERROR_METRICS", message="the metrics failed: {message}")
+        declare(spec, EVALUATE)
 
     @classmethod
     def get_builder_from_protocol(
@@ -196,8 +196,8 @@ class EvaluateWorkChain(ProtocolMixin, CheckedWorkChain):
             code: the ``dismai`` code.
             structures: generated structures, as the model made them.
             reference: training structures, an earlier reference, or the authors' published csv files.
-            potential: the data set's potential; none for alloys, which are not relaxed.
-            kind: ``interface``, ``amorphous`` or ``alloy``; without it that of the overrides, else ``interface``.
+            potential: the data set's potential; none for families that are measured as generated, such as alloys.
+            kind: family of structures; without it that of the overrides, else ``interface``.
             validation: validation structures of the data set.
             protocol: ``paper``, ``moderate`` or ``demo``.
             overrides: laid over the protocol (``postprocess``, ``relax``, ``metrics``).

@@ -54,7 +54,7 @@ class GeneratorWorkChain(ProtocolMixin, RestartTaskWorkChain):
             model: name in the entry-point group ``dismai.generators``.
             seed: seed of initial weights, batches and noise.
             validation: validation structures, for models that use them.
-            kind: ``interface``, ``amorphous`` or ``alloy``: the protocol has hyper-parameters of its own for some.
+            kind: family of the structures; the protocol has hyper-parameters for some.
             protocol: ``paper``, ``moderate`` or ``demo``.
             overrides: laid over the protocol (``models``, ``options``).
             options: scheduler options.

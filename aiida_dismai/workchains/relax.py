@@ -65,7 +65,7 @@ class RelaxWorkChain(ProtocolMixin, ChunkedStructuresWorkChain):
             code: the ``dismai`` code.
             structures: what to relax.
             potential: needed for the calculator ``m3gnet``.
-            kind: ``interface`` or ``amorphous``: the protocol has a calculator of its own for the latter.
+            kind: family of the structures, which may name a calculator.
             protocol: ``paper``, ``moderate`` or ``demo``.
             overrides: laid over the protocol (``parameters``, ``chunk_size``, ``max_concurrent``, ``options``).
             options: scheduler options of all jobs.

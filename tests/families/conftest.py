@@ -1,4 +1,4 @@
-"""The family of rocksalt.py, installed: its module and its entry point are on the path, of other processes too."""
+"""Families that are installed for a test: module and entry point are on the path, that of other processes too."""
 
 import os
 import sys
@@ -13,17 +13,27 @@ from aiida_dismai.engine.structures import StructureSet, from_ase
 
 
 @pytest.fixture
-def rocksalt(tmp_path, monkeypatch):
-    """Install the family, as ``pip install`` would."""
-    site = tmp_path / "site"
-    info = site / "dismai_rocksalt-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: dismai-rocksalt\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[dismai.families]\nrocksalt = rocksalt:SPEC\n")
-    folders = [str(site), str(Path(__file__).parent)]
-    for folder in folders:
-        monkeypatch.syspath_prepend(folder)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([*folders, os.environ.get("PYTHONPATH", "")]))
+def install(tmp_path, monkeypatch):
+    """Return what installs a family as ``pip install`` would: its entry point, and the folder of its module."""
+
+    def install(name: str, entry: str, folder: Path) -> None:
+        site = tmp_path / "site"
+        info = site / f"dismai_{name}-1.0.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: dismai-{name}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[dismai.families]\n{name} = {entry}\n")
+        folders = [str(site), str(folder)]
+        for path in folders:
+            monkeypatch.syspath_prepend(path)
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join([*folders, os.environ.get("PYTHONPATH", "")]))
+
+    return install
+
+
+@pytest.fixture
+def rocksalt(install, monkeypatch):
+    """Install the family of rocksalt.py."""
+    install("rocksalt", "rocksalt:SPEC", Path(__file__).parent)
     monkeypatch.delitem(sys.modules, "rocksalt", raising=False)
     import rocksalt
 
