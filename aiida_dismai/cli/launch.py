@@ -36,7 +36,8 @@ model_option = click.option("--model", required=True, help="Generative model; `d
 kind_option = click.option(
     "--kind",
     type=FamilyName(),
-    help="Family of metrics; without it that of the overrides, else interface. Alloys are not relaxed.",
+    help="Family of structures (`dismai families` lists them); without it that of the data set or the overrides, else "
+    "interface.",
 )
 states_option = click.option(
     "--oxidation-states",
@@ -276,7 +277,7 @@ def amorphous(how: dict[str, Any], route: str | None, large_cell: str | None, se
 @click.option("--structures", required=True, metavar="NODE|FILE", help="Training set. " + STRUCTURES_HELP)
 @click.option("--validation", metavar="NODE|FILE", help="Validation set.")
 @model_option
-@click.option("--kind", type=FamilyName(), help="Kind of structures; protocols have settings of their own.")
+@click.option("--kind", type=FamilyName(), help="Family of structures, for which a protocol may have other settings.")
 @seed_option
 @launch_options
 def generator(
