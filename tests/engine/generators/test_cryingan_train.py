@@ -15,7 +15,8 @@ from aiida_dismai.engine.context import Context
 from aiida_dismai.engine.errors import BadInput, Diverged, OutOfMemory
 from aiida_dismai.engine.generators.cryingan.config import CryinganParameters
 from aiida_dismai.engine.generators.cryingan.data import prepare
-from aiida_dismai.engine.generators.cryingan.train import CHECKPOINT, Adversaries, train
+from aiida_dismai.engine.generators.cryingan.train import Adversaries, train
+from aiida_dismai.engine.generators.training.epochs import CHECKPOINT
 from aiida_dismai.engine.structures import StructureSet, write_npz
 
 
@@ -37,7 +38,7 @@ def test_a_batch_that_does_not_fit_is_named(toy, tmp_path, monkeypatch):
 
     monkeypatch.setattr(Adversaries, "step", step)
     parameters = CryinganParameters(batch_size=4, epochs=1)
-    with pytest.raises(OutOfMemory, match=r"^epoch 1, batch 1: 4 structures do not fit.*a smaller batch_size may help"):
+    with pytest.raises(OutOfMemory, match=r"^epoch 1, step 1: 4 structures do not fit.*a smaller batch_size may help"):
         train(toy, None, parameters, Context(tmp_path, seed=1), "cpu")
 
 
@@ -231,11 +232,11 @@ def test_a_loss_that_is_nan_stops_the_run_and_keeps_the_last_good_checkpoint(toy
 
     monkeypatch.setattr(Adversaries, "spoiled", False, raising=False)
     monkeypatch.setattr(Adversaries, "step", spoil)
-    with pytest.raises(Diverged, match=r"epoch 2, batch 0: critic_coordinates_loss became nan.*learning_rate.*kept$"):
+    with pytest.raises(Diverged, match=r"epoch 2, step 1: critic_coordinates_loss became nan.*learning_rate.*kept$"):
         train(toy, None, parameters, Context(tmp_path, seed=1), "cpu")
     state = load_checkpoint(tmp_path / "checkpoint" / CHECKPOINT)
-    assert state["schedule"]["epoch"] == 1
-    assert all(bool(torch.isfinite(value).all()) for value in state["nets"]["networks"]["generator"].values())
+    assert state["epoch"] == 1
+    assert all(bool(torch.isfinite(value).all()) for value in state["networks"]["generator"].values())
 
 
 def test_weights_that_are_nan_never_replace_a_checkpoint(toy, tiny):

@@ -16,8 +16,9 @@ from aiida_dismai.engine.context import Context
 from aiida_dismai.engine.errors import BadInput
 from aiida_dismai.engine.generators.cryingan.config import CryinganParameters
 from aiida_dismai.engine.generators.cryingan.data import TrainingData, prepare
-from aiida_dismai.engine.generators.cryingan.train import CHECKPOINT, Adversaries, Schedule, train
+from aiida_dismai.engine.generators.cryingan.train import Adversaries, Game, train
 from aiida_dismai.engine.generators.cryingan.translations import Images
+from aiida_dismai.engine.generators.training.epochs import CHECKPOINT
 from aiida_dismai.engine.parameters import validate
 from aiida_dismai.engine.structures import StructureSet, load_structures, write_npz
 
@@ -161,9 +162,9 @@ def test_nothing_is_stored_for_the_images(alloy):
     n = 4 * 256
     assert stored(images.data) == stored(prepared(alloy)) == 4 * n * (3 + 6)
     assert images.shifts.untyped_storage().nbytes() == 64 * 3 * 8
-    order = Schedule(len(images), 7)
-    order.take(32, torch.Generator().manual_seed(0))
-    assert order.order.untyped_storage().nbytes() == 8 * len(images)  # the copy has 9216 bytes for an image
+    game = Game(Adversaries(alloy[0], CryinganParameters(), 1, "cpu"), images)
+    assert len(game.take(0, 0, 32)) == 32
+    assert game.order.untyped_storage().nbytes() == 8 * len(images)  # the copy has 9216 bytes for an image
     views = images.views(torch.arange(32), BOTH)
     assert sum(view.untyped_storage().nbytes() for view in views.values()) == 4 * 32 * 256 * 9
 
@@ -225,7 +226,7 @@ def test_a_killed_run_with_translations_goes_on_as_if_it_had_not_been_killed(run
         assert process.poll() is None
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    assert len(load_checkpoint(place / "checkpoint" / CHECKPOINT)["schedule"]["order"]) == 40
+    assert len(load_checkpoint(place / "checkpoint" / CHECKPOINT)["order"]) == 40
     resumed = run("generator.train", "killed", parameters, structures=toy_alloys())
     assert 0 < resumed["resumed_from_epoch"] < 4
     parameters["hyperparameters"] = hyper | {"checkpoint_seconds": 1e6}

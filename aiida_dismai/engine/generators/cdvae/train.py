@@ -14,7 +14,8 @@ from ...errors import BadInput
 from ...structures import StructureSet
 from ..contract import Trained
 from ..graphs.lattice import lengths_and_angles
-from ..training.loop import CHECKPOINT, fit
+from ..training.epochs import CHECKPOINT
+from ..training.loop import fit
 from ..training.randomness import seeded_weights
 from . import scaling
 from .config import CdvaeParameters

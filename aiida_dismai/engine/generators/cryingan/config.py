@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ...parameters import Parameters
+from ..training.parameters import EpochParameters
 
 Channels = Annotated[int, Field(ge=1, le=65536)]
 Cells = Annotated[int, Field(ge=1, le=16)]
 Decay = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
-class CryinganParameters(Parameters):
+class CryinganParameters(EpochParameters):
     """Hyper-parameters of CryinGAN.
 
     Sources: the Dismai-Bench paper (critics, λ, epochs, batch, six neighbours) and the authors' public
     scripts (optimiser, penalty, widths), as collected in the project's design notes.
     """
-
-    FREE: ClassVar[frozenset[str]] = frozenset({"checkpoint_epochs", "checkpoint_seconds"})
 
     latent_dim: int = Field(64, ge=1, le=65536, description="size of the generator's latent vector")
     generator_channels: tuple[Channels, Channels, Channels, Channels] = Field(
@@ -73,6 +71,3 @@ class CryinganParameters(Parameters):
         "in an epoch of one batch every time",
     )
     checkpoint_epochs: int = Field(1000, ge=1, description="epochs between checkpoints")
-    checkpoint_seconds: float = Field(
-        300.0, ge=0.0, description="time between checkpoints, s; 0 writes one at every step"
-    )

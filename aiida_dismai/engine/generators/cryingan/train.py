@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import math
-import time
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from ...checkpoint import load_checkpoint, save_checkpoint
 from ...context import Context
-from ...errors import Diverged, Unfinished
+from ...errors import BadInput, Diverged
 from ...memory import naming
 from ...structures import StructureSet
 from ..contract import Trained
+from ..training.epochs import Epochs
+from ..training.workers import Alone
 from .config import CryinganParameters
 from .data import TrainingData, distances_of, prepare
 from .losses import critic_loss
 from .model import Critic, Generator, build_critics, build_generator, count_parameters, initialise
 from .translations import Images
 
-CHECKPOINT = "cryingan.safetensors"
-#: Seconds between two lines of progress.
-REPORT_SECONDS = 5.0
+#: The checkpoint of versions with a loop of their own.
+EARLIER = "cryingan.safetensors"
 
 
 class Adversaries:
@@ -132,65 +131,53 @@ class Adversaries:
             "random": self.random.get_state(),
         }
 
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Take over what :meth:`state` gave."""
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Take over what :meth:`state` gave, but for the learning rate."""
         for name, network in self.networks().items():
             network.load_state_dict(state["networks"][name])
             self.optimizers[name].load_state_dict(state["optimizers"][name])
+            for group in self.optimizers[name].param_groups:
+                group["lr"] = self.parameters.learning_rate
         self.random.set_state(state["random"])
 
 
-class Schedule:
-    """Where a run is: the epoch, the batch in it, the order of the structures, and the curves so far.
+class Game:
+    """Critics against generator on all images, as the :class:`~..training.epochs.Learner` of the epochs."""
 
-    With augmentation each image of a structure counts as a structure.
-    """
-
-    def __init__(self, n_structures: int, n_columns: int) -> None:
+    def __init__(self, nets: Adversaries, images: Images) -> None:
         """Begin before the first epoch."""
-        self.n_structures = n_structures
-        self.epoch = 0
-        self.batch = 0
+        self.nets, self.images = nets, images
+        self.n_training = len(images)
         self.order = torch.empty(0, dtype=torch.int64)
-        self.current: list[list[float]] = []
-        self.rows: list[list[float]] = []
-        self.n_columns = n_columns
 
-    def batches(self, size: int) -> int:
-        """Return the number of batches of an epoch."""
-        return math.ceil(self.n_structures / size)
+    def take(self, epoch: int, seen: int, size: int) -> Tensor:
+        """Return the indices of the next images, in a new order at the start of an epoch."""
+        if seen == 0:
+            self.order = torch.randperm(self.n_training, generator=self.nets.random)
+        return self.order[seen : seen + size]
 
-    def take(self, size: int, random: torch.Generator) -> Tensor:
-        """Return the indices of the next batch, in a new order at the start of an epoch."""
-        if self.batch == 0:
-            self.order = torch.randperm(self.n_structures, generator=random)
-        return self.order[self.batch * size : (self.batch + 1) * size]
+    def step(self, chosen: Tensor, epoch: int, step: int) -> dict[str, float]:
+        """Train the critics, and the generator if it is its turn."""
+        with naming(
+            f"epoch {epoch + 1}, step {step + 1}: {len(chosen)} structures do not fit into the memory",
+            "a smaller batch_size may help",
+        ):
+            real = self.images.views(chosen.to(self.nets.device), self.nets.critics)
+            numbers = self.nets.step(real, step % self.nets.parameters.generator_interval == 0)
+        return dict(zip(self.nets.columns(), numbers, strict=True))
 
-    def advance(self, numbers: list[float], size: int) -> bool:
-        """Note the numbers of a step; return whether the epoch is over."""
-        self.current.append(numbers)
-        self.batch += 1
-        if self.batch < self.batches(size):
-            return False
-        self.rows.append(np.nanmean(self.current, axis=0).tolist())
-        self.current, self.batch = [], 0
-        self.epoch += 1
-        return True
+    def close(self, epoch: int, means: dict[str, float]) -> dict[str, float]:
+        """Return the averages: nothing is validated."""
+        return means
 
     def state(self) -> dict[str, Any]:
-        """Return all of it for a checkpoint."""
-        return {
-            "epoch": self.epoch,
-            "batch": self.batch,
-            "order": self.order,
-            "current": torch.tensor(self.current, dtype=torch.float64).reshape(-1, self.n_columns),
-            "rows": torch.tensor(self.rows, dtype=torch.float64).reshape(-1, self.n_columns),
-        }
+        """Return networks, optimisers, random numbers and the order of the running epoch."""
+        return {"order": self.order} | self.nets.state()
 
-    def load_state(self, state: dict[str, Any]) -> None:
+    def load_state(self, state: Mapping[str, Any]) -> None:
         """Take over what :meth:`state` gave."""
-        self.epoch, self.batch, self.order = state["epoch"], state["batch"], state["order"]
-        self.current, self.rows = state["current"].tolist(), state["rows"].tolist()
+        self.order = state["order"]
+        self.nets.load_state(state)
 
 
 def train(
@@ -214,82 +201,22 @@ def train(
     held_out = None
     if validation is not None:
         held_out = prepare(validation, template, parameters, device, "validation structures")
+    if (context.checkpoint / EARLIER).is_file():
+        raise BadInput(f"{EARLIER}: checkpoint of an earlier version; remove its folder to start from scratch")
     nets = Adversaries(template, parameters, context.required_seed(), device)
-    schedule = Schedule(len(images), len(nets.columns()))
-    path = context.checkpoint / CHECKPOINT
-    if path.is_file():
-        state = load_checkpoint(path)
-        nets.load_state(state["nets"])
-        schedule.load_state(state["schedule"])
-    resumed = schedule.epoch + schedule.batch / schedule.batches(parameters.batch_size)
-    steps, seconds = _loop(nets, schedule, images, context)
-    curves = {"epoch": np.arange(1, schedule.epoch + 1)}
-    curves |= dict(zip(nets.columns(), np.array(schedule.rows).T, strict=True))
-    results: dict[str, Any] = {
-        "epochs": schedule.epoch,
-        "images_per_structure": len(images.shifts),
-        "steps_per_epoch": schedule.batches(parameters.batch_size),
-        "generator_steps_per_epoch": math.ceil(schedule.batches(parameters.batch_size) / parameters.generator_interval),
-        "resumed_from_epoch": resumed,
-        **{f"final_{name}": float(curves[name][-1]) for name in nets.columns()},
-    }
-    if steps:
-        per_step = seconds / steps
-        results["seconds_per_step"] = per_step
-        results["seconds_per_epoch"] = per_step * schedule.batches(parameters.batch_size)
-        results["structures_per_second"] = len(images) / results["seconds_per_epoch"]
+    epochs = Epochs(Game(nets, images), parameters, context, Alone(torch.device(device)))
+    epochs.run(parameters.batch_size)
+    results = epochs.results()
+    results["images_per_structure"] = len(images.shifts)
+    results["generator_steps_per_epoch"] = math.ceil(results["steps_per_epoch"] / parameters.generator_interval)
     if held_out is not None:
         results |= _overfitting(nets, data, held_out)
     return Trained(
         weights=nets.generator.state_dict(),
         trainable_parameters={name: count_parameters(network) for name, network in nets.networks().items()},
-        curves=curves,
+        curves=dict(epochs.curves()),
         results=results,
     )
-
-
-def _loop(nets: Adversaries, schedule: Schedule, images: Images, context: Context) -> tuple[int, float]:
-    """Train to the last epoch; return the steps made here and the seconds they took."""
-    parameters = nets.parameters
-    path = context.checkpoint / CHECKPOINT
-
-    def save() -> None:
-        save_checkpoint(path, {"nets": nets.state(), "schedule": schedule.state()})
-
-    started = saved = time.monotonic()
-    reported = -math.inf
-    steps = 0
-    while schedule.epoch < parameters.epochs:
-        if context.out_of_time():
-            save()
-            raise Unfinished(f"epoch {schedule.epoch} of {parameters.epochs} is done; run again to resume")
-        turn = schedule.batch % parameters.generator_interval == 0
-        chosen = schedule.take(parameters.batch_size, nets.random).to(nets.device)
-        try:
-            with naming(
-                f"epoch {schedule.epoch + 1}, batch {schedule.batch + 1}: {len(chosen)} structures do not fit into the "
-                "memory",
-                "a smaller batch_size may help",
-            ):
-                numbers = nets.step(images.views(chosen, nets.critics), turn)
-            steps += 1
-            complete = schedule.advance(numbers, parameters.batch_size)
-            now = time.monotonic()
-            last = complete and schedule.epoch == parameters.epochs
-            due = complete and schedule.epoch % parameters.checkpoint_epochs == 0
-            if last or due or now - saved >= parameters.checkpoint_seconds:
-                save()
-                saved = now
-        except Diverged as error:
-            raise Diverged(
-                f"epoch {schedule.epoch + 1}, batch {schedule.batch}: {error}; a lower learning_rate may help, "
-                f"and the last good checkpoint is kept" + ("" if path.is_file() else " (none was written yet)")
-            ) from error
-        if last or now - reported >= REPORT_SECONDS:
-            shown = {name: value for name, value in zip(nets.columns(), numbers, strict=True) if math.isfinite(value)}
-            context.progress("train", schedule.epoch, parameters.epochs, batch=schedule.batch, **shown)
-            reported = now
-    return steps, time.monotonic() - started
 
 
 @torch.no_grad()

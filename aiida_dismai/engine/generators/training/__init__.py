@@ -1,7 +1,7 @@
-"""The training loop that the graph models share.
+"""The training that models share.
 
-``parameters`` holds what a model's hyper-parameters inherit, ``problem`` what a model gives to the loop and gets back,
-``randomness`` the random streams, ``loop`` the epochs and their checkpoints, ``objective`` a batch's losses at the
-precision asked for, ``memory`` the search for a batch size and errors of memory, ``workers`` several devices through
-Lightning.
+``epochs`` is the frame of any training: checkpoints, progress, curves; ``parameters`` holds what hyper-parameters
+inherit. For graph models ``loop`` is one optimiser with a plateau schedule, ``problem`` what a model gives to it and
+gets back, ``randomness`` the random streams, ``objective`` a batch's losses at the precision asked for, ``memory`` the
+search for a batch size and errors of memory, ``workers`` several devices through Lightning.
 """

@@ -11,16 +11,32 @@ from ...parameters import Parameters
 BatchSize = Annotated[int, Field(ge=1, le=65536)] | Literal["auto"]
 
 
-class GraphTrainingParameters(Parameters):
+class EpochParameters(Parameters):
+    """How long any model is trained, and how often it is saved.
+
+    A subclass has ``batch_size`` and ``learning_rate``, too: the remedies where memory runs out or the loss diverges.
+    """
+
+    FREE: ClassVar[frozenset[str]] = frozenset(
+        {"epochs", "batch_size", "learning_rate", "checkpoint_epochs", "checkpoint_seconds"}
+    )
+
+    epochs: int = Field(1000, ge=1, le=100_000_000, description="passes over the training set")
+    checkpoint_epochs: int = Field(50, ge=1, description="epochs between checkpoints")
+    checkpoint_seconds: float = Field(
+        300.0, ge=0.0, description="time between checkpoints, s; 0 writes one at every step"
+    )
+
+
+class GraphTrainingParameters(EpochParameters):
     """How a graph model is trained.
 
     Sources: optimiser, plateau schedule, clipping and epochs are those of the published CDVAE and DiffCSP as the
     Dismai-Bench paper ran them (project's design notes, section on models); everything else is ours.
     """
 
-    FREE: ClassVar[frozenset[str]] = frozenset({"checkpoint_epochs", "checkpoint_seconds"})
+    FREE: ClassVar[frozenset[str]] = EpochParameters.FREE | {"accumulate"}
 
-    epochs: int = Field(1000, ge=1, le=100_000_000, description="passes over the training set")
     batch_size: BatchSize = Field(
         8,
         description="structures per batch on each device; the last, smaller batch of an epoch is kept. 'auto': a "
@@ -58,10 +74,6 @@ class GraphTrainingParameters(Parameters):
         1, ge=1, le=65536, description="nodes; with more than one, start a process per device with srun or torchrun"
     )
     validation_interval: int = Field(1, ge=1, le=1_000_000, description="epochs between validations")
-    checkpoint_epochs: int = Field(50, ge=1, description="epochs between checkpoints")
-    checkpoint_seconds: float = Field(
-        300.0, ge=0.0, description="time between checkpoints, s; 0 writes one at every step"
-    )
 
     @model_validator(mode="after")
     def _check_rates(self) -> Self:

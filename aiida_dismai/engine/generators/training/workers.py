@@ -20,6 +20,7 @@ from ... import errors
 from ...context import Context
 from ...errors import BadInput, DismaiError, NotTheFirstProcess
 from ...files import write_json
+from ...memory import naming
 from .parameters import GraphTrainingParameters
 from .problem import Problem
 
@@ -212,7 +213,8 @@ def _work(
     # tensors reach the processes through shared memory: data may stay there, weights are changed by each process
     problem.network = copy.deepcopy(problem.network)
     try:
-        results = train(Member(fabric), problem, parameters, context)
+        with naming("one of the devices is out of memory", "a smaller batch_size may help"):
+            results = train(Member(fabric), problem, parameters, context)
     except DismaiError as error:
         write_json(answer, {"error": type(error).__name__, "message": str(error)})
         raise

@@ -22,7 +22,7 @@ from aiida_dismai.engine.generators.diffcsp.noise import Schedule, wrapped_norma
 from aiida_dismai.engine.generators.diffcsp.sample import sample
 from aiida_dismai.engine.generators.graphs.batch import Batch
 from aiida_dismai.engine.generators.seeds import stream
-from aiida_dismai.engine.generators.training.loop import CHECKPOINT
+from aiida_dismai.engine.generators.training.epochs import CHECKPOINT
 from aiida_dismai.engine.generators.weights import load_generator
 from aiida_dismai.engine.parameters import validate
 from aiida_dismai.engine.structures import StructureSet, read_npz, write_npz

@@ -11,8 +11,9 @@ from training_problems import Regression, make_infinite, spoil_gradient
 from aiida_dismai.engine.checkpoint import load_checkpoint
 from aiida_dismai.engine.context import Context
 from aiida_dismai.engine.errors import BadInput, Diverged, Unfinished
-from aiida_dismai.engine.generators.training import loop as loop_module
-from aiida_dismai.engine.generators.training.loop import CHECKPOINT, fit
+from aiida_dismai.engine.generators.training import epochs as epochs_module
+from aiida_dismai.engine.generators.training.epochs import CHECKPOINT
+from aiida_dismai.engine.generators.training.loop import fit
 from aiida_dismai.engine.generators.training.parameters import GraphTrainingParameters
 from aiida_dismai.engine.generators.training.randomness import TRAINING, seeded_weights, shuffled, stream
 from aiida_dismai.engine.parameters import validate
@@ -150,7 +151,7 @@ def test_a_run_cut_into_pieces_is_the_same_run(tmp_path, monkeypatch):
     assert same(found.best, whole.best)
     for name, values in whole.curves.items():
         np.testing.assert_array_equal(found.curves[name], values)
-    assert found.results["resumed_from_epoch"] == pytest.approx(3 + 2 / 3)
+    assert found.results["resumed_from_epoch"] == 3.8
     first, last = (load_checkpoint(tmp_path / name / "checkpoint" / CHECKPOINT) for name in ("whole", "pieces"))
     assert same(first["network"], last["network"])
     for key, state in first["optimizer"]["state"].items():
@@ -172,13 +173,13 @@ def test_seeds(tmp_path):
 
 def test_checkpoints_follow_epochs_and_seconds(tmp_path, monkeypatch):
     written = []
-    real = loop_module.save_checkpoint
+    real = epochs_module.save_checkpoint
 
     def note(path, state):
         written.append((state["epoch"], state["step"]))
         real(path, state)
 
-    monkeypatch.setattr(loop_module, "save_checkpoint", note)
+    monkeypatch.setattr(epochs_module, "save_checkpoint", note)
     train(tmp_path / "a", epochs=5, checkpoint_epochs=2)
     assert written == [(2, 0), (4, 0), (5, 0)]
     written.clear()
@@ -199,7 +200,7 @@ def test_a_loss_or_gradient_that_is_not_finite_stops_the_run(tmp_path, trouble, 
 def test_a_validation_that_is_not_finite_stops_the_run(tmp_path):
     problem = Regression()
     problem.inputs[True][2] = math.nan
-    with pytest.raises(Diverged, match="epoch 1: square of the validation became nan"):
+    with pytest.raises(Diverged, match="epoch 1, step 3: square of the validation became nan"):
         train(tmp_path, problem)
 
 

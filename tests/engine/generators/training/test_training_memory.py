@@ -8,7 +8,8 @@ from aiida_dismai.engine.checkpoint import load_checkpoint
 from aiida_dismai.engine.context import Context
 from aiida_dismai.engine.errors import OutOfMemory
 from aiida_dismai.engine.generators.training import memory
-from aiida_dismai.engine.generators.training.loop import CHECKPOINT, fit
+from aiida_dismai.engine.generators.training.epochs import CHECKPOINT
+from aiida_dismai.engine.generators.training.loop import fit
 from aiida_dismai.engine.generators.training.objective import Objective
 from aiida_dismai.engine.generators.training.parameters import GraphTrainingParameters
 
