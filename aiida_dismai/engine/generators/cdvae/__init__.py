@@ -1,9 +1,9 @@
 """CDVAE: a variational autoencoder of crystals whose decoder denoises coordinates.
 
 ``config`` holds the hyper-parameters, ``data`` what the training structures must be, ``bessel`` and ``dimenet`` the
-encoder, ``gemnet`` with its ``gemnet_*`` modules, ``basis`` and ``scaling`` the decoder, ``model`` the whole network,
-``losses`` what it minimises, ``train`` its training and ``sample`` the generation. README.md says where it comes
-from and what differs.
+encoder, ``gemnet`` with its ``gemnet_*`` modules, ``basis`` and ``scale_factor`` the decoder, ``scale_fitting`` finds
+its scale factors, ``model`` is the whole network, ``losses`` what it minimises, ``train`` its training and ``sample``
+the generation. README.md says where it comes from and what differs.
 """
 
 from __future__ import annotations

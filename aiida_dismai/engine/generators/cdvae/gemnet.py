@@ -21,7 +21,7 @@ from .basis import GaussianBasis
 from .gemnet_blocks import Bases, Bilinear, DownProjection, InteractionBlock, OutputBlock, Widths
 from .gemnet_graph import Neighbourhoods, neighbourhoods
 from .gemnet_layers import Dense, EdgeEmbedding, he_orthogonal_
-from .scaling import PUBLISHED, ScaleFactor, set_factors
+from .scale_factor import PUBLISHED, ScaleFactor, set_factors
 
 #: Entries of the published state that ours lacks.
 PUBLISHED_ONLY = re.compile(r"radial_basis\.rbf\.offset|cbf_basis3\..*|out_blocks\.\d+\.layers\..*")
@@ -55,7 +55,7 @@ class GemNetT(nn.Module):
             max_z: highest atomic number.
             num_blocks: interaction blocks.
             widths: of the layers; CDVAE's by default.
-            scale_factors: by published name; None for 1 everywhere, from which :func:`scaling.fit` starts.
+            scale_factors: by published name; None for 1 everywhere, from which :func:`.scale_fitting.fit` starts.
             lean: keep only what goes into each block for the backward pass and calculate the rest again: less
                 memory, about a third more time, the same numbers.
             random: stream of the initial weights; torch's own without it.
@@ -83,7 +83,7 @@ class GemNetT(nn.Module):
         if not self.atom_latent_emb.weight.is_meta:
             initialise(self, random)
             if scale_factors is not None:
-                set_factors(self, scale_factors)
+                set_factors(self.scales(), scale_factors)
 
     def scales(self) -> dict[str, ScaleFactor]:
         """Return the scale factors by their published names, in the order of the published list."""

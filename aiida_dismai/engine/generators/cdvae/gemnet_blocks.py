@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from .gemnet_graph import Neighbourhoods
 from .gemnet_layers import SKIP, Dense, EdgeEmbedding, ResidualLayer, tower
-from .scaling import ScaleFactor
+from .scale_factor import ScaleFactor
 
 
 @dataclass(frozen=True)

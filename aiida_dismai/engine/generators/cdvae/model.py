@@ -20,7 +20,7 @@ from .dimenet import DimeNetPlusPlus, Sizes
 from .gemnet import GemNetT
 from .gemnet import from_published as gemnet_from_published
 from .gemnet_blocks import Widths
-from .scaling import PUBLISHED
+from .scale_factor import PUBLISHED
 
 #: Added to the standard deviations of the lattice parameters: in a data set with one cell they are zero [code].
 EPSILON = 1e-5

@@ -17,7 +17,7 @@ from ..graphs.lattice import lengths_and_angles
 from ..training.epochs import CHECKPOINT
 from ..training.loop import fit
 from ..training.randomness import seeded_weights
-from . import scaling
+from . import scale_fitting
 from .config import CdvaeParameters
 from .data import CrystalData, Limits, prepare
 from .losses import Noise, add_noise, losses
@@ -138,7 +138,7 @@ def fit_scale_factors(
             z = mean + noise.latent * torch.exp(0.5 * log_variance)
             noisy = add_noise(network, batch, z, network.heads(z).composition, batch.cells, noise, parameters)
             batches.append(noisy.arguments())
-    factors = scaling.fit(network.decoder.gemnet, batches)
+    factors = scale_fitting.fit(network.decoder.gemnet, batches)
     network.to("cpu")
     return factors
 

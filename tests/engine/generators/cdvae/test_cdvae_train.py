@@ -17,7 +17,8 @@ from aiida_dismai.engine.errors import BadInput, Diverged, Unfinished
 from aiida_dismai.engine.generators.cdvae import train as training
 from aiida_dismai.engine.generators.cdvae.data import Limits, prepare
 from aiida_dismai.engine.generators.cdvae.model import Cdvae
-from aiida_dismai.engine.generators.cdvae.scaling import PUBLISHED, factors
+from aiida_dismai.engine.generators.cdvae.scale_factor import PUBLISHED
+from aiida_dismai.engine.generators.cdvae.scale_fitting import factors
 from aiida_dismai.engine.generators.cdvae.train import ENCODER, fit_scale_factors, train
 from aiida_dismai.engine.generators.contract import Trained
 

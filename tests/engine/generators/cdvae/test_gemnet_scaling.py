@@ -8,7 +8,8 @@ import torch
 from aiida_dismai.engine.errors import BadInput
 from aiida_dismai.engine.generators.cdvae.gemnet import GemNetT
 from aiida_dismai.engine.generators.cdvae.gemnet_blocks import Widths
-from aiida_dismai.engine.generators.cdvae.scaling import Variances, factors, fit, rounds
+from aiida_dismai.engine.generators.cdvae.scale_factor import Variances
+from aiida_dismai.engine.generators.cdvae.scale_fitting import factors, fit, rounds
 from aiida_dismai.engine.generators.graphs.edges import Edges
 from aiida_dismai.engine.generators.graphs.triplets import triplets_same_target
 

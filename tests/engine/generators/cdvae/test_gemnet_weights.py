@@ -6,7 +6,8 @@ import torch
 from aiida_dismai.engine.errors import BadInput
 from aiida_dismai.engine.generators.cdvae.gemnet import GemNetT, initialise
 from aiida_dismai.engine.generators.cdvae.gemnet_layers import Dense, ResidualLayer, he_orthogonal_
-from aiida_dismai.engine.generators.cdvae.scaling import PUBLISHED, factors, set_factors
+from aiida_dismai.engine.generators.cdvae.scale_factor import PUBLISHED, set_factors
+from aiida_dismai.engine.generators.cdvae.scale_fitting import factors
 
 
 @pytest.fixture
@@ -98,10 +99,10 @@ def test_published_factors_are_the_default_and_go_with_the_weights():
 
 
 def test_factors_must_be_complete_and_positive():
-    with pytest.raises(BadInput, match=r"'TripInteraction_4_had_rbf' for a GemNet of 4 blocks: fit"):
+    with pytest.raises(BadInput, match=r"'TripInteraction_4_had_rbf' among those given: fit"):
         GemNetT(8, num_blocks=4)
     network = GemNetT(8, num_blocks=2)
     assert factors(network)["OutBlock_2_had"] == pytest.approx(PUBLISHED["OutBlock_2_had"])
     for wrong in (0.0, -1.0, float("nan"), float("inf")):
         with pytest.raises(BadInput, match=r"'AtomUpdate_2_sum' is .*: it must be positive"):
-            set_factors(network, {**PUBLISHED, "AtomUpdate_2_sum": wrong})
+            set_factors(network.scales(), {**PUBLISHED, "AtomUpdate_2_sum": wrong})
