@@ -28,6 +28,7 @@ from ..engine.errors import BadInput
 from ..engine.structures import write_npz
 from ..engine.task import CHECKPOINT, PROGRESS, RESULTS, Task
 from ..engine.tasks import find_task
+from ..exit_codes import JOB, declare
 
 EXECUTABLE = "dismai"
 TASK_FILE = "task.json"
@@ -115,27 +116,7 @@ class TaskCalculation(CalcJob):
         options["withmpi"].default = False
         spec.output("results", valid_type=Dict, help="All scalars of results.json: numbers, timings, versions.")
         spec.default_output_node = "results"
-        codes = (
-            (300, "ERROR_INPUT_REFUSED", "the engine rejected its input: {message}"),
-            (310, "ERROR_WEIGHTS_REFUSED", "the weights cannot be used: {message}"),
-            (350, "ERROR_NO_RETRIEVED_TEMPORARY_FOLDER", "the folder of retrieved files is missing"),
-            (
-                351,
-                "ERROR_RESULTS_MISSING",
-                "no results.json: the code did not start or is not a `dismai`; see its stderr",
-            ),
-            (352, "ERROR_RESULTS_UNREADABLE", "results.json is not what a task writes: {message}"),
-            (353, "ERROR_OUTPUT_MISSING", "the task finished without writing {name}"),
-            (354, "ERROR_OUTPUT_UNREADABLE", "{name} cannot be read: {message}"),
-            (360, "ERROR_CRASHED", "the engine crashed: {message}"),
-            (400, "ERROR_UNFINISHED", "stopped before the wall time with a checkpoint: {message}"),
-            (410, "ERROR_OUT_OF_MEMORY", "out of memory: {message}"),
-            (450, "ERROR_DIVERGED", "the numbers diverged: {message}"),
-            (460, "ERROR_NOTHING_LEFT", "the task ran but gave no result: {message}"),
-        )
-        for status, label, message in codes:
-            # what can be run again, or was never right, must not be taken from the cache
-            spec.exit_code(status, label, message=message, invalidates_cache=status < 450)
+        declare(spec, JOB)
 
     @classmethod
     def _validate_parameters(cls, node: Dict | None, _: Any) -> str | None:

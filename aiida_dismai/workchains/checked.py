@@ -19,10 +19,9 @@ from aiida.orm import ProcessNode
 from plumpy.ports import UNSPECIFIED, PortValidationError
 
 from ..engine.errors import BadInput, DismaiError
+from ..exit_codes import STEP, declare
 from .problems import Problem, ProblemText, ValidationProblems, answer
 
-#: Of all WorkChains: a child refuses its inputs.
-STEP_REFUSED = 504
 Validator = Callable[[Any, Any], str | None]
 
 
@@ -109,7 +108,7 @@ class CheckedWorkChain(WorkChain):
     def define(cls, spec: ProcessSpec) -> None:
         """Declare the exit code of a refused step."""
         super().define(spec)
-        spec.exit_code(STEP_REFUSED, "ERROR_STEP_REFUSED", message="the inputs of a step were rejected: {message}")
+        declare(spec, STEP)
 
     def submit(self, process: Any, inputs: dict[str, Any] | None = None, **more: Any) -> ProcessNode:
         """Submit a child.

@@ -11,6 +11,7 @@ from aiida.orm import AbstractCode, Data, Float, Int, to_aiida_type
 
 from ..calculations.functions.sets import concatenate_structures
 from ..data import StructureSetData
+from ..exit_codes import CHUNKS, declare
 from .checked import CheckedWorkChain
 from .jobs import fill_job
 from .reasons import failed_with, reason_of
@@ -73,7 +74,7 @@ class ChunkedWorkChain(CheckedWorkChain):
                 default=lambda value=default: Int(value),
                 help=text,
             )
-        spec.exit_code(520, "ERROR_CHUNKS_FAILED", message="{failed} of {total} chunks failed; {message}")
+        declare(spec, CHUNKS)
 
     def chunks(self) -> list[tuple[Any, ...]]:
         """Return what tells the chunks apart: the arguments of :meth:`chunk_inputs`, plain values."""

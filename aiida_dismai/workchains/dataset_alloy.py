@@ -18,6 +18,7 @@ from ..engine.alloys.monte_carlo.system import System, build_system, find_file
 from ..engine.alloys.selection import SelectionParameters
 from ..engine.errors import BadInput
 from ..engine.parameters import validate
+from ..exit_codes import DATASET_ALLOY, declare
 from .checked import CheckedWorkChain
 from .checks import validate_job
 from .chunks import positive, share
@@ -208,8 +209,7 @@ class AlloyDatasetWorkChain(ProtocolMixin, CheckedWorkChain):
             help="By name (`T300_wide`): `dataset`, `train`, `validation` (StructureSetData), `split` and `summary` "
             "(Dict); of one that has too few structures only `summary`, and `dataset` unless it is empty.",
         )
-        spec.exit_code(590, "ERROR_SAMPLING", message="{failed} of {total} samplings failed: {message}")
-        spec.exit_code(591, "ERROR_TOO_FEW", message="{failed} of {total} data sets have too few structures: {message}")
+        declare(spec, DATASET_ALLOY)
 
     @classmethod
     def get_builder_from_protocol(

@@ -13,6 +13,7 @@ from ..calculations.functions.amorphous import select_accepted
 from ..calculations.functions.sets import concatenate_structures, split_structures
 from ..data import PotentialData, StructureSetData
 from ..engine.errors import nearest
+from ..exit_codes import DATASET_AMORPHOUS, declare
 from .amorphous import CarveWorkChain, MakeAmorphousWorkChain, NetworkWorkChain, QuenchWorkChain
 from .checked import CheckedWorkChain
 from .checks import elements_of, potential_problems, relaxation_problems
@@ -150,15 +151,7 @@ class AmorphousDatasetWorkChain(ProtocolMixin, CheckedWorkChain):
                 required=False,
                 help=f"Radial distribution, bond angles and rings of {text}.",
             )
-        spec.exit_code(595, "ERROR_MAKE", message="making the structures failed: {message}")
-        spec.exit_code(596, "ERROR_RELAX", message="the relaxation failed: {message}")
-        spec.exit_code(597, "ERROR_MEASURE", message="the measures failed: {message}")
-        spec.exit_code(
-            598,
-            "ERROR_TOO_FEW",
-            message="{found} of {wanted} structures after {looked_at} candidates ({why}); allow more rounds, or loosen "
-            "the gate",
-        )
+        declare(spec, DATASET_AMORPHOUS)
 
     @classmethod
     def get_builder_from_protocol(

@@ -13,6 +13,7 @@ from ..calculations.functions.selection import select_low_energy
 from ..calculations.functions.sets import concatenate_structures, split_structures
 from ..calculations.interfaces import BuildInterfacesCalculation
 from ..data import PotentialData, StructureSetData
+from ..exit_codes import DATASET_INTERFACE, declare
 from .checked import CheckedWorkChain
 from .checks import below, elements_of, potential_problems, region_problems, relaxation_problems
 from .chunks import fill_chunks, not_negative, positive, share
@@ -181,16 +182,7 @@ class InterfaceDatasetWorkChain(ProtocolMixin, CheckedWorkChain):
         spec.output("potential_check", valid_type=Dict, required=False, help="Its check against DFT (Table 5).")
         spec.output("labelled", valid_type=StructureSetData, required=False, help="All ionic steps of DFT.")
         spec.output("label_summary", valid_type=Dict, required=False, help="DFT relaxations that failed, and why.")
-        spec.exit_code(560, "ERROR_BUILD", message="the interfaces could not be built: {message}")
-        spec.exit_code(561, "ERROR_LABEL", message="the DFT relaxations failed: {message}")
-        spec.exit_code(562, "ERROR_POTENTIAL", message="the potential could not be trained: {message}")
-        spec.exit_code(563, "ERROR_RELAX", message="the candidates could not be relaxed: {message}")
-        spec.exit_code(
-            564,
-            "ERROR_TOO_FEW",
-            message="{found} of {wanted} structures after {looked_at} candidates, of which {converged} converged: "
-            "raise max_rounds, the number of candidates, the steps of the relaxation or the window",
-        )
+        declare(spec, DATASET_INTERFACE)
 
     @classmethod
     def get_builder_from_protocol(

@@ -11,6 +11,7 @@ from aiida.orm import AbstractCode, Bool, Dict, Float, Int, List, ProcessNode, t
 from ..calculations.functions.labels import summarise_labels
 from ..calculations.functions.sets import concatenate_structures
 from ..data import StructureSetData
+from ..exit_codes import LABEL, declare
 from .checked import CheckedWorkChain
 from .chunks import name_of, positive
 from .label_inputs import OVERRIDE_NAMES, define_inputs, fill_label_many, validate_inputs
@@ -77,8 +78,7 @@ class LabelWorkChain(ProtocolMixin, CheckedWorkChain):
         )
         spec.output("summary", valid_type=Dict, required=False, help="Numbers of structures, jobs and steps.")
         spec.output("failed", valid_type=Dict, help="How many structures failed, and for each index, uuid, why.")
-        spec.exit_code(510, "ERROR_NOTHING_LABELLED", message="no usable ionic step from {total} structures")
-        spec.exit_code(511, "ERROR_TOO_MANY_FAILED", message="{failed} of {total} structures failed; see `failed`")
+        declare(spec, LABEL)
 
     @classmethod
     def get_builder_from_protocol(

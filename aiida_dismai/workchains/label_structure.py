@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..calculations.functions.labels import collect_steps, grouped_order, take_structure
 from ..data import StructureSetData
+from ..exit_codes import LABEL_STRUCTURE, declare
 from .checked import CheckedWorkChain
 from .dft import DftEngine, StageSettings, engine_for
 from .label_inputs import OVERRIDE_NAMES, define_inputs, fill_label, read_settings, validate_inputs
@@ -63,11 +64,7 @@ class LabelStructureWorkChain(ProtocolMixin, CheckedWorkChain):
         )
         spec.output("relaxed", valid_type=StructureSetData, required=False, help="The last ionic step of stage 2.")
         spec.output("summary", valid_type=Dict, required=False, help="Numbers of jobs and steps, converged or not.")
-        spec.exit_code(515, "ERROR_STAGE_1_FAILED", message="stage 1 failed: {reason}")
-        spec.exit_code(516, "ERROR_STAGE_2_FAILED", message="stage 2 failed: {reason}")
-        spec.exit_code(
-            517, "ERROR_NO_LABELS", message="both stages ended, but no ionic step can be used as a label: {reason}"
-        )
+        declare(spec, LABEL_STRUCTURE)
 
     @classmethod
     def get_builder_from_protocol(

@@ -15,6 +15,7 @@ from ..calculations.functions.records import merge_records
 from ..calculations.functions.sets import slice_structures
 from ..data import StructureSetData
 from ..engine.families.parameters import DescribeParameters
+from ..exit_codes import METRICS, declare
 from .checks import below, composition_problems, elements_of, family_of, ion_problems
 from .chunks import ChunkedWorkChain, chunk_bounds
 from .jobs import DescribeChunkWorkChain, MetricsJobWorkChain
@@ -81,7 +82,7 @@ class MetricsWorkChain(ChunkedWorkChain):
             cls.finish,
         )
         spec.expose_outputs(MetricsJobWorkChain, include=("results", "per_structure", "reference"))
-        spec.exit_code(530, "ERROR_METRICS", message="the comparison failed: {message}")
+        declare(spec, METRICS)
 
     def chunks(self) -> list[tuple[Any, ...]]:
         """Return port, first and one past the last structure of each chunk; none where no set is larger than one."""

@@ -10,6 +10,7 @@ from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext
 from aiida.orm import AbstractCode, StructureData
 
 from ..data import PotentialData
+from ..exit_codes import PIPELINE, declare
 from .benchmark import BenchmarkWorkChain, evaluation_problems, fill_benchmark
 from .checked import CheckedWorkChain
 from .checks import below, elements_of
@@ -49,8 +50,7 @@ class PipelineWorkChain(ProtocolMixin, CheckedWorkChain):
         spec.outline(cls.run_dataset, cls.run_benchmark, cls.finish)
         spec.expose_outputs(InterfaceDatasetWorkChain, namespace="dataset")
         spec.expose_outputs(BenchmarkWorkChain, namespace="benchmark", namespace_options={"required": False})
-        spec.exit_code(580, "ERROR_DATASET", message="the data set could not be made: {message}")
-        spec.exit_code(581, "ERROR_BENCHMARK", message="the benchmark failed: {message}")
+        declare(spec, PIPELINE)
 
     @classmethod
     def get_builder_from_protocol(

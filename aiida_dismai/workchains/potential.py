@@ -13,6 +13,7 @@ from ..calculations.base import validate_not_empty
 from ..calculations.functions.selection import prepare_check
 from ..calculations.potentials import EvaluatePotentialCalculation, validate_labelled
 from ..data import PotentialData, StructureSetData
+from ..exit_codes import POTENTIAL, declare
 from .checked import CheckedWorkChain
 from .checks import below, elements_of, relaxation_problems
 from .chunks import fill_chunks, not_negative
@@ -140,10 +141,7 @@ class PotentialWorkChain(ProtocolMixin, CheckedWorkChain):
             help="The structures relaxed with the potential.",
         )
         spec.output("check_labelled", valid_type=StructureSetData, required=False, help="The DFT steps after that.")
-        spec.exit_code(550, "ERROR_TRAINING", message="training failed: {message}")
-        spec.exit_code(
-            551, "ERROR_CHECK", message="the potential was trained, but its check against DFT failed: {message}"
-        )
+        declare(spec, POTENTIAL)
 
     @classmethod
     def get_builder_from_protocol(

@@ -1,33 +1,52 @@
-"""Jobs that go on from their checkpoints: wall time, memory, divergence.
+"""Jobs that resume from their checkpoints: wall time, memory, divergence.
 
-Decision table (highest priority first):
-
-| exit code of the job            | what is done                                                      |
-| ------------------------------- | ----------------------------------------------------------------- |
-| 300, 310 input refused          | stop: another try cannot help                                     |
-| 400 unfinished, 120 wall time   | go on from the checkpoint; not counted while it makes progress    |
-| 351 no results: it was killed   | go on from the checkpoint, counted; stop if it had not got on     |
-| 410 / 110 out of memory         | halve ``_memory_parameter`` and run again; at 1 stop              |
-| 450 diverged                    | once: halve ``_rate_parameter`` and run again; then stop          |
-| anything else                   | stop (``on_unhandled_failure`` of BaseRestartWorkChain)           |
+Each handler names the exit codes of the job that it answers; docs/reference/exit_codes.md lists them, made from here.
 
 A run that is repeated with another parameter resumes from its checkpoint where the task's parameter model says that
-this parameter may change (``FREE``), and starts from the beginning where it does not.
+this parameter may change (:meth:`~aiida_dismai.engine.parameters.Parameters.free`), and starts from the beginning where
+it does not.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from aiida.common import AttributeDict
-from aiida.engine import BaseRestartWorkChain, ExitCode, ProcessHandlerReport, ProcessSpec, process_handler, while_
+from aiida.engine import (
+    BaseRestartWorkChain,
+    CalcJob,
+    ExitCode,
+    ProcessHandlerReport,
+    ProcessSpec,
+    process_handler,
+    while_,
+)
 from aiida.orm import CalcJobNode, Dict, to_aiida_type
 
 from ..calculations.base import TaskCalculation
+from ..calculations.relax import RelaxCalculation
+from ..exit_codes import RESTART, declare
 from ..report.progress import progress_lines, progress_size
 from .checked import CheckedWorkChain, together
 from .checks import validate_job, validate_options
 from .reasons import failed_with, reason_of, traceback_of
+
+#: Those of any of our jobs: all have the same.
+JOB = RelaxCalculation.exit_codes
+SCHEDULER = CalcJob.exit_codes
+Handler = Callable[[Any, CalcJobNode], ProcessHandlerReport | None]
+
+
+def answers(priority: int, *codes: ExitCode) -> Callable[[Handler], Handler]:
+    """Return the decorator of a process handler of these exit codes, which keeps them for the reference."""
+
+    def register(method: Handler) -> Handler:
+        method.answers = codes  # type: ignore[attr-defined]
+        handler: Handler = process_handler(method, priority=priority, exit_codes=list(codes))
+        return handler
+
+    return register
 
 
 def get_parameter(parameters: dict[str, Any], path: str) -> Any:
@@ -89,10 +108,7 @@ class RestartTaskWorkChain(CheckedWorkChain, BaseRestartWorkChain):
             while_(cls.should_run_process)(cls.run_process, cls.inspect_process),
             cls.results,
         )
-        spec.exit_code(500, "ERROR_INPUT", message="the job rejected its input: {message}")
-        spec.exit_code(501, "ERROR_MEMORY", message="out of memory even with the smallest batch: {message}")
-        spec.exit_code(502, "ERROR_DIVERGED", message="diverged again with half the learning rate: {message}")
-        spec.exit_code(503, "ERROR_NO_PROGRESS", message="no progress within a whole wall time: {message}")
+        declare(spec, RESTART)
 
     def inspect_process(self) -> ExitCode | None:
         """Let the handlers look at the job; a failure that none of them knows carries up what the job said of it."""
@@ -120,18 +136,14 @@ class RestartTaskWorkChain(CheckedWorkChain, BaseRestartWorkChain):
     def _stop(self, node: CalcJobNode, label: str) -> ProcessHandlerReport:
         return ProcessHandlerReport(True, getattr(self.exit_codes, label).format(message=reason_of(node)))
 
-    @process_handler(priority=600)
+    @answers(600, JOB.ERROR_INPUT_REFUSED, JOB.ERROR_WEIGHTS_REFUSED)
     def handle_bad_input(self, node: CalcJobNode) -> ProcessHandlerReport | None:
-        """Stop at once where the input is wrong; the same job would fail again."""
-        if node.exit_status in (300, 310):
-            return self._stop(node, "ERROR_INPUT")
-        return None
+        """Stop: the same job would fail again."""
+        return self._stop(node, "ERROR_INPUT")
 
-    @process_handler(priority=500)
+    @answers(500, JOB.ERROR_UNFINISHED, SCHEDULER.ERROR_SCHEDULER_OUT_OF_WALLTIME)
     def handle_unfinished(self, node: CalcJobNode) -> ProcessHandlerReport | None:
-        """Go on from the checkpoint; a wall time with progress does not count against ``max_iterations``."""
-        if node.exit_status not in (400, 120):
-            return None
+        """Resume from the checkpoint, not counted in `max_iterations`; stop if the job made no progress."""
         size = progress_size(node)
         if size <= self.ctx.progress:
             return self._stop(node, "ERROR_NO_PROGRESS")
@@ -143,14 +155,9 @@ class RestartTaskWorkChain(CheckedWorkChain, BaseRestartWorkChain):
         self.report(f"{node.process_label}<{node.pk}> used up its wall time; resuming from its checkpoint")
         return ProcessHandlerReport(True)
 
-    @process_handler(priority=450)
+    @answers(450, JOB.ERROR_RESULTS_MISSING)
     def handle_killed(self, node: CalcJobNode) -> ProcessHandlerReport | None:
-        """Go on after a kill from outside; it counts, so that a job that always dies comes to an end.
-
-        A job without results that had not got on either never ran: that is left to be a failure.
-        """
-        if node.exit_status != 351:
-            return None
+        """Resume from the checkpoint of a job that was killed, counted; without progress it never ran: a failure."""
         size = progress_size(node)
         if size <= self.ctx.progress:
             return None
@@ -159,44 +166,41 @@ class RestartTaskWorkChain(CheckedWorkChain, BaseRestartWorkChain):
         self.report(f"{node.process_label}<{node.pk}> was killed; resuming from its checkpoint")
         return ProcessHandlerReport(True)
 
-    @process_handler(priority=400)
+    @answers(400, JOB.ERROR_OUT_OF_MEMORY, SCHEDULER.ERROR_SCHEDULER_OUT_OF_MEMORY)
     def handle_out_of_memory(self, node: CalcJobNode) -> ProcessHandlerReport | None:
-        """Halve what fills the memory: the parameter, or what the dry run of ``auto`` had found."""
-        if node.exit_status not in (410, 110):
-            return None
+        """Halve the batch, given or found by `auto`, and run again; stop where there is none or it is one."""
         path = self._memory_parameter
         value = get_parameter(self.ctx.parameters, path) if path else None
         if value == "auto":
             value = found_batch_size(node)
         if path is None or not isinstance(value, int) or value < 2:
             return self._stop(node, "ERROR_MEMORY")
-        self._begin_again(node, "ran out of memory", path, value // 2)
+        self._repeat(node, "ran out of memory", path, value // 2)
         return ProcessHandlerReport(True)
 
-    @process_handler(priority=300)
+    @answers(300, JOB.ERROR_DIVERGED)
     def handle_divergence(self, node: CalcJobNode) -> ProcessHandlerReport | None:
-        """Run again with half the learning rate, once."""
-        if node.exit_status != 450:
-            return None
+        """Halve the learning rate and run again, once; then stop."""
         path = self._rate_parameter
         value = get_parameter(self.ctx.parameters, path) if path else None
         if path is None or not value or self.ctx.halved:
             return self._stop(node, "ERROR_DIVERGED")
         self.ctx.halved = True
-        self._begin_again(node, "diverged", path, value / 2)
+        self._repeat(node, "diverged", path, value / 2)
         return ProcessHandlerReport(True)
 
-    def _begin_again(self, node: CalcJobNode, why: str, path: str, value: float) -> None:
-        """Change one parameter; the checkpoint is resumed where the task says that this parameter may change."""
+    def _repeat(self, node: CalcJobNode, why: str, path: str, value: float) -> None:
+        """Change one parameter; resume from the checkpoint where the task says that this parameter may change."""
         set_parameter(self.ctx.parameters, path, value)
         self.ctx.inputs.parameters = Dict(self.ctx.parameters)
         size = progress_size(node)
-        if path in self._process_class.task().model().FREE and size and "remote_folder" in node.outputs:
+        free = self._process_class.task().validate(self.ctx.parameters).free()
+        if path in free and size and "remote_folder" in node.outputs:
             self.ctx.inputs.parent_folder = node.outputs.remote_folder
             self.ctx.progress = size
             how = "resuming from its checkpoint"
         else:
             self.ctx.inputs.pop("parent_folder", None)
             self.ctx.progress = 0
-            how = "again"
+            how = "starting from the beginning"
         self.report(f"{node.process_label}<{node.pk}> {why}; {how} with {path} = {value:g}")
