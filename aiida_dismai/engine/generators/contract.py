@@ -30,7 +30,7 @@ class GeneratorSpec:
             :class:`~aiida_dismai.engine.parameters.Parameters` in which every field has a default.
         train: ``module:function``, see :class:`TrainFunction`.
         sample: ``module:function``, see :class:`SampleFunction`.
-        parts: ``module:function``, see :class:`PartsFunction`.
+        parts: ``module:function``, see :class:`PartsFunction`; empty for a model without a network.
         readme: path of its README: source, what was changed, cost, when to use it.
         stage: ``experimental`` (its weights may be unreadable for the next version) or ``stable``.
         same_atoms: whether all its training structures must have the same atoms in the same order; the host then
@@ -44,7 +44,7 @@ class GeneratorSpec:
     parameters: str
     train: str
     sample: str
-    parts: str
+    parts: str = ""
     readme: str = ""
     stage: str = "experimental"
     same_atoms: bool = False

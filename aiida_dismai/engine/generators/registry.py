@@ -77,7 +77,9 @@ def describe(name: str, template: Path | str | None = None) -> dict[str, Any]:
         from ..structures import load_structures
 
         structures = load_structures(template).require(str(template))
-        description["trainable_parameters"] = load(spec.parts)(structures[0], hyperparameters(spec, {}))
+        description["trainable_parameters"] = (
+            load(spec.parts)(structures[0], hyperparameters(spec, {})) if spec.parts else {}
+        )
     return description
 
 

@@ -16,7 +16,7 @@ from ...structures import StructureSet
 from ..graphs.batch import Batch, fractional_of, ranges, structure_of, wrap
 from ..graphs.bonds import crystalnn_edges
 from ..graphs.edges import Edges, radius_edges
-from ..graphs.lattice import FLAT, cells_of, lengths_and_angles
+from ..graphs.lattice import FLAT, lengths_and_angles, standard_orientation
 from .config import CdvaeParameters
 
 #: Å; two atoms nearer than this are an error of the data and no structure to learn.
@@ -106,14 +106,14 @@ def prepare(
     """
     structures.require(where)
     _check(structures, limits, where)
-    upright = standard_orientation(structures)
-    _check_overlaps(upright, where)
+    turned = upright(structures)
+    _check_overlaps(turned, where)
     edges = []
-    for index in range(len(upright)):
-        edges.append(_encoder_edges(upright[index], parameters, f"{where}: structure {index}"))
+    for index in range(len(turned)):
+        edges.append(_encoder_edges(turned[index], parameters, f"{where}: structure {index}"))
         if progress is not None:
-            progress(index + 1, len(upright))
-    batch = Batch.from_set(upright)
+            progress(index + 1, len(turned))
+    batch = Batch.from_set(turned)
     return CrystalData(
         batch.numbers,
         batch.fractional,
@@ -126,15 +126,14 @@ def prepare(
     )
 
 
-def standard_orientation(structures: StructureSet) -> StructureSet:
-    """Turn structures so that their cells are what :func:`~..graphs.lattice.cells_of` makes of lengths and angles.
+def upright(structures: StructureSet) -> StructureSet:
+    """Turn structures so that their cells are in the standard orientation, as the decoder makes them.
 
     A left-handed cell is replaced by the right-handed one of the reversed vectors, so that nothing is mirrored. Atoms
     are wrapped into the cell.
     """
     hand = np.sign(np.linalg.det(structures.cells))
-    lengths, angles = lengths_and_angles(torch.from_numpy(structures.cells))
-    cells = cells_of(lengths, angles).numpy()
+    cells = standard_orientation(torch.from_numpy(structures.cells)).numpy()
     fractional = wrap(fractional_of(structures) * hand[structures.atom_structure, None])
     positions = np.einsum("ni,nij->nj", fractional, cells[structures.atom_structure])
     return StructureSet(structures.numbers, positions, cells, structures.pbc, structures.offsets)

@@ -14,6 +14,7 @@ from ...structures import StructureSet
 from ..graphs.batch import Batch
 from ..graphs.edges import Edges
 from ..graphs.lattice import cells_of
+from ..trainable import count_parameters
 from .config import CdvaeParameters
 from .data import Limits
 from .dimenet import DimeNetPlusPlus, Sizes
@@ -183,7 +184,7 @@ def _head(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, outputs))
 
 
-def count_parameters(network: Cdvae) -> dict[str, int]:
+def parameters_by_part(network: Cdvae) -> dict[str, int]:
     """Return the trainable parameters, part by part; ``decoder`` is GemNet-T."""
     gemnet = network.decoder.gemnet
     parts: dict[str, nn.Module | None] = {
@@ -195,17 +196,13 @@ def count_parameters(network: Cdvae) -> dict[str, int]:
         "head_lattice": network.fc_lattice,
         "head_composition": network.fc_composition,
     }
-    return {
-        name: sum(weight.numel() for weight in part.parameters() if weight.requires_grad)
-        for name, part in parts.items()
-        if part is not None
-    }
+    return {name: count_parameters(part) for name, part in parts.items() if part is not None}
 
 
 def parts(template: StructureSet, parameters: CdvaeParameters) -> dict[str, int]:
     """Return the trainable parameters by part for structures like ``template``."""
     with torch.device("meta"):
-        return count_parameters(Cdvae(parameters, Limits.of(template, parameters)))
+        return parameters_by_part(Cdvae(parameters, Limits.of(template, parameters)))
 
 
 def from_published(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -13,7 +13,7 @@ from ...errors import BadWeights
 from ...structures import StructureSet
 from ..contract import TrainedGenerator
 from ..graphs.batch import structure_of, to_cartesian, to_fractional
-from ..graphs.lattice import cells_of, lengths_and_angles
+from ..graphs.lattice import standard_orientation
 from ..seeds import stream
 from ..training.objective import matrix_products
 from .config import CdvaeParameters
@@ -182,7 +182,7 @@ def compose(shares: NDArray[np.float64], size: int, random: np.random.Generator)
 def _orientation(template: StructureSet) -> NDArray[np.float64]:
     """Return the rotation from the standard orientation of a cell to the template's, ``(3, 3)``, for row vectors."""
     cell = template.cells[:1] * np.sign(np.linalg.det(template.cells[0]))
-    standard = cells_of(*lengths_and_angles(torch.from_numpy(cell))).numpy()[0]
+    standard = standard_orientation(torch.from_numpy(cell)).numpy()[0]
     # The nearest rotation: the product is one up to rounding.
     left, _, right = np.linalg.svd(np.linalg.solve(standard, cell[0]))
     return np.asarray(left @ right)

@@ -21,7 +21,7 @@ from . import scale_fitting
 from .config import CdvaeParameters
 from .data import CrystalData, Limits, prepare
 from .losses import Noise, add_noise, losses
-from .model import Cdvae, count_parameters
+from .model import Cdvae, parameters_by_part
 
 #: Structures to which the scale factors are fitted, each at another level of noise.
 FITTED_STRUCTURES = 16
@@ -104,7 +104,7 @@ def train(
     edges = int(data.edge_counts.sum()) / len(data.numbers)
     return Trained(
         weights={name: value for name, value in result.best.items() if not name.startswith(ENCODER)},
-        trainable_parameters=count_parameters(network),
+        trainable_parameters=parameters_by_part(network),
         curves=result.curves,
         results={**result.results, "encoder_edges_per_atom": edges},
         config={"max_atoms": limits.max_atoms, "max_atomic_number": limits.max_atomic_number},

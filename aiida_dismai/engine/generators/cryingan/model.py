@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...structures import StructureSet
+from ..trainable import count_parameters
 from .config import CryinganParameters
 
 #: ``eps`` of the batch normalisations; an odd value, but the published one.
@@ -145,11 +146,6 @@ def build_critics(numbers: Sequence[int], parameters: CryinganParameters) -> dic
         for name, width in inputs.items()
         if parameters.critics in (name, "both")
     }
-
-
-def count_parameters(module: nn.Module) -> int:
-    """Return the number of trainable parameters."""
-    return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
 
 
 def parts(template: StructureSet, parameters: CryinganParameters) -> dict[str, int]:

@@ -14,12 +14,13 @@ from ...errors import BadInput, Diverged
 from ...memory import naming
 from ...structures import StructureSet
 from ..contract import Trained
+from ..trainable import count_parameters
 from ..training.epochs import Epochs
 from ..training.workers import Alone
 from .config import CryinganParameters
 from .data import TrainingData, distances_of, prepare
 from .losses import critic_loss
-from .model import Critic, Generator, build_critics, build_generator, count_parameters, initialise
+from .model import Critic, Generator, build_critics, build_generator, initialise
 from .translations import Images
 
 #: The checkpoint of versions with a loop of their own.

@@ -1,9 +1,9 @@
 """DiffCSP: diffusion of fractional coordinates, and of the lattice if asked for, for given species.
 
 ``config`` holds the hyper-parameters, ``noise`` the schedules and the score of the wrapped normal distribution,
-``lattice`` the orientation in which a lattice diffuses, ``pairs`` the pairs of atoms and their Fourier features,
-``messages`` the messages of a layer, ``model`` the network CSPNet, ``losses`` what it minimises, ``train`` and
-``sample`` the tasks. README.md says where it comes from and what differs.
+``pairs`` the pairs of atoms and their Fourier features, ``messages`` the messages of a layer, ``model`` the network
+CSPNet, ``losses`` what it minimises, ``train`` and ``sample`` the tasks. README.md says where it comes from and what
+differs.
 """
 
 from __future__ import annotations

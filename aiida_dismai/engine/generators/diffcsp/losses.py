@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from ...errors import BadInput
 from ...structures import StructureSet
 from ..graphs.batch import Batch
+from ..graphs.lattice import standard_orientation
 from .config import DiffcspParameters
-from .lattice import standard_orientation
 from .model import CSPNet
 from .noise import Schedule, wrapped_normal_score
 

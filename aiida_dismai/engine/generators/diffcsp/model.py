@@ -12,6 +12,7 @@ from torch.nn.functional import linear
 from ...errors import BadWeights
 from ...structures import StructureSet
 from ..graphs.batch import structure_of
+from ..trainable import count_parameters
 from .config import DiffcspParameters
 from .messages import Terms, sum_messages
 from .pairs import Pairs, build_pairs
@@ -139,11 +140,6 @@ class CSPNet(nn.Module):
         lattice = self.lattice_out(sums / counts[:, None]).reshape(-1, 3, 3)
         with torch.autocast(nodes.device.type, enabled=False):
             return lattice.to(cells.dtype) @ cells, self.coord_out(nodes.to(cells.dtype))
-
-
-def count_parameters(network: nn.Module) -> int:
-    """Return the number of trainable parameters."""
-    return sum(weight.numel() for weight in network.parameters() if weight.requires_grad)
 
 
 def parts(template: StructureSet, parameters: DiffcspParameters) -> dict[str, int]:

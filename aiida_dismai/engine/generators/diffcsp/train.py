@@ -5,11 +5,11 @@ from __future__ import annotations
 from ...context import Context
 from ...structures import StructureSet
 from ..contract import Trained
+from ..trainable import count_parameters
 from ..training.loop import fit
 from ..training.randomness import seeded_weights
 from .config import DiffcspParameters
 from .losses import Diffusion
-from .model import count_parameters
 
 
 def train(

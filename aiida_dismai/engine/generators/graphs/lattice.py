@@ -39,6 +39,24 @@ def cells_of(lengths: Tensor, angles: Tensor) -> Tensor:
     return torch.stack(rows, dim=1)
 
 
+def standard_orientation(cells: Tensor) -> Tensor:
+    """Rotate cells so that c is along z and a in the xz plane with x > 0, ``(B, 3, 3)``.
+
+    That is what :func:`cells_of` makes of their lengths and angles, up to rounding, and for flat cells, too. A
+    left-handed cell becomes right-handed, with the same lengths, angles and fractional coordinates.
+    """
+    metric = (cells.double()[:, :, None, :] * cells.double()[:, None, :, :]).sum(dim=-1)
+    lengths = torch.sqrt(torch.diagonal(metric, dim1=1, dim2=2))
+    c = lengths[:, 2]
+    az, bz = metric[:, 0, 2] / c, metric[:, 1, 2] / c
+    ax = torch.sqrt(metric[:, 0, 0] - az**2)
+    bx = (metric[:, 0, 1] - az * bz) / ax
+    by = torch.sqrt(torch.clamp(metric[:, 1, 1] - bx**2 - bz**2, min=0))
+    zero = torch.zeros_like(c)
+    rows = [torch.stack(row, dim=1) for row in ((ax, zero, az), (bx, by, bz), (zero, zero, c))]
+    return torch.stack(rows, dim=1).to(cells.dtype)
+
+
 def lengths_and_angles(cells: Tensor) -> tuple[Tensor, Tensor]:
     """Return lengths, Å, and angles, degrees, each ``(B, 3)``, of cells ``(B, 3, 3)``."""
     lengths = torch.linalg.vector_norm(cells, dim=2)

@@ -8,7 +8,7 @@ import torch
 from cdvae_scenes import CELL, crystals, tiny
 
 from aiida_dismai.engine.errors import BadInput
-from aiida_dismai.engine.generators.cdvae.data import Limits, prepare, standard_orientation
+from aiida_dismai.engine.generators.cdvae.data import Limits, prepare, upright
 from aiida_dismai.engine.generators.graphs.bonds import crystalnn_edges
 from aiida_dismai.engine.generators.graphs.lattice import cells_of, lengths_and_angles
 from aiida_dismai.engine.structures import StructureSet
@@ -72,7 +72,7 @@ def test_structures_are_turned_and_never_mirrored() -> None:
         structures.numbers, structures.positions @ mirror, structures.cells @ mirror, structures.pbc, structures.offsets
     )
     for given in (structures, left):
-        turned = standard_orientation(given)
+        turned = upright(given)
         lengths, angles = lengths_and_angles(torch.from_numpy(turned.cells))
         np.testing.assert_allclose(cells_of(lengths, angles).numpy(), turned.cells, atol=1e-10)
         for own, before in zip(turned, given, strict=True):
@@ -82,7 +82,7 @@ def test_structures_are_turned_and_never_mirrored() -> None:
             assert np.linalg.det(rotation) == pytest.approx(1.0)
             shift = (before.positions @ rotation - own.positions) @ np.linalg.inv(own.cells[0])
             np.testing.assert_allclose(shift, np.rint(shift), atol=1e-9)
-    assert standard_orientation(structures).positions[1] != pytest.approx(standard_orientation(left).positions[1])
+    assert upright(structures).positions[1] != pytest.approx(upright(left).positions[1])
 
 
 @pytest.mark.parametrize("graph", ["radius", "crystalnn"])

@@ -10,7 +10,7 @@ from aiida_dismai.engine.errors import BadInput, BadWeights
 from aiida_dismai.engine.generators.cdvae import SPEC
 from aiida_dismai.engine.generators.cdvae.config import CdvaeParameters
 from aiida_dismai.engine.generators.cdvae.data import Limits
-from aiida_dismai.engine.generators.cdvae.model import Cdvae, count_parameters, from_published, parts
+from aiida_dismai.engine.generators.cdvae.model import Cdvae, from_published, parameters_by_part, parts
 from aiida_dismai.engine.generators.registry import hyperparameters
 from aiida_dismai.engine.structures import StructureSet
 
@@ -43,7 +43,7 @@ def test_the_published_model_has_the_published_numbers_of_parameters() -> None:
 
 def test_the_parts_are_all_of_the_network() -> None:
     network, _, _ = scene(denoise_species=True)
-    assert sum(count_parameters(network).values()) == sum(weight.numel() for weight in network.parameters())
+    assert sum(parameters_by_part(network).values()) == sum(weight.numel() for weight in network.parameters())
 
 
 @pytest.mark.parametrize("double", [False, True])

@@ -11,9 +11,10 @@ from pymatgen.core import Lattice
 from aiida_dismai.engine.errors import BadWeights
 from aiida_dismai.engine.generators.diffcsp import messages
 from aiida_dismai.engine.generators.diffcsp.config import DiffcspParameters
-from aiida_dismai.engine.generators.diffcsp.lattice import standard_orientation
 from aiida_dismai.engine.generators.diffcsp.losses import Diffusion
-from aiida_dismai.engine.generators.diffcsp.model import CSPNet, count_parameters, from_published, parts, time_embedding
+from aiida_dismai.engine.generators.diffcsp.model import CSPNet, from_published, parts, time_embedding
+from aiida_dismai.engine.generators.graphs.lattice import standard_orientation
+from aiida_dismai.engine.generators.trainable import count_parameters
 from aiida_dismai.engine.structures import StructureSet
 
 SMALL = {"hidden_dim": 16, "num_layers": 3, "num_frequencies": 5, "time_dim": 8}

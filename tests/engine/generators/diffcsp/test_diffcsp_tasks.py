@@ -16,11 +16,11 @@ from aiida_dismai.engine.checkpoint import load_weights, save_weights
 from aiida_dismai.engine.errors import BadInput, BadWeights
 from aiida_dismai.engine.generators.diffcsp import sample as sampling
 from aiida_dismai.engine.generators.diffcsp.config import DiffcspParameters
-from aiida_dismai.engine.generators.diffcsp.lattice import standard_orientation
 from aiida_dismai.engine.generators.diffcsp.losses import Diffusion
 from aiida_dismai.engine.generators.diffcsp.noise import Schedule, wrapped_normal_score
 from aiida_dismai.engine.generators.diffcsp.sample import sample
 from aiida_dismai.engine.generators.graphs.batch import Batch
+from aiida_dismai.engine.generators.graphs.lattice import standard_orientation
 from aiida_dismai.engine.generators.seeds import stream
 from aiida_dismai.engine.generators.training.epochs import CHECKPOINT
 from aiida_dismai.engine.generators.weights import load_generator

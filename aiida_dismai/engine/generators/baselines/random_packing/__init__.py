@@ -19,7 +19,6 @@ SPEC = GeneratorSpec(
     parameters=_HERE + "config:RandomParameters",
     train=_HERE + "train:train",
     sample=_HERE + "sample:sample",
-    parts=_HERE + "train:parts",
     readme=str(Path(__file__).with_name("README.md")),
     stage="stable",
     same_atoms=False,

@@ -87,11 +87,6 @@ def train(
     )
 
 
-def parts(template: StructureSet, parameters: RandomParameters) -> dict[str, int]:
-    """Return the trainable parameters: none."""
-    return {}
-
-
 def _quantile(found: np.ndarray, quantile: float) -> np.ndarray:
     """Return the quantile over the structures that have the pair; 0 where none has."""
     result = np.zeros(found.shape[1:])

@@ -61,11 +61,6 @@ def train(
     )
 
 
-def parts(template: StructureSet, parameters: ResampleParameters) -> dict[str, int]:
-    """Return the trainable parameters: none."""
-    return {}
-
-
 def _key(structures: StructureSet, i: int) -> bytes:
     """Return a hash of the atoms and the cell of a structure."""
     own = structures.atoms_of(i)
