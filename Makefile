@@ -40,7 +40,7 @@ $(LIGHT)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 test-fast: $(LIGHT)/.installed ## the tests that need no torch, Numba or LAMMPS, in under two minutes
-	$(LIGHT)/bin/python -m pytest --numprocesses 2 --dist loadfile -m "not engine and not slow" $(PYTEST)
+	DISMAI_FUZZ=400 $(LIGHT)/bin/python -m pytest --numprocesses 2 --dist loadfile -m "not engine and not slow" $(PYTEST)
 
 coverage: setup  ## the tests with their coverage
 	$(MAKE) test PYTEST="--cov --cov-report=term $(PYTEST)"

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.engine
+
 DOCS = Path(__file__).parent.parent / "docs"
 PAGE = (DOCS / "metrics.md").read_text()
 SCRIPTS = ("metric_studies", "make_metric_pictures", "metric_peculiarities")

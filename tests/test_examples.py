@@ -248,6 +248,7 @@ def test_exported_data_set_is_the_stored_one(filled, monkeypatch, tmp_path, caps
         assert node.uuid in said
 
 
+@pytest.mark.engine
 def test_own_model_learns_means_and_deviations_across_the_boundary(own_model, tmp_path):
     """Gaussian about known places, one of them at the boundary of the cell, comes back with its mean and width."""
     cell = np.diag([6.0, 6.0, 6.0])
@@ -268,6 +269,7 @@ def test_own_model_learns_means_and_deviations_across_the_boundary(own_model, tm
     np.testing.assert_allclose(moved.std(axis=(0, 2)), width, rtol=0.1)
 
 
+@pytest.mark.engine
 def test_own_model_refuses_two_cells(own_model, tmp_path):
     two = StructureSet.from_uniform([3], np.zeros((2, 1, 3)), np.array([np.eye(3) * 4, np.eye(3) * 5]))
     results = run_engine(tmp_path / "train", "generator.train", {"model": own_model}, two)

@@ -1,4 +1,4 @@
-"""What the package imports is what it declares, and the other way round."""
+"""The host imports only what an installation without extras has; deptry (make lint) checks the rest."""
 
 import ast
 import re
@@ -13,12 +13,6 @@ import aiida_dismai
 
 ROOT = Path(aiida_dismai.__file__).parent
 PROJECT = tomllib.loads((ROOT.parent / "pyproject.toml").read_text())["project"]
-#: Declared and not imported, for the reason that pyproject.toml gives.
-NOT_YET = {"aiida-pseudo"}
-#: Programs and libraries that others load by name.
-NOT_MODULES = {"mpich"}
-#: Where a file of that library is read: the message says what to install.
-ON_DEMAND = {"icet"}
 #: Parts of a distribution that have one of their own.
 ALIASES = {"pymatgen-core": "pymatgen"}
 
@@ -55,20 +49,6 @@ def test_the_host_imports_what_an_installation_without_extras_has():
     # those of extras are imported where the extra is needed, with a message that names it
     odd = {name: where for name, where in imported()["host"].items() if name not in declared("demo", "engine")}
     assert odd == {}
-
-
-def test_the_engine_imports_what_its_extras_declare():
-    odd = {
-        name: where
-        for name, where in imported()["engine"].items()
-        if name not in declared("engine", "demo", "silicon", "gap") | ON_DEMAND
-    }
-    assert odd == {}
-
-
-def test_nothing_is_declared_that_nobody_imports():
-    used = {*imported()["engine"], *imported()["host"]}
-    assert declared("engine", "demo", "silicon", "gap") - used - NOT_MODULES == NOT_YET
 
 
 def test_the_package_says_that_it_is_typed():

@@ -69,6 +69,7 @@ def test_what_does_not_fit_is_refused_before_submission(dismai_code, parameters,
         process(inputs_of(dismai_code, node, **parameters))
 
 
+@pytest.mark.engine
 def test_it_runs(dismai_code):
     expansion = ClusterExpansionData.packaged()
     outputs, node = run_get_node(CalculationFactory("dismai.alloys.sample"), **inputs_of(dismai_code, expansion))

@@ -209,6 +209,7 @@ def test_building_a_submission_imports_no_torch():
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.engine
 def test_relax_runs_and_is_cached(dismai_code, copper):
     from aiida.manage.caching import enable_caching
 
@@ -227,6 +228,7 @@ def test_relax_runs_and_is_cached(dismai_code, copper):
     assert again["structures"].content_hash == results["structures"].content_hash
 
 
+@pytest.mark.engine
 def test_input_that_only_the_engine_can_refuse_ends_with_300(dismai_code, copper):
     inputs = relax(dismai_code, copper(), calculator="no_such_module:Nothing", calculator_kwargs={})
     _, node = run_get_node(CalculationFactory("dismai.relax"), **inputs)

@@ -154,6 +154,7 @@ def test_every_parameter_is_described(name):
     described(find_task(name).model().model_json_schema())
 
 
+@pytest.mark.engine
 def test_the_engine_imports_no_aiida():
     script = (
         "import importlib, pkgutil, sys\n"

@@ -21,6 +21,7 @@ def block(language: str) -> str:
     return found[1]
 
 
+@pytest.mark.engine
 def test_the_family_of_the_how_to(install, crystals, tmp_path):
     entry = tomllib.loads(block("toml"))["project"]["entry-points"]["dismai.families"]
     (tmp_path / "module").mkdir()

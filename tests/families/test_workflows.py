@@ -10,7 +10,7 @@ from aiida_dismai.engine.errors import BadInput
 from aiida_dismai.workchains.benchmark import BenchmarkWorkChain
 from aiida_dismai.workchains.evaluate import EvaluateWorkChain
 
-pytestmark = pytest.mark.usefixtures("aiida_profile_clean")
+pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("aiida_profile_clean")]
 
 
 def process(workchain, builder):

@@ -12,6 +12,8 @@ from aiida_dismai.report.html import page
 from aiida_dismai.workchains.benchmark import BenchmarkWorkChain
 from aiida_dismai.workchains.dataset_alloy import AlloyDatasetWorkChain
 
+pytestmark = pytest.mark.engine
+
 
 def run(*arguments):
     result = CliRunner().invoke(main, [str(item) for item in arguments])

@@ -9,7 +9,7 @@ from aiida_dismai.data import StructureSetData
 from aiida_dismai.engine.structures import from_ase
 from aiida_dismai.workchains.benchmark import BenchmarkWorkChain
 
-pytestmark = pytest.mark.usefixtures("aiida_profile_clean")
+pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("aiida_profile_clean")]
 
 #: Narrow networks for a few seconds; what they learn is the business of benchmarks/learning.py.
 SMALL = {

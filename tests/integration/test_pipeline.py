@@ -16,6 +16,8 @@ from aiida_dismai.report.collect import collect
 from aiida_dismai.report.graph import draw_provenance
 from aiida_dismai.workchains.pipeline import PipelineWorkChain
 
+pytestmark = pytest.mark.engine
+
 FAMILY = "standin-integration"
 SLAB = {"miller": [0, 0, 1], "layers": 2, "offset": None, "vectors": [[1, 0, 0], [0, 1, 0]]}
 TINY = {"cutoff": 4.0, "threebody_cutoff": 3.0, "n_blocks": 1, "units": 8, "max_n": 2, "max_l": 2}

@@ -19,6 +19,8 @@ from aiida_dismai.report.export import to_json
 from aiida_dismai.report.html import page
 from aiida_dismai.report.table import render
 
+pytestmark = pytest.mark.engine
+
 REFERENCE = Path(__file__).parent.parent / "data" / "reference" / "a_Si" / "inputs"
 ROUND = {"looked_at": 4, "converged": 4, "accepted": 3, "kept": 3, "wanted": 3, "rejected": {"crystalline": 1}}
 

@@ -20,6 +20,8 @@ from aiida_dismai.report.export import to_csv, to_json
 from aiida_dismai.report.html import page
 from aiida_dismai.report.table import MARK, metric_rows, render
 
+pytestmark = pytest.mark.engine
+
 REFERENCE = Path(__file__).parent.parent / "data" / "reference"
 #: Generated and training structures of each kind, and what was left of them.
 SETS = {

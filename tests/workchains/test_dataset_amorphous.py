@@ -74,6 +74,7 @@ def judged(*reasons):
     return node
 
 
+@pytest.mark.engine
 def test_the_whole_line(builder):
     outputs, node = run_get_node(builder())
     assert node.is_finished_ok, f"{node.exit_status} {node.exit_message}"
@@ -101,6 +102,7 @@ def test_the_whole_line(builder):
     assert [chunk.inputs.parameters["first"] for chunk in chunks] == [0, 2]
 
 
+@pytest.mark.engine
 @pytest.mark.parametrize(
     ("route", "overrides"),
     [

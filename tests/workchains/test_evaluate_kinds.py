@@ -13,7 +13,7 @@ from aiida_dismai.engine.structures import from_ase
 from aiida_dismai.workchains.benchmark import BenchmarkWorkChain
 from aiida_dismai.workchains.evaluate import EvaluateWorkChain
 
-pytestmark = pytest.mark.usefixtures("aiida_profile_clean")
+pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("aiida_profile_clean")]
 LJ = {"calculator": "ase.calculators.lj:LennardJones", "calculator_kwargs": {"sigma": 2.3, "epsilon": 0.2, "rc": 5.0}}
 WITH_LJ = {"relax": {"parameters": LJ}}
 

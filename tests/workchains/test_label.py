@@ -24,6 +24,7 @@ def assert_labels_are_emt(labelled):
         np.testing.assert_allclose(labelled.values("stress")[i], expected, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_set_is_labelled_and_a_failing_structure_does_not_lose_the_rest(slabs, vasp_code, label_overrides):
     frames = to_ase(slabs(3).structures)
     frames[1].symbols[2] = "Au"
@@ -88,6 +89,7 @@ def test_a_set_is_labelled_and_a_failing_structure_does_not_lose_the_rest(slabs,
     assert "POTCAR" not in jobs[0].base.repository.list_object_names()
 
 
+@pytest.mark.slow
 def test_pre_relaxed_structures_skip_stage_1(slabs, vasp_code, label_overrides):
     structures = StructureSetData(slabs(1).structures.without_properties())
     overrides = label_overrides | {"pre_relaxed": True, "stage_2": {"settings": {"parameters": {"nsw": 100}}}}
@@ -104,6 +106,7 @@ def test_pre_relaxed_structures_skip_stage_1(slabs, vasp_code, label_overrides):
     assert outputs["summary"]["converged"] == 1
 
 
+@pytest.mark.slow
 def test_stage_2_that_does_not_converge_fails_but_keeps_its_labels(slabs, vasp_code, label_overrides):
     change = {"must_converge": True, "max_iterations": 2, "parameters": {"nsw": 2, "ediffg": -1e-6}}
     overrides = label_overrides | {"pre_relaxed": True, "stage_2": {"settings": change}}

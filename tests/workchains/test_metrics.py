@@ -18,7 +18,7 @@ from aiida_dismai.engine.structures import StructureSet
 from aiida_dismai.workchains.jobs import DescribeChunkWorkChain, MetricsJobWorkChain
 from aiida_dismai.workchains.metrics import MetricsWorkChain
 
-pytestmark = pytest.mark.usefixtures("aiida_profile_clean")
+pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("aiida_profile_clean")]
 REFERENCE = Path(__file__).parent.parent / "data" / "reference" / "int"
 OPTIONS = {"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}, "max_wallclock_seconds": 600}
 FAILED = {"exit_status": 402, "message": "fell over"}

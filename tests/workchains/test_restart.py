@@ -213,6 +213,7 @@ def test_the_memory_of_the_potential_is_in_its_micro_batch():
     assert TrainPotentialWorkChain._memory_parameter == "micro_batch_size"
 
 
+@pytest.mark.engine
 def test_a_relaxation_is_cut_off_and_finished_by_the_next_job(dismai_code, copper, tmp_path):
     """The soft stop of the wall time leaves a checkpoint; the next job starts from it."""
     wall = 40
@@ -234,6 +235,7 @@ def test_a_relaxation_is_cut_off_and_finished_by_the_next_job(dismai_code, coppe
     assert relaxed.values("converged").all()
 
 
+@pytest.mark.engine
 def test_a_killed_relaxation_is_finished_by_the_next_job(dismai_code, copper, tmp_path):
     """SIGKILL in the middle of the set: what was relaxed before is not done again."""
     kwargs = {"marker": str(tmp_path / "killed"), "call": 25}

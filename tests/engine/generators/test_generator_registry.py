@@ -55,6 +55,7 @@ def test_an_unknown_model_is_answered_with_the_nearest_name():
         find("cryingann")
 
 
+@pytest.mark.engine
 def test_description_of_the_model_without_and_with_a_template(tmp_path, toy):
     plain = describe("cryingan")
     assert "trainable_parameters" not in plain

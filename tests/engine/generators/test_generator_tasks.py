@@ -10,6 +10,8 @@ from aiida_dismai.engine.generators.registry import describe
 from aiida_dismai.engine.store import PIECES
 from aiida_dismai.engine.structures import read_npz, write_extxyz
 
+pytestmark = pytest.mark.engine
+
 
 @pytest.fixture
 def trained(run, toy, tiny):

@@ -38,7 +38,8 @@ def test_no_guess_where_no_whole_states_are_neutral(crystals):
 
 def test_states_as_a_person_writes_them():
     assert parse_states("Ca=2, O=-2,Na:+1,F=−1") == {"Ca": 2, "O": -2, "Na": 1, "F": -1}
-    for text, message in (("Ca", "'Ca'"), ("Ca=2.5", "not an integer"), ("Xx=1", "'Xx'"), ("O=-2,O=-1", "twice"), ("", "''")):
+    wrong = (("Ca", "'Ca'"), ("Ca=2.5", "not an integer"), ("Xx=1", "'Xx'"), ("O=-2,O=-1", "twice"), ("", "''"))
+    for text, message in wrong:
         with pytest.raises(BadInput, match=message):
             parse_states(text)
 

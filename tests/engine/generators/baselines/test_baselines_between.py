@@ -15,6 +15,8 @@ from aiida_dismai.engine.interfaces.crystals import li3sccl6, licoo2
 from aiida_dismai.engine.interfaces.protocol import lsc_lco
 from aiida_dismai.engine.structures import StructureSet, load_structures, read_npz
 
+pytestmark = pytest.mark.engine
+
 SILICON = Path(__file__).parents[3] / "data" / "reference" / "a_Si" / "inputs" / "train.extxyz.gz"
 
 
