@@ -1,4 +1,4 @@
-"""Write ``reference/processes.md`` and ``reference/tasks.md`` from the code itself.
+"""Write ``reference/processes.md``, ``exit_codes.md`` and ``tasks.md`` from the code itself.
 
     python docs/generate_reference.py
 
@@ -11,11 +11,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from reference_exit_codes import exit_codes_page
 from reference_processes import processes_page
 from reference_tasks import tasks_page
 
 FOLDER = Path(__file__).parent / "reference"
-PAGES = {"processes.md": processes_page, "tasks.md": tasks_page}
+PAGES = {"exit_codes.md": exit_codes_page, "processes.md": processes_page, "tasks.md": tasks_page}
 
 
 def main() -> None:

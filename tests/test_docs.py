@@ -19,11 +19,11 @@ def reference(monkeypatch):
     import generate_reference
 
     yield generate_reference
-    for name in ("generate_reference", "reference_processes", "reference_tasks", "reference_tables"):
+    for name in ("generate_reference", *(path.stem for path in DOCS.glob("reference_*.py"))):
         sys.modules.pop(name, None)
 
 
-@pytest.mark.parametrize("name", ["processes.md", "tasks.md"])
+@pytest.mark.parametrize("name", ["exit_codes.md", "processes.md", "tasks.md"])
 def test_reference_is_up_to_date(reference, name):
     written = (DOCS / "reference" / name).read_text()
     assert written == reference.PAGES[name](), "run: python docs/generate_reference.py"
