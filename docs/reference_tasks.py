@@ -7,10 +7,10 @@ from typing import Any
 
 from reference_tables import NOTE, section, table
 
+from aiida_dismai.dft import StageSettings
 from aiida_dismai.engine.generators.registry import parameter_model, registered
 from aiida_dismai.engine.parameters import Parameters, known_parts
 from aiida_dismai.engine.tasks import all_tasks
-from aiida_dismai.workchains.dft import StageSettings
 
 
 def resolve(field: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapping[str, Any]:

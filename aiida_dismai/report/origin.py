@@ -184,7 +184,7 @@ def _marked(text: str) -> bool:
 
 
 def _dft_types() -> set[str]:
-    from ..workchains.dft import ENGINES
+    from ..dft import ENGINES
 
     return {f"aiida.calculations:{plugin}" for plugin in ENGINES}
 

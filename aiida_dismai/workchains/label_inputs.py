@@ -11,10 +11,10 @@ from aiida.engine import ProcessSpec
 from aiida.orm import AbstractCode, Bool, Dict, Int, Str, to_aiida_type
 
 from ..data import StructureSetData
+from ..dft import StageSettings, engine_for
 from ..engine.errors import BadInput
 from ..engine.parameters import validate
 from .checks import below, elements_of, option_problems, validate_options
-from .dft import StageSettings, engine_for
 from .problems import Problem, answer
 from .protocols.names import Model, Names, Options, Part, Table
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from ..calculations.functions.labels import collect_steps, grouped_order, take_structure
 from ..data import StructureSetData
+from ..dft import DftEngine, StageSettings, engine_for
 from ..exit_codes import LABEL_STRUCTURE, declare
 from .checked import CheckedWorkChain
-from .dft import DftEngine, StageSettings, engine_for
 from .label_inputs import OVERRIDE_NAMES, define_inputs, fill_label, read_settings, validate_inputs
 from .protocols import ProtocolMixin
 from .request import Request

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from aiida_dismai.dft.vasprun import read_vasprun
 from aiida_dismai.engine.alloys.expansion import PACKAGED, read_file
 from aiida_dismai.engine.errors import BadInput
 from aiida_dismai.engine.families.base import make_metrics
@@ -19,7 +20,6 @@ from aiida_dismai.engine.metrics.parameters import MetricsParameters
 from aiida_dismai.engine.metrics.records import StoredRecords
 from aiida_dismai.engine.metrics.reference import Reference, load_reference
 from aiida_dismai.engine.runner import read_task
-from aiida_dismai.workchains.dft.vasprun import read_vasprun
 from aiida_dismai.workchains.protocols import read_overrides
 
 from .guards import bounded

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from ...data import StructureSetData
 from ...data.structures import set_to_structure_data
+from ...dft import ENGINES, IonicSteps
 from ...engine.structures import Property, StructureSet
-from ...workchains.dft import ENGINES, IonicSteps
 
 #: Two geometries are one when no coordinate differs by more, Å (files hold eight digits of the fraction).
 SAME_GEOMETRY = 1e-5
@@ -55,7 +55,7 @@ def collect_steps(
     """Collect the ionic steps of all jobs on one structure.
 
     Args:
-        engine: plugin of the code, see :data:`~aiida_dismai.workchains.dft.ENGINES`.
+        engine: plugin of the code, see :data:`~aiida_dismai.dft.ENGINES`.
         source: who computed the labels; the property ``source``.
         structures: the set that the structure is from; its ``region`` is carried over.
         index: which of them.

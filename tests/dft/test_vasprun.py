@@ -13,11 +13,11 @@ from pymatgen.io.vasp import Vasprun
 
 from aiida_dismai.calculations.functions.labels import collect_steps
 from aiida_dismai.data import StructureSetData
+from aiida_dismai.dft import ENGINES, StageSettings
+from aiida_dismai.dft.trust import refusals
+from aiida_dismai.dft.vasp import _run
+from aiida_dismai.dft.vasprun import MAX_DAMAGES, read_vasprun
 from aiida_dismai.engine.structures import StructureSet
-from aiida_dismai.workchains.dft import ENGINES, StageSettings
-from aiida_dismai.workchains.dft.trust import refusals
-from aiida_dismai.workchains.dft.vasp import _run
-from aiida_dismai.workchains.dft.vasprun import MAX_DAMAGES, read_vasprun
 
 REAL = Path(__file__).parents[1] / "data" / "cases" / "vasprun"
 COMPLETE = ("aiida_ionic_continue_0", "aiida_ionic_continue_1", "aiida_nelm_breach", "dpdata_Ti_O_Ti_duplicate_species")

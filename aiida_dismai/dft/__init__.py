@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from aiida.orm import AbstractCode
 
-from ...engine.errors import BadInput
+from ..engine.errors import BadInput
 from .base import DftEngine, DftRun, IonicSteps
 from .settings import HubbardU, KpointMesh, StageSettings
 from .vasp import VaspEngine

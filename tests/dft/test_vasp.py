@@ -12,7 +12,7 @@ from aiida_vasp.parsers.vasp import VaspParser
 from ase.io import read
 
 from aiida_dismai.calculations.functions.labels import grouped_order
-from aiida_dismai.workchains.dft import ENGINES, StageSettings
+from aiida_dismai.dft import ENGINES, StageSettings
 
 ENGINE = ENGINES["vasp.vasp"]
 #: Files that VASP 6.3 wrote, as they come with ASE.

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, PositiveInt
 
-from ...engine.parameters import Parameters
+from ..engine.parameters import Parameters
 
 
 class KpointMesh(Parameters):

@@ -23,7 +23,7 @@ from aiida import orm
 from aiida.common.exceptions import NotExistent
 from numpy.typing import NDArray
 
-from ...engine.errors import BadInput, nearest
+from ..engine.errors import BadInput, nearest
 from .base import DftEngine, DftRun, IonicSteps
 from .settings import StageSettings
 from .trust import WITHOUT_STRESS, refusals
