@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from plain_cspnet import PlainCSPNet
+from support.plain_cspnet import PlainCSPNet
 
 from aiida_dismai.engine.generators.diffcsp.config import DiffcspParameters
 from aiida_dismai.engine.generators.diffcsp.model import CSPNet

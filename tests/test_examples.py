@@ -5,12 +5,12 @@ import sys
 import tomllib
 from pathlib import Path
 
-import handnodes
 import numpy as np
 import pytest
 from aiida import orm
 from aiida.engine.utils import instantiate_process
 from aiida.manage import get_manager
+from support import handnodes
 
 from aiida_dismai.cli.setup import make_localhost
 from aiida_dismai.data import PotentialData, StructureSetData

@@ -3,11 +3,11 @@
 import shutil
 import zipfile
 
-import handmade
 import pytest
 from aiida import orm
 from aiida.common.links import LinkType
 from click.testing import CliRunner
+from support import handmade
 
 from aiida_dismai.cli import main
 from aiida_dismai.cli.archive.commands import check_archive, write_archive

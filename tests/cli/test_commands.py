@@ -6,13 +6,13 @@ import stat
 import subprocess
 import sys
 
-import handmade
 import numpy as np
 import pytest
 import yaml
 from aiida import orm
 from ase.io import read
 from click.testing import CliRunner
+from support import handmade
 
 from aiida_dismai.cli import main
 from aiida_dismai.cli.launching import gpu_line, reference_input, scheduler_options, seconds

@@ -1,10 +1,10 @@
 """Names, messages and numbers of strangers' nodes at the terminal: text, in one line, or a refusal (S9 to S11)."""
 
-import handmade
 import numpy as np
 import pytest
 from aiida import orm
 from click.testing import CliRunner
+from support import handmade
 
 from aiida_dismai.cli import main
 from aiida_dismai.data import StructureSetData

@@ -3,11 +3,11 @@
 from concurrent.futures import Future
 from types import SimpleNamespace
 
-import handmade
 import pytest
 from aiida import orm
 from click.testing import CliRunner
 from kiwipy import RemoteException, UnroutableError
+from support import handmade
 
 from aiida_dismai.cli import main, stuck
 

@@ -3,7 +3,7 @@ import pytest
 from aiida import orm
 from aiida.common.exceptions import ValidationError
 from hypothesis import HealthCheck, given, settings
-from strategies import assert_same, structure_sets
+from support.strategies import assert_same, structure_sets
 
 from aiida_dismai.data import StructureSetData
 from aiida_dismai.data.structures import set_to_structure_data, structure_data_to_set

@@ -4,9 +4,9 @@ import gzip
 import json
 from pathlib import Path
 
-import handmade
 import pytest
 from aiida import orm
+from support import handmade
 
 from aiida_dismai.cli.console import console
 from aiida_dismai.data import StructureSetData

@@ -1,8 +1,8 @@
 """What a reader must know beside a number: few training structures, an interval beside its value, the force limit."""
 
-import handmade
 import pytest
 from aiida import orm
+from support import handmade
 from test_origin import printed
 
 from aiida_dismai.data import StructureSetData

@@ -4,8 +4,8 @@ import csv
 import io
 import json
 
-import handmade
 import pytest
+from support import handmade
 
 from aiida_dismai.engine.errors import BadInput
 from aiida_dismai.report.collect import collect

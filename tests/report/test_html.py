@@ -2,9 +2,9 @@
 
 import re
 
-import handmade
 import numpy as np
 import pytest
+from support import handmade
 
 from aiida_dismai.report import plots
 from aiida_dismai.report.collect import collect

@@ -4,10 +4,10 @@ import gzip
 import json
 from pathlib import Path
 
-import handmade
 import numpy as np
 import pytest
 from aiida import orm
+from support import handmade
 
 from aiida_dismai.cli.console import console
 from aiida_dismai.engine.runner import run_task

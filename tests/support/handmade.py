@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 from aiida import orm
-from handnodes import (
+
+from aiida_dismai.data import GeneratorData, PotentialData, StructureSetData
+from support.handnodes import (
     arrays,
     code,
     finish,
@@ -25,8 +27,6 @@ from handnodes import (
     structures,
     weights,
 )
-
-from aiida_dismai.data import GeneratorData, PotentialData, StructureSetData
 
 CALCULATIONS = "aiida.calculations:dismai."
 WORKFLOWS = "aiida.workflows:dismai."

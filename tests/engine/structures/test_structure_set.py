@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import assert_same, structure_sets
+from support.strategies import assert_same, structure_sets
 
 from aiida_dismai.engine.errors import BadInput
 from aiida_dismai.engine.structures import (

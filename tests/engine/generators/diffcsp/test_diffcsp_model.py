@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 import torch
-from plain_cspnet import PlainCSPNet
 from pymatgen.core import Lattice
+from support.plain_cspnet import PlainCSPNet
 
 from aiida_dismai.engine.errors import BadWeights
 from aiida_dismai.engine.generators.diffcsp import messages
