@@ -10,6 +10,7 @@ it does not.
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any, ClassVar
 
 from aiida.common import AttributeDict
@@ -26,6 +27,7 @@ from aiida.orm import CalcJobNode, Dict, to_aiida_type
 
 from ..calculations.base import TaskCalculation
 from ..calculations.relax import RelaxCalculation
+from ..engine.errors import BadInput
 from ..exit_codes import RESTART, declare
 from ..report.progress import progress_lines, progress_size
 from .checked import CheckedWorkChain, together
@@ -185,16 +187,22 @@ class RestartTaskWorkChain(CheckedWorkChain, BaseRestartWorkChain):
         value = get_parameter(self.ctx.parameters, path) if path else None
         if path is None or not value or self.ctx.halved:
             return self._stop(node, "ERROR_DIVERGED")
+        changed = deepcopy(self.ctx.parameters)
+        set_parameter(changed, path, value / 2)
+        try:
+            self._process_class.task().validate(changed)
+        except BadInput:  # below the lower bound of its schedule
+            return self._stop(node, "ERROR_DIVERGED")
         self.ctx.halved = True
         self._repeat(node, "diverged", path, value / 2)
         return ProcessHandlerReport(True)
 
     def _repeat(self, node: CalcJobNode, why: str, path: str, value: float) -> None:
         """Change one parameter; resume from the checkpoint where the task says that this parameter may change."""
+        free = self._process_class.task().validate(self.ctx.parameters).free()
         set_parameter(self.ctx.parameters, path, value)
         self.ctx.inputs.parameters = Dict(self.ctx.parameters)
         size = progress_size(node)
-        free = self._process_class.task().validate(self.ctx.parameters).free()
         if path in free and size and "remote_folder" in node.outputs:
             self.ctx.inputs.parent_folder = node.outputs.remote_folder
             self.ctx.progress = size

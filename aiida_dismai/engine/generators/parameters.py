@@ -39,6 +39,11 @@ class TrainParameters(_OnDevice):
         self.hyperparameters = complete.model_dump(mode="json")
         return self
 
+    def free(self) -> frozenset[str]:
+        """Return the names of all that may change with a checkpoint, those of the model included."""
+        chosen = hyperparameters(find(self.model), self.hyperparameters)
+        return self.FREE | {f"hyperparameters.{name}" for name in chosen.free()}
+
 
 class SampleParameters(_OnDevice):
     """Parameters of ``generator.sample``."""

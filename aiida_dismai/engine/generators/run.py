@@ -48,7 +48,7 @@ def train(context: Context, parameters: TrainParameters) -> dict[str, Any]:
         validation = load_structures(context.inputs["validation"]).require("validation structures")
     spec = find(parameters.model)
     chosen = hyperparameters(spec, parameters.hyperparameters)
-    free = type(chosen).FREE
+    free = chosen.free()
     owner = Owner(
         {
             "task": "generator.train",

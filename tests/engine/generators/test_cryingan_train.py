@@ -15,7 +15,7 @@ from aiida_dismai.engine.context import Context
 from aiida_dismai.engine.errors import BadInput, Diverged, OutOfMemory
 from aiida_dismai.engine.generators.cryingan.config import CryinganParameters
 from aiida_dismai.engine.generators.cryingan.data import prepare
-from aiida_dismai.engine.generators.cryingan.train import Adversaries, train
+from aiida_dismai.engine.generators.cryingan.train import EARLIER, Adversaries, train
 from aiida_dismai.engine.generators.training.epochs import CHECKPOINT
 from aiida_dismai.engine.structures import StructureSet, write_npz
 
@@ -248,6 +248,13 @@ def test_weights_that_are_nan_never_replace_a_checkpoint(toy, tiny):
 
 
 # ---------------------------------------------------------------------- resuming
+def test_a_checkpoint_of_an_earlier_version_is_refused(toy, tiny, tmp_path):
+    context = Context(tmp_path, seed=1)
+    (context.checkpoint / EARLIER).write_bytes(b"")
+    with pytest.raises(BadInput, match="checkpoint of an earlier version; remove its folder"):
+        train(toy, None, CryinganParameters(**tiny), context, "cpu")
+
+
 def test_a_run_cut_into_pieces_gives_the_same_weights(run, toy, tiny):
     """The time limit strikes in the middle of an epoch; each piece makes one step at least."""
     hyper = tiny | {"batch_size": 3, "epochs": 2}

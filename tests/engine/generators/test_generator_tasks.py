@@ -9,6 +9,7 @@ from aiida_dismai.engine.context import Context
 from aiida_dismai.engine.generators.registry import describe
 from aiida_dismai.engine.store import PIECES
 from aiida_dismai.engine.structures import read_npz, write_extxyz
+from aiida_dismai.engine.tasks import find_task
 
 pytestmark = pytest.mark.engine
 
@@ -88,9 +89,24 @@ def test_how_often_a_checkpoint_is_written_may_change(run, toy, tiny):
     often = tiny | {"checkpoint_seconds": 1.0}
     results = run("generator.train", "a", {"model": "cryingan", "hyperparameters": often}, structures=toy)
     assert results["status"] == "finished"
-    faster = tiny | {"learning_rate": 0.5}
-    results = run("generator.train", "a", {"model": "cryingan", "hyperparameters": faster}, structures=toy)
-    assert "checkpoint of another run (hyperparameters.learning_rate differs)" in results["error"]["message"]
+    other = tiny | {"gradient_penalty": 0.5}
+    results = run("generator.train", "a", {"model": "cryingan", "hyperparameters": other}, structures=toy)
+    assert "checkpoint of another run (hyperparameters.gradient_penalty differs)" in results["error"]["message"]
+    assert "free to change: batch_size, checkpoint_epochs, checkpoint_seconds, device, epochs" in str(results)
+
+
+def test_the_remedies_resume_from_the_checkpoint(run, toy, tiny):
+    """A smaller batch where memory ran out, a lower learning rate after a divergence, more epochs; and no other run."""
+    values = {"model": "cryingan", "hyperparameters": tiny}
+    run("generator.train", "a", values, structures=toy)
+    for remedy in ({"batch_size": 1}, {"learning_rate": 1e-7}, {"epochs": 5}):
+        values["hyperparameters"] |= remedy
+        path = f"hyperparameters.{next(iter(remedy))}"
+        assert path in find_task("generator.train").validate(values).free()
+        results = run("generator.train", "a", values, structures=toy)
+        assert (results["status"], results["resumed_from_epoch"]) == ("finished", 3)
+    assert results["epochs"] == 5
+    assert results["steps_per_epoch"] == 8
 
 
 def test_a_refused_run_does_not_keep_the_folder(run, toy, tiny):

@@ -8,7 +8,7 @@ import pytest
 import torch
 from training_problems import Regression, make_infinite, spoil_gradient
 
-from aiida_dismai.engine.checkpoint import load_checkpoint
+from aiida_dismai.engine.checkpoint import load_checkpoint, save_checkpoint
 from aiida_dismai.engine.context import Context
 from aiida_dismai.engine.errors import BadInput, Diverged, Unfinished
 from aiida_dismai.engine.generators.training import epochs as epochs_module
@@ -156,6 +156,30 @@ def test_a_run_cut_into_pieces_is_the_same_run(tmp_path, monkeypatch):
     assert same(first["network"], last["network"])
     for key, state in first["optimizer"]["state"].items():
         assert same(state, last["optimizer"]["state"][key])
+
+
+def test_batch_and_learning_rate_may_change_in_the_middle_of_an_epoch(tmp_path, monkeypatch):
+    calls = iter([False, True])
+    monkeypatch.setattr(Context, "out_of_time", lambda self: next(calls, False))
+    with pytest.raises(Unfinished):
+        train(tmp_path, epochs=2, learning_rate=0.1)
+    problem = Regression()
+    found = train(tmp_path, problem, epochs=2, learning_rate=0.05, batch_size=2)
+    drawn = [indices for epoch, validation, indices, _ in problem.drawn if not validation and epoch == 0]
+    assert [i for indices in drawn for i in indices] == shuffled(1, 0, 10).tolist()[4:]  # all others, none twice
+    assert [len(indices) for indices in drawn] == [2, 2, 2]
+    assert found.curves["learning_rate"].tolist() == [0.05, 0.05]
+    assert found.results["structures_per_step"] == 2
+
+
+def test_a_checkpoint_of_an_earlier_version_is_refused(tmp_path):
+    train(tmp_path)
+    path = tmp_path / "checkpoint" / CHECKPOINT
+    state = load_checkpoint(path)
+    del state["seen"]
+    save_checkpoint(path, state)
+    with pytest.raises(BadInput, match="checkpoint of an earlier version; remove its folder"):
+        train(tmp_path)
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path):
