@@ -1,0 +1,187 @@
+"""The epochs of any training: what a step sees, when it is saved, reported and stopped, and the curves.
+
+What a step does, with one optimiser or several, is up to the :class:`Learner`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ...cadence import Cadence
+from ...checkpoint import load_checkpoint, save_checkpoint
+from ...context import Context
+from ...errors import BadInput, Diverged, Unfinished
+from .memory import peak_memory
+from .parameters import EpochParameters
+from .workers import Worker
+
+CHECKPOINT = "training.safetensors"
+#: Seconds between two lines of progress.
+REPORT_SECONDS = 5.0
+
+
+class Learner(Protocol):
+    """Networks, optimisers, data and losses.
+
+    Attributes:
+        n_training: training structures in an epoch.
+    """
+
+    n_training: int
+
+    def take(self, epoch: int, seen: int, size: int) -> Tensor:
+        """Return the indices of the next structures, at most ``size``, after ``seen`` ones in this epoch (from 0)."""
+        ...
+
+    def step(self, chosen: Tensor, epoch: int, step: int) -> dict[str, float]:
+        """Learn from some structures; ``step`` is the number of steps before it in this epoch.
+
+        Returns:
+            Numbers to be averaged over the epoch, NaN for one that this step does not have.
+
+        Raises:
+            Diverged: a number or weight is NaN or infinite.
+        """
+        ...
+
+    def close(self, epoch: int, means: dict[str, float]) -> dict[str, float]:
+        """End an epoch: validate, and return the row of the curves, which ``means`` are the averages for."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """Return all that a resumed run needs, for a checkpoint.
+
+        Raises:
+            Diverged: a weight is NaN or infinite, so that no bad checkpoint replaces a good one.
+        """
+        ...
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Take over what :meth:`state` gave."""
+        ...
+
+
+class Epochs:
+    """One process's view of a run: where it is, and the curves so far.
+
+    Attributes:
+        epoch: epochs that are over.
+        step: steps in the running one, and ``seen``, the structures of these.
+        rows: the curves, name → one number per epoch.
+    """
+
+    def __init__(self, learner: Learner, parameters: EpochParameters, context: Context, worker: Worker) -> None:
+        """Begin before the first epoch, or where the checkpoint is; the learner's state is that afterwards.
+
+        Raises:
+            BadInput: the checkpoint is of an earlier version.
+        """
+        self.learner, self.parameters, self.context, self.worker = learner, parameters, context, worker
+        self.path = context.checkpoint / CHECKPOINT
+        self.epoch = self.step = self.seen = 0
+        self.sums: dict[str, list[float]] = {}
+        self.rows: dict[str, list[float]] = {}
+        if self.path.is_file():
+            state = load_checkpoint(self.path)
+            if "seen" not in state:
+                raise BadInput(
+                    f"{CHECKPOINT}: checkpoint of an earlier version; remove its folder to start from scratch"
+                )
+            self.epoch, self.step, self.seen = state["epoch"], state["step"], state["seen"]
+            self.sums = state["sums"]
+            self.rows = {name: rows.tolist() for name, rows in state["rows"].items()}
+            learner.load_state(state)
+        self.resumed_from = self.epoch + self.seen / learner.n_training
+        self.per_step = self.steps_run = self.structures_run = 0
+        self.seconds = 0.0
+        self.peak_before = peak_memory(worker.device)
+
+    def run(self, per_step: int) -> None:
+        """Train to the last epoch; a step sees ``per_step`` structures, in all processes together.
+
+        Raises:
+            Diverged: names epoch and step.
+            Unfinished: out of time, after a checkpoint has been written.
+        """
+        self.per_step = per_step
+        last, cadence = self.parameters.epochs, Cadence(self.parameters.checkpoint_seconds, REPORT_SECONDS)
+        while self.epoch < last:
+            if self.worker.agree(self.context.out_of_time()):
+                self.save()
+                raise Unfinished(f"epoch {self.epoch} of {last} is done; run again to resume")
+            where = f"epoch {self.epoch + 1}, step {self.step + 1}"
+            chosen = self.learner.take(self.epoch, self.seen, per_step)
+            try:
+                numbers = self.learner.step(chosen, self.epoch, self.step)
+                over = self._note(numbers, len(chosen))
+                if cadence.save(over and (self.epoch == last or self.epoch % self.parameters.checkpoint_epochs == 0)):
+                    self.save()
+            except Diverged as error:
+                kept = "the last good checkpoint is kept" if self.path.is_file() else "no checkpoint was written yet"
+                raise Diverged(f"{where}: {error}; a lower learning_rate may help, and {kept}") from error
+            self.seconds = cadence.seconds()
+            if self.worker.first and cadence.report(self.epoch == last):
+                self._report(numbers)
+
+    def _note(self, numbers: dict[str, float], size: int) -> bool:
+        """Note the numbers of a step; return whether the epoch is over."""
+        for name, value in numbers.items():
+            total = self.sums.setdefault(name, [0.0, 0])
+            if not math.isnan(value):
+                total[:] = total[0] + value * size, total[1] + size
+        self.step, self.seen = self.step + 1, self.seen + size
+        self.steps_run, self.structures_run = self.steps_run + 1, self.structures_run + size
+        if self.seen < self.learner.n_training:
+            return False
+        row = self.learner.close(self.epoch, {name: total / count for name, (total, count) in self.sums.items()})
+        for name, value in ({"epoch": self.epoch + 1.0} | row).items():
+            self.rows.setdefault(name, []).append(value)
+        self.epoch, self.step, self.seen, self.sums = self.epoch + 1, 0, 0, {}
+        return True
+
+    def _report(self, numbers: dict[str, float]) -> None:
+        ended = {name: rows[-1] for name, rows in self.rows.items()}
+        shown = numbers | {name: ended[name] for name in ended if name.startswith(("validation_", "learning_rate"))}
+        self.context.progress(
+            "train",
+            self.epoch,
+            self.parameters.epochs,
+            step=self.step,
+            structures_per_second=self.structures_run / self.seconds,
+            **{name: value for name, value in shown.items() if math.isfinite(value)},
+        )
+
+    def save(self) -> None:
+        """Write a checkpoint, in the first process."""
+        if self.worker.first:
+            rows = {name: torch.tensor(rows, dtype=torch.float64) for name, rows in self.rows.items()}
+            frame = {"epoch": self.epoch, "step": self.step, "seen": self.seen, "sums": self.sums, "rows": rows}
+            save_checkpoint(self.path, frame | self.learner.state())
+
+    def curves(self) -> dict[str, NDArray[np.float64]]:
+        """Return the curves, one number per epoch."""
+        return {name: np.array(rows) for name, rows in self.rows.items()}
+
+    def results(self) -> dict[str, Any]:
+        """Return the scalars of the results."""
+        steps = math.ceil(self.learner.n_training / self.per_step)
+        device = self.worker.device
+        results = {
+            "epochs": self.epoch,
+            "resumed_from_epoch": self.resumed_from,
+            "steps_per_epoch": steps,
+            "peak_memory_mb": max(peak_memory(device) - self.peak_before * (device.type == "cpu"), 0) / 1e6,
+            **{f"final_{name}": rows[-1] for name, rows in self.rows.items() if name != "epoch"},
+        }
+        if self.steps_run:
+            results["seconds_per_step"] = self.seconds / self.steps_run
+            results["seconds_per_epoch"] = results["seconds_per_step"] * steps
+            results["structures_per_second"] = self.structures_run / self.seconds
+        return results
