@@ -77,8 +77,7 @@ class EvaluatePotentialCalculation(TaskCalculation):
             "relaxed",
             valid_type=StructureSetData,
             required=False,
-            help="Structures relaxed with the potential; `trajectory` names the DFT relaxation that started from "
-            "each.",
+            help="Structures relaxed with the potential; `trajectory` names the DFT relaxation that started from each.",
         )
         spec.inputs.validator = validate_elements
         spec.output("parity", valid_type=ArrayData, help="Predicted and reference labels.")

@@ -247,13 +247,15 @@ def test_strained_cell_strains_the_lattice(fcc):
 @pytest.mark.parametrize("align", ["none", "translate"])
 def test_cell_that_fits_no_supercell(align, fcc):
     structure = read_inputs("gen_i")[0]
-    with pytest.raises(LatticeError, match="no supercell of the lattice: the nearest one, of 256 sites, is strained"):
+    with pytest.raises(
+        LatticeError, match="not a supercell of the lattice: the nearest one, of 256 sites, is strained"
+    ):
         clean(structure.positions * 1.05, structure.cells[0] * 1.05, structure.numbers, fcc, align)
 
 
 def test_auto_says_that_the_cell_does_not_fit(fcc):
     structure = read_inputs("gen_i")[0]
-    with pytest.raises(LatticeError, match=r"rejected: .* atoms off the lattice.*no supercell of the lattice"):
+    with pytest.raises(LatticeError, match=r"rejected: .* atoms off the lattice.*not a supercell of the lattice"):
         clean(structure.positions * 1.08, structure.cells[0] * 1.08, structure.numbers, fcc, "auto")
     # with the right lattice constant it does
     assert (

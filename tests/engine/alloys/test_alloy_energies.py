@@ -65,7 +65,7 @@ def without_one(atoms):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (without_one, "structure 1: 1 of 108 sites are empty and 0 atoms share a site or are off the lattice"),
+        (without_one, "structure 1: 1 of 108 sites are empty and 0 atoms are not on a site of their own"),
         (lambda atoms: atoms.translate([[1.8, 0, 0]] + [[0, 0, 0]] * 107), "1 of 108 sites are empty and 1 atoms"),
         (
             lambda atoms: atoms.symbols.__setitem__(3, "Cu"),
