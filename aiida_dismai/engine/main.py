@@ -94,7 +94,7 @@ def describe(name: str, template: Path | None) -> None:
 @click.argument("name", required=False)
 def calculators(name: str | None) -> None:
     """List the calculators that are registered, or print NAME's arguments as JSON."""
-    from .generators.registry import describe_parameters
+    from .parameters import describe_parameters
     from .plugins import load_parameters
     from .potentials.registry import find, registered
 

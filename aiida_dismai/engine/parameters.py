@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from .errors import BadInput, nearest
 
 Model = TypeVar("Model", bound="Parameters")
+#: Entries of a JSON schema that bound a value, under the names that a description uses.
+BOUNDS = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum", "minItems", "maxItems", "enum")
 
 
 class Parameters(BaseModel):
@@ -87,3 +89,20 @@ def validate(model: type[Model], values: Mapping[str, Any], where: str) -> Model
                 given = "" if whole else f" (given: {item['input']!r})"
                 lines.append(f"{name or 'parameters'}: {item['msg'].removeprefix('Value error, ')}{given}")
         raise BadInput(f"{where}: " + "; ".join(lines)) from error
+
+
+def describe_parameters(model: type[Parameters]) -> dict[str, dict[str, Any]]:
+    """Return default, description, type and bounds of every field, from its JSON schema."""
+    schema = model.model_json_schema()
+    fields = {}
+    for name, field in schema.get("properties", {}).items():
+        kinds = [field, *field.get("anyOf", []), *field.get("prefixItems", [])]
+        types = list(dict.fromkeys(kind["type"] for kind in [field, *field.get("anyOf", [])] if "type" in kind))
+        bounds = {key: kind[key] for kind in reversed(kinds) for key in BOUNDS if key in kind}
+        fields[name] = {
+            "default": field.get("default"),
+            "description": field.get("description", ""),
+            "type": types[0] if len(types) == 1 else types,
+            "bounds": bounds,
+        }
+    return fields

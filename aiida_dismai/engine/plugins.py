@@ -1,4 +1,4 @@
-"""What anyone can register with the project by an entry point: generative models and calculators, ours like anyone's.
+"""What anyone can register with the project by an entry point: models, calculators, families, ours like anyone's.
 
 An entry point names a small object, a spec, whose module imports no torch, so that the AiiDA host can read it. What a
 spec needs besides, it names as ``module:name``, and is imported when it is used.
@@ -6,11 +6,14 @@ spec needs besides, it names as ``module:name``, and is imported when it is used
 
 from __future__ import annotations
 
+import functools
 import importlib
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint
-from typing import Any, Protocol, TypeVar
+from importlib.metadata import EntryPoint, entry_points
+from types import MappingProxyType
+from typing import Any, Generic, Protocol, TypeVar
 
 from .errors import BadInput, nearest
 from .parameters import Parameters
@@ -47,8 +50,50 @@ class Broken:
     summary: str
 
 
-def read_specs(points: Iterable[EntryPoint], kind: type[SpecType]) -> dict[str, SpecType | Broken]:
-    """Return what entry points name, by name; a plug-in that fails does not disturb the others."""
+class Registry(Generic[SpecType]):
+    """What is registered in one group of entry points.
+
+    Args:
+        group: of the entry points.
+        kind: class of the specs.
+        noun: what they are specs of, for errors: ``generative model``.
+    """
+
+    def __init__(self, group: str, kind: type[SpecType], noun: str) -> None:
+        self.group = group
+        self.kind = kind
+        self.noun = noun
+
+    def registered(self) -> Mapping[str, SpecType | Broken]:
+        """Return what is registered, by name; a plug-in that fails does not disturb the others."""
+        return _read(self.group, self.kind, tuple(sys.path))
+
+    def names(self) -> list[str]:
+        """Return the names of those that can be used."""
+        return [name for name, spec in self.registered().items() if not isinstance(spec, Broken)]
+
+    def find(self, name: str) -> SpecType:
+        """Return a spec by name.
+
+        Raises:
+            BadInput: not registered (names the nearest), or registered and broken (says why).
+        """
+        found = self.registered()
+        spec = found.get(name)
+        if spec is None:
+            raise BadInput(f"no {self.noun} '{visible(name, 60)}' is registered{nearest(name, found)}")
+        if isinstance(spec, Broken):
+            raise BadInput(f"{self.noun} '{name}': {spec.summary}")
+        return spec
+
+
+@functools.lru_cache(maxsize=32)
+def _read(group: str, kind: type[SpecType], path: tuple[str, ...]) -> Mapping[str, SpecType | Broken]:
+    """Return the specs that the distributions on the path register; reading these takes milliseconds each time."""
+    return MappingProxyType(_specs(entry_points(group=group), kind))
+
+
+def _specs(points: Iterable[EntryPoint], kind: type[SpecType]) -> dict[str, SpecType | Broken]:
     found: dict[str, SpecType | Broken] = {}
     for point in sorted(points, key=lambda point: (point.name, point.value)):
         if point.name in found:
@@ -68,25 +113,6 @@ def read_specs(points: Iterable[EntryPoint], kind: type[SpecType]) -> dict[str, 
         else:
             found[point.name] = spec
     return found
-
-
-def choose(found: Mapping[str, SpecType | Broken], name: str, what: str) -> SpecType:
-    """Return a spec by name.
-
-    Args:
-        found: from :func:`read_specs`.
-        name: of the entry point.
-        what: the specs are of, for the error: ``generative model``.
-
-    Raises:
-        BadInput: not registered (names the nearest), or registered and broken (says why).
-    """
-    spec = found.get(name)
-    if spec is None:
-        raise BadInput(f"no {what} '{visible(name, 60)}' is registered{nearest(name, found)}")
-    if isinstance(spec, Broken):
-        raise BadInput(f"{what} '{name}': {spec.summary}")
-    return spec
 
 
 def load(reference: str) -> Any:

@@ -8,32 +8,29 @@ import numpy as np
 import pytest
 from aiida.orm import InstalledCode
 from ase.build import bulk
+from support.plugins import install
 
 from aiida_dismai.engine.structures import StructureSet, from_ase
 
 
 @pytest.fixture
-def install(tmp_path, monkeypatch):
+def install_family(tmp_path, monkeypatch):
     """Return what installs a family as ``pip install`` would: its entry point, and the folder of its module."""
 
-    def install(name: str, entry: str, folder: Path) -> None:
+    def install_family(name: str, entry: str, folder: Path) -> None:
         site = tmp_path / "site"
-        info = site / f"dismai_{name}-1.0.dist-info"
-        info.mkdir(parents=True)
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: dismai-{name}\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text(f"[dismai.families]\n{name} = {entry}\n")
-        folders = [str(site), str(folder)]
-        for path in folders:
-            monkeypatch.syspath_prepend(path)
-        monkeypatch.setenv("PYTHONPATH", os.pathsep.join([*folders, os.environ.get("PYTHONPATH", "")]))
+        monkeypatch.syspath_prepend(str(folder))
+        install(monkeypatch, site, "dismai.families", **{name: entry})
+        folders = [str(site), str(folder), os.environ.get("PYTHONPATH", "")]
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join(folders))
 
-    return install
+    return install_family
 
 
 @pytest.fixture
-def rocksalt(install, monkeypatch):
+def rocksalt(install_family, monkeypatch):
     """Install the family of rocksalt.py."""
-    install("rocksalt", "rocksalt:SPEC", Path(__file__).parent)
+    install_family("rocksalt", "rocksalt:SPEC", Path(__file__).parent)
     monkeypatch.delitem(sys.modules, "rocksalt", raising=False)
     import rocksalt
 

@@ -71,10 +71,9 @@ def test_it_has_no_published_files(rocksalt, files, tmp_path):
         run(Context(tmp_path, inputs=files | {"reference": tmp_path / "csv"}), parameters)
 
 
-def test_a_broken_family_disturbs_no_other(rocksalt, monkeypatch, tmp_path):
-    entries = tmp_path / "site" / "dismai_rocksalt-1.0.dist-info" / "entry_points.txt"
-    entries.write_text("[dismai.families]\nrocksalt = rocksalt:ABSENT\n")
-    assert "rocksalt" not in names()
+def test_a_broken_family_disturbs_no_other(rocksalt, install_family, tmp_path):
+    install_family("crooked", "rocksalt:ABSENT", tmp_path)
+    assert "crooked" not in names()
     find_task("metrics").validate({"kind": "alloy"})
-    with pytest.raises(BadInput, match="family of structures 'rocksalt': broken: AttributeError"):
-        find_task("metrics").validate({"kind": "rocksalt"})
+    with pytest.raises(BadInput, match="family of structures 'crooked': broken: AttributeError"):
+        find_task("metrics").validate({"kind": "crooked"})

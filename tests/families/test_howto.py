@@ -22,11 +22,11 @@ def block(language: str) -> str:
 
 
 @pytest.mark.engine
-def test_the_family_of_the_how_to(install, crystals, tmp_path):
+def test_the_family_of_the_how_to(install_family, crystals, tmp_path):
     entry = tomllib.loads(block("toml"))["project"]["entry-points"]["dismai.families"]
     (tmp_path / "module").mkdir()
     (tmp_path / "module" / "near.py").write_text(block("python"))
-    install("near", entry["near"], tmp_path / "module")
+    install_family("near", entry["near"], tmp_path / "module")
     write_extxyz(crystals(3), tmp_path / "generated.extxyz")
     write_extxyz(crystals(4), tmp_path / "training.extxyz")
     (tmp_path / "parameters.json").write_text(json.dumps({"near": {"cutoff": 5}}))

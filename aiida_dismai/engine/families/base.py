@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadInput
+from ..plugins import load
 from ..structures import StructureSet
-from . import registry
 from .distances import Metric
 from .parameters import DescribeParameters
 
@@ -147,7 +147,7 @@ def make_metrics(parameters: DescribeParameters) -> FamilyMetrics:
     Raises:
         BadInput: the family names no such class, or one that is no ``FamilyMetrics``.
     """
-    found = registry.load(parameters.family.engine)
+    found = load(parameters.family.engine)
     if not (isinstance(found, type) and issubclass(found, FamilyMetrics)):
         raise BadInput(f"family '{parameters.kind}': {parameters.family.engine} is not a subclass of FamilyMetrics")
     return found(parameters)

@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from ..parameters import Parameters, validate
-from ..plugins import Broken as BrokenGenerator
-from ..plugins import choose, load, load_parameters, read_specs
+from ..parameters import Parameters, describe_parameters, validate
+from ..plugins import Registry, load, load_parameters
 from .contract import GeneratorSpec
 
-__all__ = ["BrokenGenerator", "describe", "find", "hyperparameters", "load", "parameter_model", "registered"]
-
-GROUP = "dismai.generators"
-#: Entries of a JSON schema that bound a value, under the names that a description uses.
-BOUNDS = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum", "minItems", "maxItems", "enum")
-
-
-def registered() -> dict[str, GeneratorSpec | BrokenGenerator]:
-    """Return what is registered, by name; a plug-in that fails does not disturb the others."""
-    return read_specs(entry_points(group=GROUP), GeneratorSpec)
-
-
-def find(name: str) -> GeneratorSpec:
-    """Return a model by name.
-
-    Raises:
-        BadInput: not registered (names the nearest), or registered and broken (says why).
-    """
-    return choose(registered(), name, "generative model")
+GENERATORS = Registry("dismai.generators", GeneratorSpec, "generative model")
+registered, find = GENERATORS.registered, GENERATORS.find
 
 
 def parameter_model(spec: GeneratorSpec) -> type[Parameters]:
@@ -81,20 +62,3 @@ def describe(name: str, template: Path | str | None = None) -> dict[str, Any]:
             load(spec.parts)(structures[0], hyperparameters(spec, {})) if spec.parts else {}
         )
     return description
-
-
-def describe_parameters(model: type[Parameters]) -> dict[str, dict[str, Any]]:
-    """Return default, description, type and bounds of every field, from its JSON schema."""
-    schema = model.model_json_schema()
-    fields = {}
-    for name, field in schema.get("properties", {}).items():
-        kinds = [field, *field.get("anyOf", []), *field.get("prefixItems", [])]
-        types = list(dict.fromkeys(kind["type"] for kind in [field, *field.get("anyOf", [])] if "type" in kind))
-        bounds = {key: kind[key] for kind in reversed(kinds) for key in BOUNDS if key in kind}
-        fields[name] = {
-            "default": field.get("default"),
-            "description": field.get("description", ""),
-            "type": types[0] if len(types) == 1 else types,
-            "bounds": bounds,
-        }
-    return fields

@@ -13,13 +13,14 @@ from ..device import choose_device, limit_threads
 from ..errors import NothingLeft
 from ..files import write_atomically
 from ..ownership import Owner
+from ..plugins import load
 from ..store import Store
 from ..structures import StructureSet, load_structures, write_npz
 from ..structures.set_npz import from_bytes, to_bytes
 from ..trained import WEIGHTS
 from .contract import SampleFunction, TrainFunction
 from .parameters import SampleParameters, TrainParameters
-from .registry import find, hyperparameters, load
+from .registry import find, hyperparameters
 from .watched import check_batch, check_trained, watched
 from .weights import load_generator, make_template, save_generator
 

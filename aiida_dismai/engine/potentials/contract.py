@@ -18,8 +18,6 @@ from numpy.typing import NDArray
 
 from ..parameters import Parameters
 
-GROUP = "dismai.calculators"
-
 
 class NoArguments(Parameters):
     """Arguments of a calculator that takes none."""

@@ -8,37 +8,23 @@ Python somebody has written down: it is called only where the environment of the
 
 from __future__ import annotations
 
-import functools
 import os
 import re
 from collections.abc import Mapping
-from importlib.metadata import entry_points
 from typing import Any
 
 from ..errors import BadInput, nearest
 from ..parameters import Parameters, validate
-from ..plugins import Broken, choose, load_parameters, read_specs
+from ..plugins import Registry, load_parameters
 from ..text import visible
-from .contract import GROUP, CalculatorSpec
+from .contract import CalculatorSpec
 
 #: Environment variable with the factories that may be called, separated by commas or blanks.
 ALLOW_FACTORY = "DISMAI_ALLOW_FACTORY"
 FACTORY = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", re.ASCII)
 
-
-@functools.lru_cache(maxsize=1)
-def registered() -> dict[str, CalculatorSpec | Broken]:
-    """Return what is registered, by name; a plug-in that fails does not disturb the others."""
-    return read_specs(entry_points(group=GROUP), CalculatorSpec)
-
-
-def find(name: str) -> CalculatorSpec:
-    """Return a calculator by name.
-
-    Raises:
-        BadInput: not registered (names the nearest), or registered and broken (says why).
-    """
-    return choose(registered(), name, "calculator")
+CALCULATORS = Registry("dismai.calculators", CalculatorSpec, "calculator")
+registered, find = CALCULATORS.registered, CALCULATORS.find
 
 
 def is_factory(name: str) -> bool:

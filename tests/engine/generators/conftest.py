@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from importlib.metadata import EntryPoint
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from support.plugins import install
 
-from aiida_dismai.engine.generators import registry
 from aiida_dismai.engine.runner import run_task
 from aiida_dismai.engine.structures import StructureSet, write_npz
 
@@ -88,15 +88,9 @@ def tiny() -> dict[str, Any]:
 
 
 @pytest.fixture
-def register(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+def register(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., None]:
     """Add entry points to the installed ones: ``register(name="module:object")``."""
-    installed = list(registry.entry_points(group=registry.GROUP))
-
-    def add(**values: str) -> None:
-        installed.extend(EntryPoint(name, value, registry.GROUP) for name, value in values.items())
-
-    monkeypatch.setattr(registry, "entry_points", lambda group: list(installed))
-    return add
+    return partial(install, monkeypatch, tmp_path / "plug-ins", "dismai.generators")
 
 
 @pytest.fixture

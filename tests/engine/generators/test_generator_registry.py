@@ -10,8 +10,9 @@ from click.testing import CliRunner
 
 from aiida_dismai.engine.errors import BadInput
 from aiida_dismai.engine.generators.parameters import TrainParameters
-from aiida_dismai.engine.generators.registry import BrokenGenerator, describe, find, registered
+from aiida_dismai.engine.generators.registry import describe, find, registered
 from aiida_dismai.engine.main import cli
+from aiida_dismai.engine.plugins import Broken
 from aiida_dismai.engine.structures import write_extxyz
 from aiida_dismai.engine.tasks import find_task
 
@@ -27,14 +28,14 @@ def test_the_built_in_model_comes_by_its_entry_point_and_has_a_readme():
     [
         ("no_such_package_here:SPEC", "ModuleNotFoundError"),
         ("aiida_dismai.engine.generators.cryingan:NO_SPEC", "AttributeError"),
-        ("aiida_dismai.engine.generators.registry:GROUP", "not a GeneratorSpec"),
+        ("aiida_dismai.engine.generators.registry:GENERATORS", "not a GeneratorSpec"),
         ("aiida_dismai.engine.generators.cryingan:SPEC", "calls itself 'cryingan'"),
     ],
 )
 def test_a_broken_plug_in_is_listed_with_its_reason_and_disturbs_no_other(register, value, reason):
     register(crooked=value)
     models = registered()
-    assert isinstance(models["crooked"], BrokenGenerator)
+    assert isinstance(models["crooked"], Broken)
     assert reason in models["crooked"].summary
     assert models["cryingan"] == find("cryingan")
     with pytest.raises(BadInput, match="'crooked': broken"):

@@ -4,19 +4,20 @@ import json
 import os
 import subprocess
 import sys
-from importlib.metadata import EntryPoint
+from functools import partial
 
 import numpy as np
 import pytest
 from ase.calculators.emt import EMT
 from pydantic import Field
+from support.plugins import install
 
 from aiida_dismai.engine.errors import BadInput
 from aiida_dismai.engine.main import cli
 from aiida_dismai.engine.parameters import Parameters
 from aiida_dismai.engine.potentials import registry
 from aiida_dismai.engine.potentials.calculators import make_calculator
-from aiida_dismai.engine.potentials.contract import GROUP, CalculatorSpec
+from aiida_dismai.engine.potentials.contract import CalculatorSpec
 from aiida_dismai.engine.potentials.parameters import CALCULATORS
 from aiida_dismai.engine.structures import StructureSet
 from aiida_dismai.engine.tasks import find_task
@@ -36,17 +37,9 @@ SCALED = CalculatorSpec("scaled", "EMT of a plug-in", f"{__name__}:build_scaled"
 
 
 @pytest.fixture
-def register(monkeypatch):
+def register(monkeypatch, tmp_path):
     """Add entry points to the installed ones: ``register(name="module:object")``."""
-    installed = list(registry.entry_points(group=GROUP))
-
-    def add(**values):
-        points = installed + [EntryPoint(name, value, GROUP) for name, value in values.items()]
-        monkeypatch.setattr(registry, "entry_points", lambda group: points)
-        registry.registered.cache_clear()
-
-    yield add
-    registry.registered.cache_clear()
+    return partial(install, monkeypatch, tmp_path, "dismai.calculators")
 
 
 def relax(**parameters):
