@@ -6,11 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ..engine.units import EV_PER_A3_IN_KBAR
 from .inputs import Job
 from .relaxation import IonicStep
-
-#: eV/Å³ in kB; VASP's stress has the opposite sign of ASE's.
-EV_PER_A3_IN_KB = 1602.1766340
 
 _HEADER = """ vasp.{version} 20Jul23 {notice}
  running on    1 total cores
@@ -81,7 +79,7 @@ class OutcarWriter:
             out(f"\n{rule} Iteration {number:6d}({scf:4d})  {rule[2:]}\n\n")
         if self._scf_steps < self._nelm:
             out("-" * 24 + " aborting loop because EDIFF is reached " + "-" * 40 + "\n")
-        kbar = -step.stress * EV_PER_A3_IN_KB
+        kbar = -step.stress * EV_PER_A3_IN_KBAR  # the opposite sign of ASE's
         out("  FORCE on cell =-STRESS in cart. coord.  units (eV):\n")
         out("  Direction    XX          YY          ZZ          XY          YZ          ZX\n")
         out("  in kB     " + _row([kbar[i, j] for i, j in ((0, 0), (1, 1), (2, 2), (0, 1), (1, 2), (2, 0))], "12.5f"))

@@ -10,8 +10,9 @@ from xml.sax.saxutils import escape
 
 import numpy as np
 
+from ..engine.units import EV_PER_A3_IN_KBAR
 from .inputs import Job, Potential
-from .outcar import EV_PER_A3_IN_KB, bands, cutoff, electrons
+from .outcar import bands, cutoff, electrons
 from .relaxation import IonicStep
 
 #: Free energy, energy without entropy, energy extrapolated to zero smearing: one number in a stand-in.
@@ -52,7 +53,7 @@ class VasprunWriter:
             write("  <scstep>\n" + _energies(step.energy, "   ") + "  </scstep>\n")
         write(_structure(step.cell, step.fractional, None, self._free))
         write(_varray("forces", step.forces, "  "))
-        write(_varray("stress", -step.stress * EV_PER_A3_IN_KB, "  "))
+        write(_varray("stress", -step.stress * EV_PER_A3_IN_KBAR, "  "))
         write(_energies(step.energy, "  ") + " </calculation>\n")
         self._file.flush()
         self._last = (step.cell, step.fractional)

@@ -6,9 +6,7 @@ import numpy as np
 from ase.data import atomic_masses, atomic_numbers
 
 from ..structures import StructureSet
-
-#: One u/Å³ in g/cm³ (CODATA 2018).
-U_PER_A3 = 1.66053906660
+from ..units import U_PER_A3_IN_G_PER_CM3
 
 
 def density(structure: StructureSet) -> float | None:
@@ -16,12 +14,12 @@ def density(structure: StructureSet) -> float | None:
     volume = abs(float(np.linalg.det(structure.cells[0])))
     if not 0 < volume < np.inf:
         return None
-    return float(atomic_masses[structure.numbers].sum()) * U_PER_A3 / volume
+    return float(atomic_masses[structure.numbers].sum()) * U_PER_A3_IN_G_PER_CM3 / volume
 
 
 def mass_density(n_atoms: float, symbol: str, volume: float) -> float:
     """Return the density of so many atoms of an element in a volume (Å³), g/cm³."""
-    return float(n_atoms * atomic_masses[atomic_numbers[symbol]] * U_PER_A3 / volume)
+    return float(n_atoms * atomic_masses[atomic_numbers[symbol]] * U_PER_A3_IN_G_PER_CM3 / volume)
 
 
 def cube_edge(n_atoms: int, symbol: str, density: float) -> float:

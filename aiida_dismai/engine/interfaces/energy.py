@@ -8,9 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadInput
-
-#: 1 eV/Å² in J/m² (CODATA 2018 elementary charge).
-EV_PER_A2_IN_J_PER_M2 = 16.02176634
+from ..units import EV_PER_A2_IN_J_PER_M2
 
 
 def lateral_area(cells: Any) -> NDArray[np.float64]:

@@ -18,7 +18,8 @@ from ase.calculators.calculator import Calculator, all_changes
 from ..errors import BadInput
 from ..plugins import load
 from ..structures import StructureSet
-from ..structures.convert import EV_PER_A3_IN_GPA, to_voigt
+from ..structures.convert import to_voigt
+from ..units import EV_PER_A3_IN_GPA
 from .contract import CalculatorRequest
 from .registry import allowed_factory, arguments_of, find, is_factory
 

@@ -14,10 +14,8 @@ from typing import Any
 import torch
 from torch import nn
 
-#: e²/(4 π ε₀), eV Å.
-COULOMB = 14.399645
-#: Bohr radius, Å.
-BOHR = 0.529177
+from ..units import BOHR, COULOMB
+
 #: Screening function: coefficients and exponents.
 SCREENING = ((0.18175, 3.19980), (0.50986, 0.94229), (0.28022, 0.40290), (0.02817, 0.20162))
 

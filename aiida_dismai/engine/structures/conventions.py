@@ -18,10 +18,9 @@ from numpy.typing import NDArray
 
 from ..errors import BadInput
 from ..text import visible
+from ..units import BOHR, EV_PER_A3_IN_GPA, HARTREE, KCAL_PER_MOL, KJ_PER_MOL
 from .header import same
 
-#: eV/Å³ in GPa (CODATA 2018 elementary charge).
-EV_PER_A3_IN_GPA = 160.21766339999998
 #: Keys that give the unit of something: ``stress-unit``, ``energy_units``.
 UNIT_KEY = re.compile(
     r"(energy|energies|free_energy|forces?|stress|virials?|pos|positions?|length|lengths|distance|lattice|cell)[-_ "
@@ -32,11 +31,10 @@ UNIT_KEY = re.compile(
 _EV_PER_A3 = Decimal(repr(EV_PER_A3_IN_GPA))
 #: Factors to the project's units, by quantity; names in lower case, without spaces and ``^``, Å as a.
 UNITS: dict[str, dict[str, float]] = {
-    "energy": {"ev": 1.0, "electronvolt": 1.0, "mev": 1e-3, "hartree": 27.211386245988, "ha": 27.211386245988,
-               "ry": 13.605693122994, "rydberg": 13.605693122994, "kcal/mol": 0.0433641153087705,
-               "kj/mol": 0.0103642696562621},
-    "forces": {"ev/a": 1.0, "mev/a": 1e-3, "hartree/bohr": 51.4220674763259, "ha/bohr": 51.4220674763259,
-               "ry/bohr": 25.7110337381630, "kcal/mol/a": 0.0433641153087705},
+    "energy": {"ev": 1.0, "electronvolt": 1.0, "mev": 1e-3, "hartree": HARTREE, "ha": HARTREE, "ry": HARTREE / 2,
+               "rydberg": HARTREE / 2, "kcal/mol": KCAL_PER_MOL, "kj/mol": KJ_PER_MOL},
+    "forces": {"ev/a": 1.0, "mev/a": 1e-3, "hartree/bohr": HARTREE / BOHR, "ha/bohr": HARTREE / BOHR,
+               "ry/bohr": HARTREE / 2 / BOHR, "kcal/mol/a": KCAL_PER_MOL},
     "stress": {"ev/a3": EV_PER_A3_IN_GPA, "ev/a**3": EV_PER_A3_IN_GPA, "gpa": 1.0, "kbar": 0.1, "kb": 0.1,
                "mpa": 1e-3, "bar": 1e-4, "pa": 1e-9},
     "virial": {"ev": 1.0, "mev": 1e-3},

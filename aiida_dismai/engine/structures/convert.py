@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import BadInput
+from ..units import EV_PER_A3_IN_GPA
 from .container import Property, StructureSet, unit_of
-from .conventions import EV_PER_A3_IN_GPA
 from .frames import Frame, join
 
 if TYPE_CHECKING:

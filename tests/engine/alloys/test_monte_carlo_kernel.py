@@ -16,8 +16,9 @@ from aiida_dismai.engine.alloys.monte_carlo.interactions import build_tables
 from aiida_dismai.engine.alloys.monte_carlo.kernel import advance, arrange, build_fields, count_bonds, swap_energy
 from aiida_dismai.engine.alloys.monte_carlo.outputs import formation_energies, pair_counts
 from aiida_dismai.engine.alloys.monte_carlo.parameters import SampleParameters
-from aiida_dismai.engine.alloys.monte_carlo.sampler import KB, Sampler
+from aiida_dismai.engine.alloys.monte_carlo.sampler import Sampler
 from aiida_dismai.engine.alloys.monte_carlo.streams import make_stream
+from aiida_dismai.engine.units import BOLTZMANN
 
 STREAM = make_stream(7, 0, 1000.0)
 
@@ -127,7 +128,7 @@ def sampled(name, temperature, passes, interval, folder):
     states = list(multiset_permutations(np.repeat(np.arange(len(system.amounts)), system.amounts).tolist()))
     judge = Neighbours(name, system)
     energies = np.array([judge.energy(np.array(state)) for state in states])
-    weights = np.exp(-(energies - energies.min()) / (KB * temperature))
+    weights = np.exp(-(energies - energies.min()) / (BOLTZMANN * temperature))
     place = {bytes(state): index for index, state in enumerate(states)}
     after = 400 // interval + 1
     seen = [[place[row.tobytes()] for row in sampler.records(run)[after:]["species"]] for run in range(4)]

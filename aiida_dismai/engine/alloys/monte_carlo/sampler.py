@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...store import Store
+from ...units import BOLTZMANN
 from .interactions import build_tables
 from .kernel import advance, arrange, count_bonds
 from .parameters import SampleParameters
@@ -19,8 +20,6 @@ from .records import RunRecords, owner_of, record_type
 from .streams import make_stream
 from .system import System
 
-#: Boltzmann's constant, eV/K (exact in the SI of 2019).
-KB = 8.617333262145179e-05
 #: Attempted swaps between two writings of a run's records: a second or less.
 CHUNK = 4_000_000
 
@@ -146,7 +145,7 @@ class Sampler:
 
     def _advance(self, species, done, change, accepted, lengths, run, states, bonds, accepts, energies):  # type: ignore[no-untyped-def]
         passes = np.arange(done, done + lengths.sum())
-        betas = 1.0 / (KB * temperatures(self.parameters, passes))
+        betas = 1.0 / (BOLTZMANN * temperatures(self.parameters, passes))
         stream = self._stream(run)
         advance(
             species, done, change, accepted, lengths, betas, stream, self.tables, states, bonds, accepts, energies

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-from ase import Atoms, units
+from ase import Atoms
 from ase.data import atomic_masses
 from numpy.typing import NDArray
 
 from ...errors import DismaiError
 from ...potentials.lammps import BAR, LammpsCalculator, LammpsSystem
+from ...units import EV_IN_U_A2_PER_PS2
 from .parameters import QuenchParameters
 from .start import kinetic_temperature
 
@@ -143,7 +144,7 @@ class AseDynamics:
         atoms.set_cell(state.edge * np.eye(3))
         atoms.pbc = True
         # eV/Å and u into Å/ps²
-        kick = 0.5 * step * (1e3 * units.fs) ** 2 / self.masses[:, None]
+        kick = 0.5 * step * EV_IN_U_A2_PER_PS2 / self.masses[:, None]
         velocities = state.velocities.copy()
         forces = self._get("forces", atoms)
         for done in range(steps):
@@ -169,7 +170,7 @@ class AseDynamics:
     def _breathe(self, atoms: Atoms, velocities: NDArray[np.float64]) -> float:
         """Return by how much the barostat scales the cell."""
         given, volume = self.parameters, atoms.get_volume()
-        kinetic = float(self.masses @ (velocities**2).sum(axis=1)) / (1e3 * units.fs) ** 2 / (3 * volume)
+        kinetic = float(self.masses @ (velocities**2).sum(axis=1)) / EV_IN_U_A2_PER_PS2 / (3 * volume)
         pressure = kinetic - float(self._get("stress", atoms)[:3].mean())
         share = BAROSTAT_EVERY * given.timestep / given.barostat_time
         return float(np.clip(1 + share * pressure / MODULUS, 0.9, 1.1) ** (1 / 3))

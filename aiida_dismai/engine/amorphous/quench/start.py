@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from ase import units
 from numpy.typing import NDArray
 
+from ... import units
 from ...errors import BadInput
 from ...neighbours import tree_in_cube
 
@@ -13,8 +13,8 @@ from ...neighbours import tree_in_cube
 ROUNDS = 2000
 #: Pairs are pushed a little farther than they must, so that the last contacts open in few rounds.
 PUSH = 1.02
-#: Boltzmann's constant in u Å²/ps²/K; ASE's unit of time is Å·√(u/eV).
-BOLTZMANN = units.kB * (1e3 * units.fs) ** 2
+#: In u Å²/ps²/K.
+BOLTZMANN = units.BOLTZMANN * units.EV_IN_U_A2_PER_PS2
 
 
 def random_positions(n_atoms: int, edge: float, distance: float, rng: np.random.Generator) -> NDArray[np.float64]:
