@@ -9,7 +9,7 @@ import click
 
 from ..engine.errors import BadInput
 from ..report.links import find_port, ports_of_set, split_name
-from .console import console, table
+from ..terminal import console, table
 from .profiles import import_structures, load_node, load_profile
 
 

@@ -12,7 +12,7 @@ import click
 from ..engine.errors import BadInput
 from ..engine.files import write_text
 from ..engine.text import visible
-from .console import console
+from ..terminal import console
 from .profiles import load_node, load_profile
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from ..engine.errors import BadInput
-from .console import console, table
+from ..terminal import console, table
 from .profiles import load_profile
 
 PROFILE_HINTS = """\

@@ -53,7 +53,7 @@ def status(pk: str, watch: bool, interval: float, everything: bool) -> None:
 
 
 def _print(node: Any, everything: bool) -> None:
-    from .console import console
+    from ..terminal import console
 
     console().print(process_tree(node, everything))
     _hint(node)
@@ -71,7 +71,7 @@ def _hint(node: Any) -> None:
 def _live(node: Any, interval: float, everything: bool) -> None:
     from rich.live import Live
 
-    from .console import console
+    from ..terminal import console
 
     _hint(node)
     with Live(process_tree(node, everything), console=console(), auto_refresh=False) as live:
@@ -97,7 +97,7 @@ def _follow(node: Any, interval: float, everything: bool) -> None:
 
 def summary_lines(node: Any, everything: bool) -> str:
     """Return the tree as plain text."""
-    from .console import console
+    from ..terminal import console
 
     screen = console()
     with screen.capture() as captured:
@@ -172,7 +172,7 @@ def _job_state(node: Any) -> str:
 
 def last_progress(node: Any) -> dict[str, Any] | None:
     """Return the last line of a job's progress file (while it runs, from its folder there); None without one."""
-    from ..report.progress import progress_lines
+    from ..calculations.progress import progress_lines
 
     lines = progress_lines(node)
     return lines[-1] if lines else None

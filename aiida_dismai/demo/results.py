@@ -18,12 +18,12 @@ def write_results(node: Any, folder: Path, say: Callable[[str], None]) -> list[s
         What could not be written, with the reason.
     """
     from ..cli.archive.commands import check_archive, write_archive
-    from ..cli.console import console
     from ..report.collect import collect
     from ..report.export import to_dict
     from ..report.graph import draw_provenance
     from ..report.html import write_page
     from ..report.table import render
+    from ..terminal import console
 
     folder.mkdir(parents=True, exist_ok=True)
     problems: list[str] = []

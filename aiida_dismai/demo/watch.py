@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ..report.progress import progress_lines
+from ..calculations.progress import progress_lines
 
 POLL = 3.0
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engine.errors import BadInput
+from ..engine.metrics.aggregate import summarise
 from ..engine.text import visible
 from ..workchains.reasons import LIMIT, reason_of
 from .alloys import AlloySet, read_sets
@@ -235,8 +236,6 @@ def _alloy_of(node: Any) -> list[AlloySet]:
 
 # ---------------------------------------------------------------------- parts
 def _add_models(report: Report, outputs: dict[str, Any]) -> None:
-    from ..calculations.functions.statistics import summarise
-
     metrics = outputs.get("metrics")
     if isinstance(metrics, dict):
         for name in sorted(metrics):

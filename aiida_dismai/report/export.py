@@ -11,6 +11,7 @@ from typing import Any
 
 from ..engine.errors import BadInput
 from ..engine.files import plain
+from ..engine.metrics.aggregate import values_of
 from ..engine.text import visible
 from .collect import Model, Report
 
@@ -122,8 +123,6 @@ def cell(value: Any) -> Any:
 
 
 def _model_rows(report: Report) -> list[dict[str, Any]]:
-    from ..calculations.functions.statistics import values_of
-
     rows = []
     for model in report.models:
         row: dict[str, Any] = {"model": model.name, "seed": model.training.get("seed")}

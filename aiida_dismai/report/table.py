@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from ..cli.console import table
 from ..engine.text import visible
+from ..terminal import table
 from ..workchains.reasons import LIMIT
 from . import alloys, amorphous
 from .collect import MEASURES, TOO_FEW, Report

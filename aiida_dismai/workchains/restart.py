@@ -26,10 +26,10 @@ from aiida.engine import (
 from aiida.orm import CalcJobNode, Dict, to_aiida_type
 
 from ..calculations.base import TaskCalculation
+from ..calculations.progress import progress_lines, progress_size
 from ..calculations.relax import RelaxCalculation
 from ..engine.errors import BadInput
 from ..exit_codes import RESTART, declare
-from ..report.progress import progress_lines, progress_size
 from .checked import CheckedWorkChain, together
 from .checks import validate_job, validate_options
 from .reasons import failed_with, reason_of, traceback_of

@@ -8,7 +8,6 @@ import pytest
 from aiida import orm
 from support import handmade
 
-from aiida_dismai.cli.console import console
 from aiida_dismai.data import StructureSetData
 from aiida_dismai.engine.runner import run_task
 from aiida_dismai.engine.structures import load_structures, write_npz
@@ -18,6 +17,7 @@ from aiida_dismai.report.collect import collect
 from aiida_dismai.report.export import to_json
 from aiida_dismai.report.html import page
 from aiida_dismai.report.table import render
+from aiida_dismai.terminal import console
 
 pytestmark = pytest.mark.engine
 

@@ -9,7 +9,6 @@ import pytest
 from aiida import orm
 from support import handmade
 
-from aiida_dismai.cli.console import console
 from aiida_dismai.engine.runner import run_task
 from aiida_dismai.engine.structures import load_structures, write_npz
 from aiida_dismai.parsers.base import make_node
@@ -19,6 +18,7 @@ from aiida_dismai.report.details import detail_tables
 from aiida_dismai.report.export import to_csv, to_json
 from aiida_dismai.report.html import page
 from aiida_dismai.report.table import MARK, metric_rows, render
+from aiida_dismai.terminal import console
 
 pytestmark = pytest.mark.engine
 

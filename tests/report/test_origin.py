@@ -5,7 +5,6 @@ import pytest
 from aiida import orm
 from support import handmade
 
-from aiida_dismai.cli.console import console
 from aiida_dismai.data import StructureSetData
 from aiida_dismai.report import origin
 from aiida_dismai.report.collect import collect
@@ -13,6 +12,7 @@ from aiida_dismai.report.export import to_dict
 from aiida_dismai.report.html import page
 from aiida_dismai.report.table import render
 from aiida_dismai.standin.outputs import notice_for
+from aiida_dismai.terminal import console
 
 WARNING = "Energies are not DFT: vasp@localhost is a stand-in for VASP"
 

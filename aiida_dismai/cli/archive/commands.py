@@ -15,7 +15,7 @@ import click
 
 from ...engine.errors import BadInput
 from ...engine.text import visible
-from ..console import console, table
+from ...terminal import console, table
 from ..profiles import load_node, load_profile
 
 

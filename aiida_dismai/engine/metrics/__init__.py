@@ -6,5 +6,6 @@ numbers in three steps. *Describe*: a family of metrics (``kinds``) turns one st
 into a file of ``records``. *Compare*: ``compare`` takes averages over records (``statistics``), their ``distances``
 and ``bootstrap`` intervals, and the noise ``floor``; ``energies`` compares energies. *Keep*: ``reference`` is the
 training set's side, which can be saved and used again, or read from the authors' csv files (``published``);
-``arrays`` writes the numbers of every structure. ``run`` holds the tasks, ``command`` the command line.
+``arrays`` writes the numbers of every structure. ``run`` holds the tasks, ``command`` the command line. ``aggregate``
+brings the results of several models together.
 """

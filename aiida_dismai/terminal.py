@@ -1,11 +1,11 @@
-"""Printing: one console, one look of tables."""
+"""The terminal: one console, one look of tables."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ..engine.text import visible
+from .engine.text import visible
 
 #: Characters of a cell of a table at most; what is longer is cut in the middle.
 CELL = 2000

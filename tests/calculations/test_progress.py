@@ -7,8 +7,8 @@ import pytest
 from aiida import orm
 from aiida.common.links import LinkType
 
+from aiida_dismai.calculations.progress import HEAD, TAIL, ends, progress_lines, progress_size
 from aiida_dismai.cli.status import describe_progress, last_progress
-from aiida_dismai.report.progress import HEAD, TAIL, ends, progress_lines, progress_size
 
 
 @pytest.fixture
