@@ -26,7 +26,7 @@ def main() -> None:
         set_to_structure_data(licoo2())[0],
         set_to_structure_data(li3sccl6())[0],
         SEED,
-        vasp_code=load_code(VASP),
+        dft_code=load_code(VASP),
         protocol=PROTOCOL,
         # the labels to train on, and the check of the trained potential against DFT
         overrides={"label": stages, "potential": {"check": {"label": stages}}},

@@ -28,7 +28,7 @@ def main() -> None:
         set_to_structure_data(li3sccl6())[0],
         MODEL,
         SEED,
-        vasp_code=load_code(VASP),
+        dft_code=load_code(VASP),
         protocol=PROTOCOL,
         overrides={"dataset": {"label": stages, "potential": {"check": {"label": stages}}}},
         options=OPTIONS,

@@ -58,9 +58,10 @@ def crystal_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return lower(upper(function))
 
 
-def vasp_option(required: bool) -> Callable[..., Any]:
-    """Return the option of the VASP code."""
-    return click.option("--vasp", required=required, metavar="CODE", help="The VASP code.")
+def dft_code_option(required: bool) -> Callable[..., Any]:
+    """Return the option of the DFT code."""
+    text = "Code for density-functional theory; its plugin says which one it is."
+    return click.option("--dft-code", required=required, metavar="CODE", help=text)
 
 
 def states_of(text: str | None) -> dict[str, int] | None:
@@ -174,24 +175,26 @@ def launch() -> None:
 
 @launch.command()
 @click.option("--structures", required=True, metavar="NODE|FILE", help=STRUCTURES_HELP)
-@vasp_option(required=True)
+@dft_code_option(required=True)
 @dft_launch_options
-def label(how: dict[str, Any], structures: str, vasp: str) -> None:
-    """Relax structures with VASP and collect all ionic steps."""
+def label(how: dict[str, Any], structures: str, dft_code: str) -> None:
+    """Relax structures with density-functional theory and collect all ionic steps."""
     load_profile()
-    start("dismai.label", how, code=load_code(vasp), structures=structures_input(structures, "structures"))
+    start("dismai.label", how, code=load_code(dft_code), structures=structures_input(structures, "structures"))
 
 
 @launch.command()
 @click.option("--structures", required=True, metavar="NODE|FILE", help="Labelled structures. " + STRUCTURES_HELP)
 @seed_option
-@click.option("--check-structures", metavar="NODE|FILE", help="Structures for the check against DFT; needs --vasp.")
-@vasp_option(required=False)
+@click.option("--check-structures", metavar="NODE|FILE", help="Structures for the check against DFT; needs --dft-code.")
+@dft_code_option(required=False)
 @launch_options
-def potential(how: dict[str, Any], structures: str, seed: int, check_structures: str | None, vasp: str | None) -> None:
+def potential(
+    how: dict[str, Any], structures: str, seed: int, check_structures: str | None, dft_code: str | None
+) -> None:
     """Train an M3GNet potential, and check it against DFT if asked."""
-    if (check_structures is None) != (vasp is None):
-        raise click.UsageError("--check-structures and --vasp go together: the check relaxes them with DFT")
+    if (check_structures is None) != (dft_code is None):
+        raise click.UsageError("--check-structures and --dft-code go together: the check relaxes them with DFT")
     load_profile()
     start(
         "dismai.potential",
@@ -199,7 +202,7 @@ def potential(how: dict[str, Any], structures: str, seed: int, check_structures:
         code=dismai_code(how["code"]),
         structures=structures_input(structures, "structures"),
         seed=seed,
-        vasp_code=load_code(vasp) if vasp else None,
+        dft_code=load_code(dft_code) if dft_code else None,
         check_structures=structures_input(check_structures, "check-structures") if check_structures else None,
     )
 
@@ -207,12 +210,14 @@ def potential(how: dict[str, Any], structures: str, seed: int, check_structures:
 @launch.command()
 @crystal_options
 @seed_option
-@vasp_option(required=False)
+@dft_code_option(required=False)
 @potential_option
 @launch_options
-def dataset(how: dict[str, Any], slab_a: str, slab_b: str, seed: int, vasp: str | None, potential: str | None) -> None:
+def dataset(
+    how: dict[str, Any], slab_a: str, slab_b: str, seed: int, dft_code: str | None, potential: str | None
+) -> None:
     """Make a data set of disordered interfaces from two bulk crystals."""
-    _need_energies(vasp, potential)
+    _need_energies(dft_code, potential)
     load_profile()
     start(
         "dismai.dataset.interface",
@@ -221,7 +226,7 @@ def dataset(how: dict[str, Any], slab_a: str, slab_b: str, seed: int, vasp: str 
         slab_a=crystal_input(slab_a, "slab-a"),
         slab_b=crystal_input(slab_b, "slab-b"),
         seed=seed,
-        vasp_code=load_code(vasp) if vasp else None,
+        dft_code=load_code(dft_code) if dft_code else None,
         potential=find_potential(potential),
     )
 
@@ -385,7 +390,7 @@ def benchmark(
 @crystal_options
 @model_option
 @seed_option
-@vasp_option(required=False)
+@dft_code_option(required=False)
 @potential_option
 @states_option
 @launch_options
@@ -395,12 +400,12 @@ def pipeline(
     slab_b: str,
     model: str,
     seed: int,
-    vasp: str | None,
+    dft_code: str | None,
     potential: str | None,
     oxidation_states: str | None,
 ) -> None:
     """Everything: from two bulk crystals to the benchmark of a model."""
-    _need_energies(vasp, potential)
+    _need_energies(dft_code, potential)
     load_profile()
     start(
         "dismai.pipeline",
@@ -410,14 +415,14 @@ def pipeline(
         slab_b=crystal_input(slab_b, "slab-b"),
         model=model,
         seed=seed,
-        vasp_code=load_code(vasp) if vasp else None,
+        dft_code=load_code(dft_code) if dft_code else None,
         potential=find_potential(potential),
         oxidation_states=states_of(oxidation_states),
     )
 
 
-def _need_energies(vasp: str | None, potential: str | None) -> None:
-    if (vasp is None) == (potential is None):
+def _need_energies(dft_code: str | None, potential: str | None) -> None:
+    if (dft_code is None) == (potential is None):
         raise click.UsageError(
-            "give --vasp CODE to make a potential with DFT, or --potential NODE to use one (not both)"
+            "give --dft-code CODE to make a potential with DFT, or --potential NODE to use one (not both)"
         )

@@ -36,7 +36,7 @@ SHARED = (
         "options_file",
         type=click.Path(exists=True, dir_okay=False),
         metavar="FILE",
-        help="YAML of scheduler options for all `dismai` jobs (`launch label`: for VASP's, else set in the overrides).",
+        help="YAML of scheduler options for all `dismai` jobs (`launch label`: DFT's, else set in the overrides).",
     ),
     click.option("--queue", help="Queue or partition."),
     click.option("--account", help="Account to charge."),

@@ -1,10 +1,9 @@
-"""`aiida-dismai setup`: profile, computer, codes and POTCARs."""
+"""`aiida-dismai setup`: profile, computer and codes; the potentials of DFT are in :mod:`.potentials`."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import click
 
 from ..engine.errors import BadInput
 from ..terminal import console, table
+from .potentials import chosen_engine, engine_option, label_options, potential_rows, potentials_command
 from .profiles import load_profile
 
 PROFILE_HINTS = """\
@@ -99,21 +99,29 @@ def make_localhost(workdir: str) -> tuple[Any, bool]:
 @setup.command("code")
 @click.option("--computer", "computer_name", required=True, metavar="LABEL", help="Computer on which it is installed.")
 @click.option("--executable", metavar="PATH", help="Absolute path of `dismai` there.")
-@click.option("--vasp", metavar="PATH", help="Absolute path of VASP there.")
-@click.option("--label", help="Label of the code; without it, 'dismai' and 'vasp'.")
-@click.option(
-    "--prepend", default="", metavar="TEXT", help=r"Lines before the command, for instance 'module load vasp'."
-)
-def code_command(computer_name: str, executable: str | None, vasp: str | None, label: str | None, prepend: str) -> None:
-    """Make the codes `dismai@COMPUTER` and, with --vasp, `vasp@COMPUTER`."""
-    if not executable and not vasp:
-        raise click.UsageError("give --executable PATH (of `dismai`), --vasp PATH, or both")
-    if label and executable and vasp:
+@click.option("--dft-executable", metavar="PATH", help="Absolute path of the DFT code there.")
+@engine_option
+@click.option("--label", help="Label of the code; without it, 'dismai' and the name of the DFT engine.")
+@click.option("--prepend", default="", metavar="TEXT", help="Lines before the command, for instance 'module load …'.")
+def code_command(
+    computer_name: str,
+    executable: str | None,
+    dft_executable: str | None,
+    engine_name: str | None,
+    label: str | None,
+    prepend: str,
+) -> None:
+    """Make the codes `dismai@COMPUTER` and, with --dft-executable, `ENGINE@COMPUTER`."""
+    if not executable and not dft_executable:
+        raise click.UsageError("give --executable PATH (of `dismai`), --dft-executable PATH, or both")
+    if label and executable and dft_executable:
         raise click.UsageError("--label names one code; call the command twice to name both")
     load_profile()
-    for path, name, plugin in ((executable, "dismai", "dismai.relax"), (vasp, "vasp", "vasp.vasp")):
-        if path is None:
-            continue
+    wanted = [(executable, "dismai", "dismai.relax")] if executable else []
+    if dft_executable:
+        engine = chosen_engine(engine_name)
+        wanted.append((dft_executable, engine.name, engine.plugins[0]))
+    for path, name, plugin in wanted:
         code, created = make_code(computer_name, path, label or name, plugin, prepend)
         click.echo(
             f"code '{code.full_label}' {'created' if created else 'is there already'} ({code.filepath_executable})"
@@ -131,6 +139,8 @@ def make_code(
     """
     from aiida.common.exceptions import NotExistent
     from aiida.orm import Computer, InstalledCode, load_code
+
+    from ..dft import engine_of_plugin
 
     try:
         computer = Computer.collection.get(label=computer_name)
@@ -163,7 +173,7 @@ def make_code(
         default_calc_job_plugin=plugin,
         prepend_text=prepend,
     )
-    code.with_mpi = plugin.startswith("vasp.") and not local
+    code.with_mpi = engine_of_plugin(plugin) is not None and not local
     return code.store(), True
 
 
@@ -187,125 +197,14 @@ def _ask_dismai(path: str) -> None:
         )
 
 
-def label_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add what says, as for `launch`, which POTCARs are needed."""
-    for option in (
-        click.option(
-            "--set", "settings", multiple=True, metavar="PATH=VALUE", help="A single override, as for `launch`."
-        ),
-        click.option(
-            "--overrides",
-            type=click.Path(exists=True, dir_okay=False),
-            metavar="FILE",
-            help="The file of overrides that `launch` is given (label, potential, dataset or pipeline).",
-        ),
-        click.option("--protocol", metavar="NAME", help="Protocol; without it, the default one, as for `launch`."),
-    ):
-        function = option(function)
-    return function
-
-
-@setup.command("potcars")
-@click.option("--family", help="Name of the POTCAR family; without it, the protocol's.")
-@click.option("--path", "folder", type=click.Path(), help="Folder FAMILY/SYMBOL/POTCAR, for the printed command.")
-@label_options
-def potcars_command(
-    family: str | None, folder: str | None, protocol: str | None, overrides: str | None, settings: tuple[str, ...]
-) -> None:
-    """Check that the POTCAR family has what a launch needs; print the upload command where it has not."""
-    load_profile()
-    problems = []
-    for needed, mapping in needed_potcars(protocol, overrides, settings):
-        name = family or needed
-        rows, missing = potcar_rows(name, mapping)
-        console().print(table(f"POTCAR family '{name}'", ("element", "symbol", "found"), rows))
-        if missing:
-            problems.append(
-                f"POTCAR family '{name}' lacks {', '.join(missing)}; upload it: aiida-vasp potcar uploadfamily "
-                f"--path {folder or 'FOLDER_OF_POTCARS'} --name {name} --description 'POTCARs of VASP'"
-            )
-    if problems:
-        raise BadInput("; ".join(problems))
-
-
-def needed_potcars(
-    protocol: str | None = None, overrides: str | None = None, settings: Sequence[str] = ()
-) -> list[tuple[str, dict[str, str]]]:
-    """Return the families and the POTCARs of each element that a launch would need.
-
-    Args:
-        protocol: its name; None takes the default of `launch`.
-        overrides: a file that was written for one of the workflows that run VASP: which one, its names say.
-        settings: single overrides of the same workflow, ``path=value``.
-
-    Raises:
-        BadInput: no such protocol, or overrides that fit none of these workflows.
-    """
-    from ..workchains.dataset_interface import InterfaceDatasetWorkChain
-    from ..workchains.label import LabelWorkChain
-    from ..workchains.potential import PotentialWorkChain
-    from ..workchains.protocols import merge, read_overrides
-    from ..workchains.protocols.single import single_overrides
-
-    given = read_overrides(overrides) if overrides else {}
-    chain = _workflow_of(given, settings)
-    inputs = chain.get_protocol_inputs(protocol, merge(given, single_overrides(chain, settings)))
-    if chain is LabelWorkChain:
-        found = [inputs]
-    elif chain is PotentialWorkChain:
-        found = [LabelWorkChain.get_protocol_inputs(protocol, inputs["check"]["label"])]
-    else:
-        if "dataset" in inputs:  # of a pipeline
-            inputs = InterfaceDatasetWorkChain.get_protocol_inputs(protocol, inputs["dataset"])
-        check = PotentialWorkChain.get_protocol_inputs(protocol, inputs["potential"])["check"]
-        found = [LabelWorkChain.get_protocol_inputs(protocol, part) for part in (inputs["label"], check["label"])]
-    needed = [(str(item["potential_family"]), dict(item["potential_mapping"])) for item in found]
-    return [item for index, item in enumerate(needed) if item not in needed[:index]]
-
-
-def _workflow_of(overrides: Mapping[str, Any], settings: Sequence[str]) -> Any:
-    """Return the WorkChain whose protocol has the names of these overrides, of those that run VASP.
-
-    Raises:
-        BadInput: none has all of them; says what is wrong for the one that has most.
-    """
-    from ..workchains.dataset_interface import InterfaceDatasetWorkChain
-    from ..workchains.label import LabelWorkChain
-    from ..workchains.pipeline import PipelineWorkChain
-    from ..workchains.potential import PotentialWorkChain
-    from ..workchains.problems import Problem, text_of
-    from ..workchains.protocols import merge
-    from ..workchains.protocols.single import single_overrides
-
-    closest: tuple[Problem, ...] = ()
-    for chain in (LabelWorkChain, PotentialWorkChain, InterfaceDatasetWorkChain, PipelineWorkChain):
-        _, problems = chain.check_overrides(merge(overrides, single_overrides(chain, settings)))
-        if not problems:
-            return chain
-        closest = problems if not closest or len(problems) < len(closest) else closest
-    raise BadInput(text_of(closest))
-
-
-def potcar_rows(family: str, mapping: dict[str, str]) -> tuple[list[tuple[str, str, str]], list[str]]:
-    """Return a row for each element (element, symbol, SHA-512 or what is wrong) and the symbols that are missing."""
-    from aiida.common.exceptions import NotExistent
-    from aiida_vasp.data.potcar import PotcarData
-
-    rows, missing = [], []
-    for element, symbol in mapping.items():
-        try:
-            potcar = PotcarData.get_potcars_dict([element], family, {element: symbol})[element]
-        except NotExistent:
-            missing.append(symbol)
-            rows.append((element, symbol, "missing"))
-        else:
-            rows.append((element, symbol, f"SHA-512 {potcar.sha512[:16]}…"))
-    return rows, missing
+setup.add_command(potentials_command)
 
 
 @setup.command("check")
 @label_options
-def check_command(protocol: str | None, overrides: str | None, settings: tuple[str, ...]) -> None:
+def check_command(
+    engine_name: str | None, protocol: str | None, overrides: str | None, settings: tuple[str, ...]
+) -> None:
     """Print what is set up and what is missing."""
     profile = load_profile()
     rows = [
@@ -316,7 +215,7 @@ def check_command(protocol: str | None, overrides: str | None, settings: tuple[s
         ),
         _daemon_row(profile),
         *_code_rows(),
-        *(_potcar_row(family, mapping) for family, mapping in needed_potcars(protocol, overrides, settings)),
+        *potential_rows(engine_name, protocol, overrides, settings),
     ]
     console().print(table("aiida-dismai", ("what", "", "found"), rows))
 
@@ -338,20 +237,18 @@ def _daemon_row(profile: Any) -> tuple[str, str, str]:
 def _code_rows() -> list[tuple[str, str, str]]:
     from aiida.orm import InstalledCode, QueryBuilder
 
-    found: dict[str, list[str]] = {"dismai": [], "vasp": []}
+    from ..dft import engine_of_plugin
+
+    found: dict[str, list[str]] = {"dismai": [], "DFT": []}
     for code in QueryBuilder().append(InstalledCode).all(flat=True):
-        kind = (code.default_calc_job_plugin or "").split(".")[0]
-        if kind in found and not code.is_hidden:
-            found[kind].append(f"{code.full_label} ({code.get_executable()})")
+        plugin = code.default_calc_job_plugin or ""
+        engine = engine_of_plugin(plugin)
+        if code.is_hidden or (engine is None and not plugin.startswith("dismai.")):
+            continue
+        named = f"{code.full_label} ({code.get_executable()})"
+        found["dismai" if engine is None else "DFT"].append(named if engine is None else f"{engine.title}: {named}")
     rows = []
-    for kind, option in (("dismai", "--executable"), ("vasp", "--vasp")):
+    for kind, option in (("dismai", "--executable"), ("DFT", "--dft-executable")):
         hint = f"`aiida-dismai setup code --computer NAME {option} PATH`"
         rows.append((f"{kind} code", "ok" if found[kind] else "missing", ", ".join(found[kind]) or hint))
     return rows
-
-
-def _potcar_row(family: str, mapping: dict[str, str]) -> tuple[str, str, str]:
-    _, missing = potcar_rows(family, mapping)
-    if missing:
-        return "POTCARs", "missing", f"{', '.join(missing)} in family '{family}': see `aiida-dismai setup potcars`"
-    return "POTCARs", "ok", f"family '{family}' has {', '.join(mapping.values())}"

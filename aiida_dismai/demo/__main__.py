@@ -34,6 +34,7 @@ def fingerprint(inputs: dict[str, Any]) -> str:
 
 def demo_key() -> str:
     """Return the fingerprint of today's demo protocol."""
+    from ..dft import find
     from ..workchains import benchmark, dataset_interface, evaluate, generator, label, pipeline, potential, relax
 
     parts = (
@@ -46,7 +47,9 @@ def demo_key() -> str:
         potential.PotentialWorkChain,
         relax.RelaxWorkChain,
     )
-    return fingerprint({part.__name__: part.get_protocol_inputs("demo") for part in parts})
+    inputs = {part.__name__: part.get_protocol_inputs("demo") for part in parts}
+    inputs["label"] = label.LabelWorkChain.get_protocol_inputs("demo", engine=find("vasp"))
+    return fingerprint(inputs)
 
 
 def find_earlier(key: str) -> Any:
@@ -84,7 +87,7 @@ def submit_new(key: str) -> Any:
         crystals["Li3ScCl6"],
         MODEL,
         SEED,
-        vasp_code=load_code(profile.VASP),
+        dft_code=load_code(profile.VASP),
         protocol="demo",
     )
     builder.metadata.label = "demo"

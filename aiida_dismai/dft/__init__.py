@@ -1,45 +1,27 @@
-"""The seam between the workflows and the codes that compute forces from electrons.
+"""The seam between the workflows and the codes for density-functional theory.
 
-``settings`` says in the code's own words and ours what a stage of a relaxation is; ``base`` is the interface
-(structure, what may move, settings → a process; a finished process → labelled ionic steps); ``vasp`` is the
-first implementation. The engine follows from the plugin of the code that the user gives, so that another one
-needs a module here and a line in :data:`ENGINES`, and no WorkChain changes.
+``base`` is the contract of an engine (structure, what may move, settings, potentials → a process; a finished process
+→ labelled ionic steps), ``settings`` what a stage of a relaxation is in terms that all codes share, ``registry`` finds
+the engines by the entry-point group ``dismai.dft``. Each engine has a folder. The plugin of the code that the user
+gives chooses it; nothing outside its folder knows a code by name.
 """
 
-from __future__ import annotations
-
-from aiida.orm import AbstractCode
-
-from ..engine.errors import BadInput
-from .base import DftEngine, DftRun, IonicSteps
+from .base import DftEngine, DftRun, IonicSteps, LicensedFiles, PotentialFile, Potentials
+from .registry import engine_for, engine_of_plugin, engines, find
 from .settings import HubbardU, KpointMesh, StageSettings
-from .vasp import VaspEngine
-
-#: Engine for each plugin that a code can be set up with.
-ENGINES: dict[str, DftEngine] = {engine.plugin: engine for engine in (VaspEngine(),)}
 
 __all__ = [
-    "ENGINES",
     "DftEngine",
     "DftRun",
     "HubbardU",
     "IonicSteps",
     "KpointMesh",
+    "LicensedFiles",
+    "PotentialFile",
+    "Potentials",
     "StageSettings",
     "engine_for",
+    "engine_of_plugin",
+    "engines",
+    "find",
 ]
-
-
-def engine_for(code: AbstractCode) -> DftEngine:
-    """Return the engine of a code.
-
-    Raises:
-        BadInput: the code is set up for a plugin that none of the engines uses.
-    """
-    plugin = code.default_calc_job_plugin
-    if plugin not in ENGINES:
-        raise BadInput(
-            f"code {code.full_label} is set up for the plugin '{plugin}', relaxations with density-functional theory "
-            f"need one for: {', '.join(sorted(ENGINES))}"
-        )
-    return ENGINES[plugin]

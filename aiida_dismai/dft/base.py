@@ -1,14 +1,20 @@
-"""The interface that a code for density-functional theory has to serve."""
+"""The contract of a DFT engine: all that the rest of the package asks about a code for density-functional theory.
+
+An engine drives the codes of some AiiDA plugins through a WorkChain of that plugin. ``docs/howto/own_dft_engine.md``
+shows how to write one.
+"""
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-from aiida.orm import AbstractCode, Data, ProcessNode, StructureData
+from aiida.orm import AbstractCode, Data, FolderData, ProcessNode, StructureData
 from numpy.typing import NDArray
 
 from .settings import StageSettings
@@ -19,7 +25,8 @@ class DftRun:
     """What one job of a relaxation left in the database.
 
     Attributes:
-        nodes: output nodes that hold its ionic steps, by name; the input of :meth:`DftEngine.read`.
+        nodes: outputs, and inputs if need be, that its ionic steps are read from, by name; what
+            :meth:`DftEngine.read` gets.
         reason: why nothing can be read from it (then ``nodes`` is empty), or "".
     """
 
@@ -82,30 +89,115 @@ class IonicSteps:
         return replace(gone, done=self.done, left_out=tuple(sorted(left_out.items())), converged=False)
 
 
+@dataclass(frozen=True)
+class Potentials:
+    """The potentials of a relaxation, as the user names them.
+
+    Attributes:
+        family: name of an installed family.
+        mapping: name of the potential of each element, None if the family itself says which one it is.
+    """
+
+    family: str
+    mapping: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class PotentialFile:
+    """One potential of a family.
+
+    Attributes:
+        element: its symbol.
+        name: as the mapping names it.
+        fingerprint: kind and beginning of its checksum; None if the family does not have it.
+    """
+
+    element: str
+    name: str
+    fingerprint: str | None
+
+
+@dataclass(frozen=True)
+class LicensedFiles:
+    """Files that belong to the code's owners and must not be shared, and how they are recognised in a database.
+
+    Attributes:
+        noun: what they are, in the plural: ``POTCARs``.
+        node_types: beginnings of the ``node_type`` of nodes that hold one.
+        hash_types: beginnings of the ``node_type`` of nodes that hold checksums of one, which may be shared.
+        file_name: pattern of the names of such files.
+        content: pattern of what only such a file has inside.
+        advice: how not to have them in an archive.
+    """
+
+    noun: str
+    node_types: tuple[str, ...]
+    hash_types: tuple[str, ...]
+    file_name: re.Pattern[str]
+    content: re.Pattern[bytes]
+    advice: str
+
+
 class DftEngine(ABC):
-    """One code, through the WorkChain of its AiiDA plugin. Engines hold no state."""
+    """One code, through the WorkChain of its AiiDA plugin. Engines hold no state.
 
-    #: Name that labels carry and messages use.
-    name: ClassVar[str]
-    #: Plugin of the codes that this engine drives.
-    plugin: ClassVar[str]
-    #: Entry point of the WorkChain that runs one stage.
-    workflow: ClassVar[str]
+    The module of an engine is imported by whatever looks one up: it imports the code's AiiDA plugin inside functions.
+
+    Attributes:
+        name: of the entry point; settings of protocols and labels name the engine by it.
+        title: name of the code as a person writes it.
+        summary: one line for lists.
+        plugins: entry points of the CalcJobs that its codes are set up for; a new code gets the first one.
+        workflow: entry point of the WorkChain that runs one stage.
+        protocols: YAML file of what in the protocols of labelling is the code's own: ``default_inputs`` and
+            ``protocols``, as in ``workchains/protocols/label.yaml``, which it is laid over.
+        licensed: files that must not be shared, None without any.
+    """
+
+    name: str
+    title: str
+    summary: str
+    plugins: tuple[str, ...]
+    workflow: str
+    protocols: Path
+    licensed: LicensedFiles | None = None
+
+    # ------------------------------------------------------------------ before a submission
+    @abstractmethod
+    def check_settings(
+        self, settings: StageSettings, elements: Sequence[str], potentials: Potentials | None
+    ) -> list[str]:
+        """Return what of a stage's settings would fail after the submission, with what to do about it.
+
+        Args:
+            settings: the stage.
+            elements: all elements that occur; none if they are not known yet.
+            potentials: those that it runs with, for settings that may be left to them; None if they are missing.
+        """
 
     @abstractmethod
-    def check_settings(self, settings: StageSettings) -> list[str]:
-        """Return what of a stage's settings would fail after the submission, with what to do about it."""
-
-    @abstractmethod
-    def check_potentials(self, elements: Sequence[str], family: str, mapping: Mapping[str, str] | None) -> list[str]:
+    def check_potentials(self, elements: Sequence[str], potentials: Potentials) -> list[str]:
         """Return what of the potentials is not there, with what to do about it.
 
         Args:
-            elements: all elements that occur; none where they are not known yet.
-            family: name of the family of potentials.
-            mapping: potential of each element, or None where the family itself knows.
+            elements: all elements that occur; none if they are not known yet.
+            potentials: family and mapping.
         """
 
+    @abstractmethod
+    def list_potentials(self, potentials: Potentials) -> list[PotentialFile]:
+        """Return the potentials that the mapping names; without a mapping, all of the family."""
+
+    @abstractmethod
+    def install_hint(self, family: str, folder: str) -> str:
+        """Return the command that installs a family of potentials.
+
+        Args:
+            family: its name.
+            folder: where the files are.
+        """
+
+    # ------------------------------------------------------------------ one stage
     @abstractmethod
     def inputs(
         self,
@@ -113,8 +205,7 @@ class DftEngine(ABC):
         structure: StructureData,
         movable: NDArray[np.bool_],
         settings: StageSettings,
-        family: str,
-        mapping: Mapping[str, str] | None,
+        potentials: Potentials,
         options: Mapping[str, Any],
     ) -> dict[str, Any]:
         """Return the inputs of :attr:`workflow` for one stage.
@@ -124,8 +215,7 @@ class DftEngine(ABC):
             structure: sites grouped by element, kinds named after elements.
             movable: ``(m,)``, in site order.
             settings: the stage.
-            family: family of potentials.
-            mapping: potential of each element.
+            potentials: family and mapping.
             options: scheduler options.
         """
 
@@ -146,3 +236,8 @@ class DftEngine(ABC):
             start: Cartesian positions before the job, Å, ``(m, 3)``; codes that wrap atoms into the cell are
                 unwrapped against it, so that a trajectory is continuous.
         """
+
+    # ------------------------------------------------------------------ afterwards
+    def written_by_stand_in(self, retrieved: FolderData) -> bool | None:
+        """Return whether the files of a job say that a stand-in for the code wrote them; None if none could say it."""
+        return None

@@ -34,9 +34,7 @@ class StageSettings(Parameters):
     The common part is what depends on the structure, so that an engine can spell it for its code.
     """
 
-    parameters: dict[str, Any] = Field(
-        description="the code's own parameters; for VASP INCAR tags, names in lower case"
-    )
+    parameters: dict[str, Any] = Field(description="the code's own parameters, by the code's own names")
     kpoints: KpointMesh = Field(default_factory=lambda: KpointMesh(), description="mesh in reciprocal space")
     moves: list[int] | None = Field(
         default=None, description="values of the per-atom property 'region' whose atoms move; null: all atoms move"

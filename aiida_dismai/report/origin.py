@@ -184,9 +184,9 @@ def _marked(text: str) -> bool:
 
 
 def _dft_types() -> set[str]:
-    from ..dft import ENGINES
+    from ..dft.registry import job_types
 
-    return {f"aiida.calculations:{plugin}" for plugin in ENGINES}
+    return set(job_types())
 
 
 def _flat(ports: dict[str, Any]) -> Iterator[Any]:

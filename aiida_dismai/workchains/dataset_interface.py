@@ -13,6 +13,7 @@ from ..calculations.functions.selection import select_low_energy
 from ..calculations.functions.sets import concatenate_structures, split_structures
 from ..calculations.interfaces import BuildInterfacesCalculation
 from ..data import PotentialData, StructureSetData
+from ..dft import engine_for
 from ..exit_codes import DATASET_INTERFACE, declare
 from .checked import CheckedWorkChain
 from .checks import below, elements_of, potential_problems, region_problems, relaxation_problems
@@ -37,7 +38,7 @@ def _validate(inputs: Mapping[str, Any], _: Any) -> str | None:
     potential, elements = inputs.get("potential"), elements_of(*crystals)
     found: list[Problem] = []
     if potential is None and ("training" not in inputs or "label" not in inputs or "train" not in inputs):
-        text = "give a `potential`, or `training`, `label` and `train` (with a VASP code) to make one"
+        text = "give a `potential`, or `training`, `label` and `train` (with a DFT code) to make one"
         found.append(Problem("", text))
     found += potential_problems(potential, elements)
     if all(crystals):
@@ -191,7 +192,7 @@ class InterfaceDatasetWorkChain(ProtocolMixin, CheckedWorkChain):
         slab_a: StructureData,
         slab_b: StructureData,
         seed: int,
-        vasp_code: AbstractCode | None = None,
+        dft_code: AbstractCode | None = None,
         potential: PotentialData | None = None,
         protocol: str | None = None,
         overrides: Mapping[str, Any] | None = None,
@@ -204,7 +205,7 @@ class InterfaceDatasetWorkChain(ProtocolMixin, CheckedWorkChain):
             slab_a: bulk crystal of the lower slab (LiCoO2 in the paper).
             slab_b: bulk crystal of the upper slab (Li3ScCl6 in the paper).
             seed: of the whole data set.
-            vasp_code: VASP; needed where no potential is given.
+            dft_code: a DFT code; needed where no potential is given.
             potential: takes the place of DFT and training.
             protocol: ``paper``, ``moderate`` or ``demo``.
             overrides: laid over the protocol.
@@ -214,7 +215,7 @@ class InterfaceDatasetWorkChain(ProtocolMixin, CheckedWorkChain):
         inputs = cls.get_protocol_inputs(protocol, request.overrides)
         builder, options = request.draft, request.options
         builder.slab_a, builder.slab_b, builder.seed = slab_a, slab_b, Int(seed)
-        fill_dataset(builder, code, vasp_code, potential, inputs, protocol, options)
+        fill_dataset(builder, code, dft_code, potential, inputs, protocol, options)
         note_small(request, inputs["n_structures"], inputs["validation_share"])
         return request.finish()
 
@@ -352,7 +353,7 @@ class InterfaceDatasetWorkChain(ProtocolMixin, CheckedWorkChain):
 def fill_dataset(
     port: Any,
     code: AbstractCode,
-    vasp_code: AbstractCode | None,
+    dft_code: AbstractCode | None,
     potential: PotentialData | None,
     inputs: Mapping[str, Any],
     protocol: str | None,
@@ -368,11 +369,12 @@ def fill_dataset(
         port[name] = Float(inputs[name])
     if potential is not None:
         port["potential"] = potential
-    elif vasp_code is not None:
+    elif dft_code is not None:
         port["training"] = Dict(merge(inputs["interface"], inputs["training"]))
-        fill_label_many(port["label"], vasp_code, LabelWorkChain.get_protocol_inputs(protocol, inputs["label"]))
+        label = LabelWorkChain.get_protocol_inputs(protocol, inputs["label"], engine=engine_for(dft_code))
+        fill_label_many(port["label"], dft_code, label)
         train = PotentialWorkChain.get_protocol_inputs(protocol, inputs["potential"])
         fill_job(port["train"]["train"], code, train["train"], options)
         if inputs["n_check"]:
             port["n_check"] = Int(inputs["n_check"])
-            fill_check(port["train"]["check"], code, vasp_code, train, protocol, options)
+            fill_check(port["train"]["check"], code, dft_code, train, protocol, options)

@@ -11,12 +11,13 @@ from aiida.orm import AbstractCode, Bool, Dict, Float, Int, List, ProcessNode, t
 from ..calculations.functions.labels import summarise_labels
 from ..calculations.functions.sets import concatenate_structures
 from ..data import StructureSetData
+from ..dft import engine_for
 from ..exit_codes import LABEL, declare
 from .checked import CheckedWorkChain
 from .chunks import name_of, positive
-from .label_inputs import OVERRIDE_NAMES, define_inputs, fill_label_many, validate_inputs
+from .label_inputs import define_inputs, fill_label_many, validate_inputs
 from .label_lane import LabelLaneWorkChain
-from .protocols import ProtocolMixin
+from .label_protocol import LabelProtocolMixin
 from .request import Request
 
 
@@ -26,11 +27,8 @@ def _fraction(node: Float | None, port: Any) -> str | None:
     return f"{name_of(port)}: must lie between 0 and 1 (given: {node.value:g})"
 
 
-class LabelWorkChain(ProtocolMixin, CheckedWorkChain):
+class LabelWorkChain(LabelProtocolMixin, CheckedWorkChain):
     """Relax every structure of a set, ``max_concurrent`` at once; those that fail are counted and named."""
-
-    _protocol_file = "label.yaml"
-    _override_names = OVERRIDE_NAMES
 
     @classmethod
     def define(cls, spec: ProcessSpec) -> None:
@@ -92,7 +90,7 @@ class LabelWorkChain(ProtocolMixin, CheckedWorkChain):
         """Return a builder filled from a protocol and checked.
 
         Args:
-            code: the code for density-functional theory.
+            code: the DFT code; its plugin chooses the engine.
             structures: what to relax, with the property ``region`` where stage 1 is wanted.
             protocol: ``paper``, ``moderate`` or ``demo``.
             overrides: laid over the protocol (``stage_1``, ``stage_2``, ``potential_family``, ``max_concurrent``, …).
@@ -104,7 +102,8 @@ class LabelWorkChain(ProtocolMixin, CheckedWorkChain):
         request = Request(cls, overrides, options)
         builder = request.draft
         builder.structures = structures
-        fill_label_many(builder, code, cls.get_protocol_inputs(protocol, request.overrides), request.options)
+        inputs = cls.get_protocol_inputs(protocol, request.overrides, engine=engine_for(code))
+        fill_label_many(builder, code, inputs, request.options)
         return request.finish(whole=True)
 
     def setup(self) -> None:

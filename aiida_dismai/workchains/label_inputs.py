@@ -11,17 +11,18 @@ from aiida.engine import ProcessSpec
 from aiida.orm import AbstractCode, Bool, Dict, Int, Str, to_aiida_type
 
 from ..data import StructureSetData
-from ..dft import StageSettings, engine_for
+from ..dft import Potentials, StageSettings, engine_for
 from ..engine.errors import BadInput
 from ..engine.parameters import validate
 from .checks import below, elements_of, option_problems, validate_options
 from .problems import Problem, answer
-from .protocols.names import Model, Names, Options, Part, Table
+from .protocols.names import Like, Model, Names, Options, Part, Table
 
 STAGES = ("stage_1", "stage_2")
 #: What overrides may have below the protocol ``label.yaml``.
 OVERRIDE_NAMES: dict[str, Part] = {
-    "potential_mapping": Table(),
+    "potential_family": Like("a name"),
+    "potential_mapping": Table(null=True),
     **{
         stage: Names({"settings": Model(lambda: StageSettings), "options": Options()}, null=stage == "stage_1")
         for stage in STAGES
@@ -36,17 +37,24 @@ def define_inputs(spec: ProcessSpec) -> None:
         valid_type=StructureSetData,
         help="Structures to relax; stage 1 reads the per-atom property 'region' (0 is the interface region).",
     )
-    spec.input_namespace("dft", help="The code that computes the forces; its plugin chooses the engine.")
-    spec.input("dft.code", valid_type=AbstractCode, help="VASP, set up for the plugin vasp.vasp.")
+    spec.input_namespace("dft", help="The DFT code, whose plugin chooses the engine, and its potentials.")
     spec.input(
-        "dft.potential_family", valid_type=Str, serializer=to_aiida_type, help="Name of the uploaded POTCAR family."
+        "dft.code",
+        valid_type=AbstractCode,
+        help="The code for density-functional theory, set up for a plugin that a DFT engine drives.",
+    )
+    spec.input(
+        "dft.potential_family",
+        valid_type=Str,
+        serializer=to_aiida_type,
+        help="Name of an installed family of potentials of that code.",
     )
     spec.input(
         "dft.potential_mapping",
         valid_type=Dict,
         serializer=to_aiida_type,
         required=False,
-        help="POTCAR of each element, for instance {'Li': 'Li_sv'}.",
+        help="Name of the potential of each element, if the family has several: {'Li': 'Li_sv'}.",
     )
     for stage, text in (
         ("stage_1", "First stage, in which the atoms of some regions move; without it only stage 2 is run."),
@@ -67,6 +75,12 @@ def define_inputs(spec: ProcessSpec) -> None:
             validator=validate_options,
             help="Scheduler options of the jobs of the stage (resources, max_wallclock_seconds, …).",
         )
+
+
+def read_potentials(dft: Mapping[str, Any]) -> Potentials:
+    """Return the potentials that the namespace ``dft`` names."""
+    mapping = dft["potential_mapping"].get_dict() if "potential_mapping" in dft else None
+    return Potentials(dft["potential_family"].value, mapping)
 
 
 def read_settings(node: Dict, where: str) -> StageSettings:
@@ -109,16 +123,15 @@ def label_problems(inputs: Mapping[str, Any], elements: Sequence[str]) -> list[P
     found: list[Problem] = []
     if isinstance(structures, StructureSetData):
         found += _said("structures", lambda: structures.structures.require("structures to relax"))
-    engine = None
+    engine, potentials = None, None
     if "code" in dft:
         try:
             engine = engine_for(dft["code"])
         except BadInput as error:
             found.append(Problem("dft.code", str(error)))
     if engine is not None and "potential_family" in dft:
-        mapping = dft["potential_mapping"].get_dict() if "potential_mapping" in dft else None
-        said = engine.check_potentials(elements, dft["potential_family"].value, mapping)
-        found += [Problem("dft", text) for text in said]
+        potentials = read_potentials(dft)
+        found += [Problem("dft", text) for text in engine.check_potentials(elements, potentials)]
     pre_relaxed = "pre_relaxed" in inputs and inputs["pre_relaxed"].value
     for stage in STAGES:
         namespace = inputs.get(stage) or {}
@@ -129,7 +142,8 @@ def label_problems(inputs: Mapping[str, Any], elements: Sequence[str]) -> list[P
         except BadInput:
             continue  # said by the port
         if engine is not None:
-            found += [Problem(f"{stage}.settings", text) for text in engine.check_settings(settings)]
+            said = engine.check_settings(settings, elements, potentials)
+            found += [Problem(f"{stage}.settings", text) for text in said]
         if isinstance(structures, StructureSetData):
             found += _said("", partial(_check_moves, structures, settings, stage))
         if "options" in namespace:
@@ -169,13 +183,15 @@ def fill_label(
 
     Args:
         port: where the inputs of labelling go; ``structures`` are left to the caller.
-        code: the code for density-functional theory.
-        inputs: what :meth:`get_protocol_inputs` gave.
+        code: the DFT code.
+        inputs: what :meth:`get_protocol_inputs` gave for its engine.
         options: scheduler options laid over those of the protocol, for both stages.
     """
     port["dft"]["code"] = code
-    port["dft"]["potential_family"] = Str(inputs["potential_family"])
-    port["dft"]["potential_mapping"] = Dict(dict(inputs["potential_mapping"]))
+    if inputs["potential_family"] is not None:
+        port["dft"]["potential_family"] = Str(inputs["potential_family"])
+    if inputs["potential_mapping"] is not None:
+        port["dft"]["potential_mapping"] = Dict(dict(inputs["potential_mapping"]))
     for stage in STAGES:
         if inputs[stage] is None or (stage == "stage_1" and inputs["pre_relaxed"]):
             continue

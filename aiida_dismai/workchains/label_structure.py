@@ -17,8 +17,8 @@ from ..data import StructureSetData
 from ..dft import DftEngine, StageSettings, engine_for
 from ..exit_codes import LABEL_STRUCTURE, declare
 from .checked import CheckedWorkChain
-from .label_inputs import OVERRIDE_NAMES, define_inputs, fill_label, read_settings, validate_inputs
-from .protocols import ProtocolMixin
+from .label_inputs import define_inputs, fill_label, read_potentials, read_settings, validate_inputs
+from .label_protocol import LabelProtocolMixin
 from .request import Request
 
 
@@ -28,14 +28,11 @@ def _validate(inputs: Mapping[str, Any], port: Any) -> str | None:
     return validate_inputs(inputs, port)
 
 
-class LabelStructureWorkChain(ProtocolMixin, CheckedWorkChain):
+class LabelStructureWorkChain(LabelProtocolMixin, CheckedWorkChain):
     """Stage 1 (the interface region, if asked for), stage 2, and all ionic steps of both as labels.
 
     When a stage fails, the steps done until then are still collected, and the exit code says which one.
     """
-
-    _protocol_file = "label.yaml"
-    _override_names = OVERRIDE_NAMES
 
     @classmethod
     def define(cls, spec: ProcessSpec) -> None:
@@ -79,7 +76,7 @@ class LabelStructureWorkChain(ProtocolMixin, CheckedWorkChain):
         """Return a builder filled from a protocol and checked.
 
         Args:
-            code: the code for density-functional theory.
+            code: the DFT code; its plugin chooses the engine.
             structures: a set that holds the structure.
             index: which of them.
             protocol: ``paper``, ``moderate``, ``demo``; ``bulk_lco``, ``bulk_lsc`` for the crystals.
@@ -93,7 +90,8 @@ class LabelStructureWorkChain(ProtocolMixin, CheckedWorkChain):
         builder = request.draft
         builder.structures = structures
         builder.index = Int(index)
-        fill_label(builder, code, cls.get_protocol_inputs(protocol, request.overrides), request.options)
+        inputs = cls.get_protocol_inputs(protocol, request.overrides, engine=engine_for(code))
+        fill_label(builder, code, inputs, request.options)
         return request.finish(whole=True)
 
     def setup(self) -> None:
@@ -145,7 +143,7 @@ class LabelStructureWorkChain(ProtocolMixin, CheckedWorkChain):
         if nodes:
             code = self.inputs.dft.code
             outputs = collect_steps(
-                Str(self.engine.plugin),
+                Str(self.engine.name),
                 Str(code.full_label),
                 self.inputs.structures,
                 self.inputs.index,
@@ -165,15 +163,13 @@ class LabelStructureWorkChain(ProtocolMixin, CheckedWorkChain):
     def _run(self, stage: str) -> None:
         namespace = self.inputs[stage]
         settings = read_settings(namespace.settings, stage)
-        mapping = self.inputs.dft.potential_mapping.get_dict() if "potential_mapping" in self.inputs.dft else None
         inputs = AttributeDict(
             self.engine.inputs(
                 self.inputs.dft.code,
                 self.ctx.structure,
                 self._movable(settings),
                 settings,
-                self.inputs.dft.potential_family.value,
-                mapping,
+                read_potentials(self.inputs.dft),
                 namespace.options.get_dict(),
             )
         )

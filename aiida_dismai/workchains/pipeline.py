@@ -60,7 +60,7 @@ class PipelineWorkChain(ProtocolMixin, CheckedWorkChain):
         slab_b: StructureData,
         model: str,
         seed: int,
-        vasp_code: AbstractCode | None = None,
+        dft_code: AbstractCode | None = None,
         potential: PotentialData | None = None,
         protocol: str | None = None,
         overrides: Mapping[str, Any] | None = None,
@@ -75,7 +75,7 @@ class PipelineWorkChain(ProtocolMixin, CheckedWorkChain):
             slab_b: bulk crystal of the upper slab.
             model: name in the entry-point group ``dismai.generators``.
             seed: from which those of data set and benchmark come.
-            vasp_code: VASP; needed where no potential is given.
+            dft_code: a DFT code; needed where no potential is given.
             potential: takes the place of DFT and training.
             protocol: ``paper``, ``moderate`` or ``demo``.
             overrides: laid over the protocol (``dataset``, ``benchmark``).
@@ -94,7 +94,7 @@ class PipelineWorkChain(ProtocolMixin, CheckedWorkChain):
         fill_dataset(
             dataset,
             code,
-            vasp_code,
+            dft_code,
             potential,
             wanted,
             protocol,

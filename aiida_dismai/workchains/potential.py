@@ -13,6 +13,7 @@ from ..calculations.base import validate_not_empty
 from ..calculations.functions.selection import prepare_check
 from ..calculations.potentials import EvaluatePotentialCalculation, validate_labelled
 from ..data import PotentialData, StructureSetData
+from ..dft import engine_for
 from ..exit_codes import POTENTIAL, declare
 from .checked import CheckedWorkChain
 from .checks import below, elements_of, relaxation_problems
@@ -149,7 +150,7 @@ class PotentialWorkChain(ProtocolMixin, CheckedWorkChain):
         code: AbstractCode,
         structures: StructureSetData,
         seed: int,
-        vasp_code: AbstractCode | None = None,
+        dft_code: AbstractCode | None = None,
         check_structures: StructureSetData | None = None,
         protocol: str | None = None,
         overrides: Mapping[str, Any] | None = None,
@@ -161,8 +162,8 @@ class PotentialWorkChain(ProtocolMixin, CheckedWorkChain):
             code: the ``dismai`` code.
             structures: labelled structures.
             seed: of split, weights and batches.
-            vasp_code: VASP, for the check against DFT.
-            check_structures: structures of the check; with ``vasp_code`` they turn it on.
+            dft_code: a DFT code, for the check.
+            check_structures: structures of the check; with ``dft_code`` they turn it on.
             protocol: ``paper``, ``moderate`` or ``demo``.
             overrides: laid over the protocol (``train``, ``check``).
             options: scheduler options of the ``dismai`` jobs.
@@ -173,8 +174,8 @@ class PotentialWorkChain(ProtocolMixin, CheckedWorkChain):
         builder.structures = structures
         builder.seed = Int(seed)
         fill_job(builder["train"], code, inputs["train"], options)
-        if check_structures is not None and vasp_code is not None:
-            fill_check(builder["check"], code, vasp_code, inputs, protocol, options)
+        if check_structures is not None and dft_code is not None:
+            fill_check(builder["check"], code, dft_code, inputs, protocol, options)
             builder["check"]["structures"] = check_structures
         return request.finish()
 
@@ -245,7 +246,7 @@ class PotentialWorkChain(ProtocolMixin, CheckedWorkChain):
 def fill_check(
     port: Any,
     code: AbstractCode,
-    vasp_code: AbstractCode,
+    dft_code: AbstractCode,
     inputs: Mapping[str, Any],
     protocol: str | None,
     options: Mapping[str, Any] | None,
@@ -254,6 +255,7 @@ def fill_check(
     check = inputs["check"]
     port["window"] = Float(check["window"])
     fill_chunks(port["relax"], code, RelaxWorkChain.get_protocol_inputs(protocol, check["relax"]), options)
-    label = LabelWorkChain.get_protocol_inputs(protocol, merge(check["label"], {"pre_relaxed": True}))
-    fill_label_many(port["label"], vasp_code, label)
+    overrides = merge(check["label"], {"pre_relaxed": True})
+    label = LabelWorkChain.get_protocol_inputs(protocol, overrides, engine=engine_for(dft_code))
+    fill_label_many(port["label"], dft_code, label)
     fill_calculation(port["evaluate"], code, check["evaluate"], options)

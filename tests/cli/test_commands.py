@@ -16,9 +16,10 @@ from support import handmade
 
 from aiida_dismai.cli import main
 from aiida_dismai.cli.launching import gpu_line, reference_input, scheduler_options, seconds
-from aiida_dismai.cli.setup import needed_potcars
+from aiida_dismai.cli.potentials import needed_potentials
 from aiida_dismai.cli.status import describe_progress, summary_lines
 from aiida_dismai.data import StructureSetData
+from aiida_dismai.dft import Potentials, find
 from aiida_dismai.engine.errors import BadInput
 from aiida_dismai.engine.structures import Property, StructureSet, write_extxyz
 
@@ -255,8 +256,8 @@ def test_setup_profile_and_cluster_only_print():
     assert "-L cluster" in text
 
 
-def test_setup_potcars_says_the_upload_command(graph):
-    result = run("setup", "potcars", "--family", "nowhere", "--path", "/potcars")
+def test_setup_potentials_says_the_upload_command(graph):
+    result = run("setup", "potentials", "--family", "nowhere", "--path", "/potcars")
     assert result.exit_code == 1
     assert "aiida-vasp potcar uploadfamily --path /potcars --name nowhere" in result.output
     assert "Li_sv" in result.output
@@ -266,7 +267,8 @@ def test_setup_check_lists_what_is_there(graph):
     text = run("setup", "check").output
     assert "dismai@localhost" in text
     assert "vasp@localhost" in text
-    assert "setup potcars" in text
+    assert "setup potentials --engine vasp" in text
+    assert "VASP: vasp@localhost" in text
 
 
 # ---------------------------------------------------------------------- launch
@@ -572,7 +574,7 @@ def test_unknown_element_for_the_potential(graph, tmp_path):
 def test_usage_errors_name_what_is_missing(graph):
     both = run("launch", "pipeline", "--slab-a", "1", "--slab-b", "2", "--model", "cryingan", "--seed", 1)
     assert both.exit_code == 2
-    assert "--vasp" in both.output
+    assert "--dft-code" in both.output
     assert "--train" in run("launch", "benchmark", "--model", "cryingan", "--seed", 1).output
 
 
@@ -632,19 +634,33 @@ def test_guessed_oxidation_states_are_shown(graph, tmp_path):
 
 
 def test_setup_takes_the_protocol_and_the_overrides_of_a_launch(graph, tmp_path):
-    """Which workflow they are of, their names say; the check of the potential needs POTCARs, too."""
-    assert needed_potcars() == [("PBE.54", {"Li": "Li_sv", "Sc": "Sc_sv", "Co": "Co", "Cl": "Cl", "O": "O"})]
-    assert needed_potcars("demo")[0][0] == "dismai-standin"
+    """Which workflow they are of, their names say; the check of the potential needs potentials, too."""
+
+    def needed(protocol=None, overrides=None):
+        return needed_potentials(find("vasp"), protocol, overrides)
+
+    paper = {"Li": "Li_sv", "Sc": "Sc_sv", "Co": "Co", "Cl": "Cl", "O": "O"}
+    assert needed() == [Potentials("PBE.54", paper)]
+    assert needed("demo")[0].family == "dismai-standin"
     mine = {"potential_family": "mine", "potential_mapping": {"Mg": "Mg", "O": "O"}}
     for content in (mine, {"label": mine, "potential": {"check": {"label": mine}}}, {"check": {"label": mine}}):
         (tmp_path / "o.yaml").write_text(yaml.safe_dump(content))
-        assert needed_potcars(None, str(tmp_path / "o.yaml")) == [("mine", {"Mg": "Mg", "O": "O"})]
+        assert needed(None, str(tmp_path / "o.yaml")) == [Potentials("mine", {"Mg": "Mg", "O": "O"})]
     (tmp_path / "o.yaml").write_text(yaml.safe_dump({"dataset": {"label": mine}}))
-    assert [name for name, _ in needed_potcars(None, str(tmp_path / "o.yaml"))] == ["mine", "PBE.54"]
-    line = refused("setup", "potcars", "--set", "potential_famly=mine")
+    assert [item.family for item in needed(None, str(tmp_path / "o.yaml"))] == ["mine", "PBE.54"]
+    line = refused("setup", "potentials", "--set", "potential_famly=mine")
     assert "unknown override 'potential_famly'; did you mean 'potential_family'?" in line
     text = run("setup", "check", "--set", "potential_family=mine", "--set", "potential_mapping={Mg: Mg_pv}").output
-    assert "Mg_pv in family 'mine'" in text
+    assert "Mg_pv missing in family 'mine'" in text
+    assert "no DFT engine 'vsap' is registered; did you mean 'vasp'?" in refused("setup", "check", "--engine", "vsap")
+
+
+def test_setup_makes_a_dft_code(graph, tmp_path):
+    path = script(tmp_path / "vasp_std", "#!/bin/sh\n")
+    arguments = ("setup", "code", "--computer", "localhost", "--label", "new")
+    assert run(*arguments, "--dft-executable", path, "--engine", "vasp").exit_code == 0
+    assert orm.load_code("new@localhost").default_calc_job_plugin == "vasp.vasp"
+    assert "--dft-executable PATH" in run(*arguments).output
 
 
 def test_report_into_a_folder_that_is_not_there(graph, tmp_path):

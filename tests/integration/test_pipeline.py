@@ -138,7 +138,7 @@ def ancestors(node):
 @pytest.mark.usefixtures("potcars")
 def test_from_crystals_to_metrics_through_the_daemon(dismai_code, vasp, crystals, submit_and_await, tmp_path):
     builder = PipelineWorkChain.get_builder_from_protocol(
-        dismai_code, *crystals, "cryingan", 5, vasp_code=vasp, protocol="demo", overrides=OVERRIDES
+        dismai_code, *crystals, "cryingan", 5, dft_code=vasp, protocol="demo", overrides=OVERRIDES
     )
     node = submit_and_await(builder, timeout=900)
     assert node.is_finished_ok, f"{node.exit_status} {node.exit_message}"

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aiida_dismai.dft.vasprun import read_vasprun
+from aiida_dismai.dft.vasp.vasprun import read_vasprun
 from aiida_dismai.engine.alloys.expansion import PACKAGED, read_file
 from aiida_dismai.engine.errors import BadInput
 from aiida_dismai.engine.families.base import make_metrics

@@ -47,7 +47,7 @@ def said(chain, builder):
 
 def test_a_family_that_is_not_there_is_missed_before_interfaces_are_built(dismai_code, vasp_code, crystals):
     builder = PipelineWorkChain.get_builder_from_protocol(
-        dismai_code, **crystals, model="cryingan", seed=1, vasp_code=vasp_code(), protocol="demo",
+        dismai_code, **crystals, model="cryingan", seed=1, dft_code=vasp_code(), protocol="demo",
         overrides={"dataset": {"interface": PLAIN, "training": {"exchanges": []}}},
     )  # fmt: skip
     found = said(PipelineWorkChain, builder)

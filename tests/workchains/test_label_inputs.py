@@ -6,6 +6,7 @@ from aiida.engine import run
 from aiida.orm import Dict, Float, InstalledCode, Int
 
 from aiida_dismai.data import StructureSetData
+from aiida_dismai.dft import find
 from aiida_dismai.engine.errors import BadInput
 from aiida_dismai.engine.structures import StructureSet, from_ase, to_ase
 from aiida_dismai.workchains.label import LabelWorkChain
@@ -80,7 +81,8 @@ def test_code_of_another_plugin(build, quick_computer):
         filepath_executable="/bin/true",
         default_calc_job_plugin="core.arithmetic.add",
     ).store()
-    with pytest.raises(BadInput, match=r"set up for the plugin 'core\.arithmetic\.add'.*vasp\.vasp"):
+    listed = r"plugin 'core\.arithmetic\.add', which no DFT engine drives; .*: vasp \(vasp\.vasp\)"
+    with pytest.raises(BadInput, match=listed):
         build(code=code)
 
 
@@ -125,7 +127,7 @@ def test_index_outside_of_the_set(slabs, vasp_code, label_overrides):
 
 
 def test_paper_protocol_has_the_numbers_of_the_paper():
-    inputs = LabelWorkChain.get_protocol_inputs("paper")
+    inputs = LabelWorkChain.get_protocol_inputs("paper", engine=find("vasp"))
     first, second = (read_settings(Dict(inputs[stage]["settings"]), stage) for stage in ("stage_1", "stage_2"))
     assert (first.parameters["encut"], second.parameters["encut"]) == (374.3, 450.0)
     assert (first.moves, second.moves) == ([0], None)
@@ -145,7 +147,7 @@ def test_paper_protocol_has_the_numbers_of_the_paper():
     ("protocol", "mesh", "offset"), [("bulk_lco", (9, 9, 1), (0, 0, 0)), ("bulk_lsc", (6, 4, 6), (0.5, 0.5, 0.5))]
 )
 def test_bulk_protocols_relax_the_cell_in_one_stage(protocol, mesh, offset):
-    inputs = LabelStructureWorkChain.get_protocol_inputs(protocol)
+    inputs = LabelStructureWorkChain.get_protocol_inputs(protocol, engine=find("vasp"))
     assert inputs["pre_relaxed"]
     settings = read_settings(Dict(inputs["stage_2"]["settings"]), "stage_2")
     assert (settings.kpoints.mesh, settings.kpoints.offset) == (mesh, offset)

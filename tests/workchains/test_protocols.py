@@ -2,6 +2,7 @@
 
 import pytest
 
+from aiida_dismai.dft import find
 from aiida_dismai.engine.errors import BadInput
 from aiida_dismai.engine.families.registry import names
 from aiida_dismai.engine.generators.parameters import SampleParameters
@@ -87,7 +88,7 @@ def test_numbers_of_the_paper():
     gan = GeneratorWorkChain.get_protocol_inputs("paper", kind="alloy")["models"]["cryingan"]["hyperparameters"]
     assert (gan["epochs"], gan["lambda_distance"], gan["batch_size"]) == (1500, 0.1, 32)
     assert gan["translations"] == [4, 4, 4]
-    label = LabelWorkChain.get_protocol_inputs("paper")
+    label = LabelWorkChain.get_protocol_inputs("paper", engine=find("vasp"))
     first, second = label["stage_1"]["settings"], label["stage_2"]["settings"]
     assert (first["parameters"]["encut"], first["parameters"]["nsw"], first["moves"]) == (374.3, 50, [0])
     assert (second["parameters"]["encut"], second["parameters"]["ediffg"], second["moves"]) == (450.0, -0.1, None)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ...data import StructureSetData
 from ...data.structures import set_to_structure_data
-from ...dft import ENGINES, IonicSteps
+from ...dft import IonicSteps, find
 from ...engine.structures import Property, StructureSet
 
 #: Two geometries are one when no coordinate differs by more, Å (files hold eight digits of the fraction).
@@ -55,7 +55,7 @@ def collect_steps(
     """Collect the ionic steps of all jobs on one structure.
 
     Args:
-        engine: plugin of the code, see :data:`~aiida_dismai.dft.ENGINES`.
+        engine: name of the DFT engine that reads the jobs.
         source: who computed the labels; the property ``source``.
         structures: the set that the structure is from; its ``region`` is carried over.
         index: which of them.
@@ -73,13 +73,14 @@ def collect_steps(
     back = np.argsort(order)
     symbols = [chemical_symbols[number] for number in initial.numbers[order]]
     jobs = _jobs(nodes)
+    reader = find(engine.value)
     start = initial.positions[order]
     steps: list[tuple[int, int, IonicSteps]] = []
     done = {1: 0, 2: 0}
     repeated = 0
     remarks: list[str] = []
     for number, (stage, found) in enumerate(jobs):
-        result = ENGINES[engine.value].read(found, start)
+        result = reader.read(found, start)
         if any(name and name != symbol for name, symbol in zip(result.symbols, symbols, strict=False)):
             result = result.refused("its atoms are in another order than the structure's")
         again = _repeats(result, [item for other, _, item in steps if other == stage])

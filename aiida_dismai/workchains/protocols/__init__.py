@@ -129,6 +129,12 @@ class ProtocolMixin:
         inputs = merge(content["default_inputs"], chosen)
         of_kinds = inputs.pop("kinds", {})
         inputs = merge(inputs, of_kinds.get(kind) or {})
+        return cls._with_overrides(inputs, overrides)
+
+    @classmethod
+    def _with_overrides(
+        cls, inputs: Mapping[str, Any], overrides: Mapping[str, Any] | str | Path | None
+    ) -> dict[str, Any]:
         kept, found = cls.check_overrides(overrides)
         if found:
             raise BadInput(f"{cls.__name__}: {text_of(found)}")

@@ -69,6 +69,17 @@ class Value(Part):
         return None
 
 
+class Like(Value):
+    """A single value of the type of an example, for which the protocol itself may have none."""
+
+    def __init__(self, example: Any) -> None:
+        self.example = example
+
+    def clean(self, value: Any, path: str, found: list[Problem], default: Any = None) -> Any:
+        """Refuse another type."""
+        return super().clean(value, path, found, self.example)
+
+
 class Anything(Part):
     """Whatever it is, someone else knows it."""
 
@@ -155,6 +166,9 @@ class Each(Mappings):
 
 class Table(Mappings):
     """A table by element or pair of elements, which overrides replace as a whole."""
+
+    def __init__(self, null: bool = False) -> None:
+        self.null = null
 
     def clean(self, value: Any, path: str, found: list[Problem], default: Any = None) -> Any:
         """Refuse what is no mapping, and keys that are no elements."""

@@ -12,9 +12,9 @@ from aiida_vasp.parsers.vasp import VaspParser
 from ase.io import read
 
 from aiida_dismai.calculations.functions.labels import grouped_order
-from aiida_dismai.dft import ENGINES, StageSettings
+from aiida_dismai.dft import Potentials, StageSettings
+from aiida_dismai.dft.vasp import ENGINE
 
-ENGINE = ENGINES["vasp.vasp"]
 #: Files that VASP 6.3 wrote, as they come with ASE.
 REAL = Path(ase.test.__file__).parent / "testdata" / "vasp"
 KB_IN_EV_PER_A3 = 1 / 1602.1766208
@@ -129,8 +129,7 @@ def test_inputs_follow_the_order_of_the_sites(aiida_profile, vasp_code):
         structure,
         np.array([True, False, True]),
         settings,
-        "family",
-        {"Li": "Li_sv", "Co": "Co", "O": "O", "Cl": "Cl"},
+        Potentials("family", {"Li": "Li_sv", "Co": "Co", "O": "O", "Cl": "Cl"}),
         {"resources": {"num_machines": 2}},
     )
     assert inputs["parameters"].get_dict() == {"incar": {"encut": 300, "ldipol": True, "idipol": 3}}

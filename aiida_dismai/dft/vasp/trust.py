@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..engine.potentials.plausible import MAX_CHANGE, MAX_FORCE, largest_norm
+from ...engine.potentials.plausible import MAX_CHANGE, MAX_FORCE, largest_norm
 from .vasprun import Step
 
 #: VASP's own default.

@@ -13,13 +13,14 @@ from pymatgen.io.vasp import Vasprun
 
 from aiida_dismai.calculations.functions.labels import collect_steps
 from aiida_dismai.data import StructureSetData
-from aiida_dismai.dft import ENGINES, StageSettings
-from aiida_dismai.dft.trust import refusals
-from aiida_dismai.dft.vasp import _run
-from aiida_dismai.dft.vasprun import MAX_DAMAGES, read_vasprun
+from aiida_dismai.dft import StageSettings
+from aiida_dismai.dft.vasp import ENGINE
+from aiida_dismai.dft.vasp.engine import _run
+from aiida_dismai.dft.vasp.trust import refusals
+from aiida_dismai.dft.vasp.vasprun import MAX_DAMAGES, read_vasprun
 from aiida_dismai.engine.structures import StructureSet
 
-REAL = Path(__file__).parents[1] / "data" / "cases" / "vasprun"
+REAL = Path(__file__).parents[2] / "data" / "cases" / "vasprun"
 COMPLETE = ("aiida_ionic_continue_0", "aiida_ionic_continue_1", "aiida_nelm_breach", "dpdata_Ti_O_Ti_duplicate_species")
 SILICON = 8
 
@@ -40,7 +41,7 @@ def folder(data):
 
 def steps_of(data, n_atoms=SILICON, **status):
     nodes = {"retrieved": folder(data)} | ({"misc": Dict({"run_status": status})} if status else {})
-    return ENGINES["vasp.vasp"].read(nodes, np.zeros((n_atoms, 3)))
+    return ENGINE.read(nodes, np.zeros((n_atoms, 3)))
 
 
 def blocks(data):
@@ -128,7 +129,7 @@ def test_isif_without_the_whole_stress(aiida_profile, isif):
 
 @pytest.mark.parametrize("tags", [{"isif": 0}, {"isif": 1}, {"isif": "1"}, {"ibrion": 0}, {"lhfcalc": ".TRUE."}])
 def test_tags_without_stress_are_refused_before_the_submission(aiida_profile, tags):
-    problems = ENGINES["vasp.vasp"].check_settings(StageSettings(parameters=tags))
+    problems = ENGINE.check_settings(StageSettings(parameters=tags), [], None)
     assert len(problems) == 1
     assert "ISIF" in problems[0]
     assert "set ISIF to 2" in problems[0]
@@ -143,7 +144,7 @@ def test_tags_with_stress_are_not_refused(aiida_profile):
         {"lhfcalc": False},
         {"lhfcalc": True, "isif": 3},
     ):
-        assert ENGINES["vasp.vasp"].check_settings(StageSettings(parameters=tags)) == []
+        assert ENGINE.check_settings(StageSettings(parameters=tags), [], None) == []
 
 
 def test_stars_in_a_number_cost_their_step_only(aiida_profile):
@@ -272,7 +273,7 @@ def test_another_structure_than_the_one_submitted(aiida_profile):
 def collected(numbers, jobs):
     nodes = {f"stage_2_run_{run:02d}_retrieved": folder(data).store() for run, data in enumerate(jobs)}
     structures = StructureSetData(StructureSet.from_uniform(numbers, np.zeros((1, len(numbers), 3)), 6 * np.eye(3)))
-    return collect_steps(Str("vasp.vasp"), Str("code"), structures.store(), Int(0), Int(0), **nodes)
+    return collect_steps(Str("vasp"), Str("code"), structures.store(), Int(0), Int(0), **nodes)
 
 
 def test_a_job_and_its_continuation(aiida_profile):

@@ -16,17 +16,20 @@ What aiida-vasp 5.1 wants to be told, found by running it:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from aiida import orm
-from aiida.common.exceptions import NotExistent
 from numpy.typing import NDArray
 
-from ..engine.errors import BadInput, nearest
-from .base import DftEngine, DftRun, IonicSteps
-from .settings import StageSettings
-from .trust import WITHOUT_STRESS, refusals
+from ...engine.errors import BadInput
+from ...standin import MARK
+from ..base import DftEngine, DftRun, IonicSteps, PotentialFile, Potentials
+from ..settings import StageSettings
+from .incar import check_tags, incar
+from .potcars import LICENSED, check_potcars, list_potcars, upload_command
+from .trust import refusals
 from .vasprun import Step, Vasprun, read_vasprun
 
 #: kB in GPa, and the other sign: VASP's stress is positive under compression, ours negative.
@@ -39,26 +42,44 @@ TRUSTED_EXITS = (0, 352, 700, 701, 702, 704, 1002, 1004, 1005)
 SCHEDULER_EXITS = range(100, 200)
 #: Where the ionic steps are.
 VASPRUN = "vasprun.xml"
+#: Files of a job that say who wrote them in their first lines.
+SIGNED = ("OUTCAR", VASPRUN, "vasp_output")
+#: How much of such a file is read, bytes.
+HEAD = 4096
 
 
 class VaspEngine(DftEngine):
     """Relaxations with VASP."""
 
-    name: ClassVar[str] = "vasp"
-    plugin: ClassVar[str] = "vasp.vasp"
-    workflow: ClassVar[str] = "vasp.vasp"
+    name = "vasp"
+    title = "VASP"
+    summary = "VASP through aiida-vasp; needs its licence."
+    plugins = ("vasp.vasp",)
+    workflow = "vasp.vasp"
+    protocols = Path(__file__).with_name("protocols.yaml")
+    licensed = LICENSED
 
-    def check_settings(self, settings: StageSettings) -> list[str]:
+    def check_settings(
+        self, settings: StageSettings, elements: Sequence[str], potentials: Potentials | None
+    ) -> list[str]:
         """Check the INCAR tags."""
         try:
-            _check_tags(settings)
+            check_tags(settings)
         except BadInput as error:
             return [str(error)]
         return []
 
-    def check_potentials(self, elements: Sequence[str], family: str, mapping: Mapping[str, str] | None) -> list[str]:
+    def check_potentials(self, elements: Sequence[str], potentials: Potentials) -> list[str]:
         """Check the family of POTCARs and that it has what the mapping names."""
-        return _check_potcars(elements, family, mapping or {})
+        return check_potcars(elements, potentials)
+
+    def list_potentials(self, potentials: Potentials) -> list[PotentialFile]:
+        """Return the POTCARs that the mapping names."""
+        return list_potcars(potentials)
+
+    def install_hint(self, family: str, folder: str) -> str:
+        """Return aiida-vasp's command that stores a family."""
+        return upload_command(family, folder)
 
     def inputs(
         self,
@@ -66,8 +87,7 @@ class VaspEngine(DftEngine):
         structure: orm.StructureData,
         movable: NDArray[np.bool_],
         settings: StageSettings,
-        family: str,
-        mapping: Mapping[str, str] | None,
+        potentials: Potentials,
         options: Mapping[str, Any],
     ) -> dict[str, Any]:
         """Return the inputs of ``vasp.vasp``."""
@@ -75,13 +95,14 @@ class VaspEngine(DftEngine):
         kpoints.set_cell_from_structure(structure)
         kpoints.set_kpoints_mesh(list(settings.kpoints.mesh), list(settings.kpoints.offset))
         present = structure.get_kind_names()
+        mapping = potentials.mapping or {}
         inputs: dict[str, Any] = {
             "code": code,
             "structure": structure,
             "kpoints": kpoints,
-            "parameters": orm.Dict({"incar": _incar(settings)}),
-            "potential_family": orm.Str(family),
-            "potential_mapping": orm.Dict({kind: (mapping or {})[kind] for kind in present}),
+            "parameters": orm.Dict({"incar": incar(settings)}),
+            "potential_family": orm.Str(potentials.family),
+            "potential_mapping": orm.Dict({kind: mapping[kind] for kind in present}),
             "settings": orm.Dict(_plugin_settings(settings)),
             "max_iterations": orm.Int(settings.max_iterations),
             "calc": {"metadata": {"options": dict(options)}},
@@ -137,6 +158,16 @@ class VaspEngine(DftEngine):
             remark=found.remark,
         )
 
+    def written_by_stand_in(self, retrieved: orm.FolderData) -> bool | None:
+        """Look for the mark of ``dismai-vasp-standin`` in the first lines of what the job kept."""
+        kept = [name for name in SIGNED if name in retrieved.base.repository.list_object_names()]
+        for name in kept:
+            with retrieved.base.repository.open(name, "rb") as handle:
+                head = handle.read(HEAD)
+            if head.strip():
+                return MARK.encode() in head
+        return None
+
 
 def _from_trajectory(trajectory: orm.Data) -> list[Step]:
     """Return the steps of aiida-vasp's trajectory, which may have one geometry more than energies."""
@@ -152,13 +183,6 @@ def _from_trajectory(trajectory: orm.Data) -> list[Step]:
 
 def _stack(arrays: Sequence[NDArray[np.float64] | None], shape: tuple[int, ...]) -> NDArray[np.float64]:
     return np.array(arrays, dtype=np.float64).reshape(-1, *shape)
-
-
-def _incar(settings: StageSettings) -> dict[str, Any]:
-    tags = {name.lower(): value for name, value in settings.parameters.items()}
-    if settings.dipole_correction:
-        tags |= {"ldipol": True, "idipol": 3}
-    return tags
 
 
 def _plugin_settings(settings: StageSettings) -> dict[str, Any]:
@@ -202,75 +226,3 @@ def _unwrapped(
         positions[step] = shifted @ cell
         last = shifted
     return positions
-
-
-def _check_tags(settings: StageSettings) -> None:
-    """Refuse unknown INCAR tags, and tags that other settings write."""
-    from aiida_vasp.assistant.parameters import ParametersMassage
-
-    owned = {"magmom": "magnetic_moments", "ldauu": "hubbard_u", "ldaul": "hubbard_u", "ldauj": "hubbard_u"}
-    for name in settings.parameters:
-        if name.lower() == "pstress":
-            raise BadInput(
-                "INCAR tag 'PSTRESS': VASP then writes enthalpies for energies, which are no labels; leave it out"
-            )
-        if name.lower() in owned:
-            raise BadInput(f"INCAR tag '{name}' depends on the order of the atoms: give {owned[name.lower()]} instead")
-    _check_stress({name.lower(): value for name, value in settings.parameters.items()})
-    known = getattr(ParametersMassage({"incar": {}}), "_valid_parameters", ())
-    unknown = [name for name in settings.parameters if known and name.lower() not in known]
-    if unknown:
-        said = [f"'{name}'" + nearest(name.lower(), known).partition("; known are")[0] for name in unknown]
-        raise BadInput(f"parameters: unknown INCAR tag {', '.join(said)}")
-    try:
-        ParametersMassage({"incar": _incar(settings)})
-    except Exception as error:  # aiida-vasp raises several types, some of them plain Exception
-        raise BadInput(f"INCAR tags: {error}") from error
-
-
-def _check_stress(tags: Mapping[str, Any]) -> None:
-    """Refuse tags with which VASP computes no stress: every label needs it.
-
-    ISIF is 2 by default, but 0 in molecular dynamics and with exact exchange.
-    """
-    default = "IBRION = 0" if _whole(tags.get("ibrion")) == 0 else None
-    if str(tags.get("lhfcalc", "")).strip(". ").upper() in ("TRUE", "T"):
-        default = "LHFCALC"
-    given = _whole(tags.get("isif", 0 if default else 2))
-    if given in WITHOUT_STRESS:
-        why = f"ISIF = {given}" if "isif" in tags else f"ISIF is 0 by default with {default}"
-        raise BadInput(f"INCAR tags: {why}: {WITHOUT_STRESS[given]}, but every label needs it; set ISIF to 2 or more")
-
-
-def _whole(value: Any) -> int | None:
-    try:
-        return int(float(value))
-    except (TypeError, ValueError):
-        return None
-
-
-def _check_potcars(elements: Sequence[str], family: str, mapping: Mapping[str, str]) -> list[str]:
-    from aiida_vasp.data.potcar import PotcarData
-
-    found = []
-    missing = [element for element in elements if element not in mapping]
-    if missing:
-        found.append(
-            f"no POTCAR is named for {', '.join(missing)}: add to potential_mapping, for instance "
-            f"{{'{missing[0]}': '{missing[0]}'}}"
-        )
-    upload = f"aiida-vasp potcar uploadfamily --path FOLDER --name {family} --description TEXT"
-    if not family or PotcarData.get_potcar_group(family) is None:
-        known = nearest(family, [group.label for group in PotcarData.get_potcar_groups()])
-        return [*found, f"POTCAR family '{family}' is not in this profile{known}; upload it with: {upload}"]
-    for element in elements:
-        if element in missing:
-            continue
-        try:
-            PotcarData.get_potcars_dict([element], family, dict(mapping))
-        except NotExistent:
-            found.append(
-                f"POTCAR '{mapping[element]}' of {element} is not in the family '{family}': name another in "
-                f"potential_mapping, or upload the family again with it: {upload}"
-            )
-    return found
