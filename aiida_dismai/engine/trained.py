@@ -134,6 +134,7 @@ def _is_object(value: Any) -> bool:
 #: What the entries of ``config.json`` are that the host and the loaders read.
 SHAPES: Mapping[str, Callable[[Any], bool]] = {
     "architecture": _is_text,
+    "architecture_version": _is_whole,
     "network": _is_object,
     "elements": _are_elements,
     "reference_energies": lambda value: _is_object(value) and all(_is_number(item) for item in value.values()),

@@ -35,8 +35,10 @@ class GeneratorSpec:
         stage: ``experimental`` (its weights may be unreadable for the next version) or ``stable``.
         same_atoms: whether all its training structures must have the same atoms in the same order; the host then
             refuses others before a submission.
-        version: of its weights; a model reads the weights of all its earlier versions, or refuses
-            them with :class:`~aiida_dismai.engine.errors.BadWeights`.
+        version: of its weights; raised whenever earlier weights would be read wrongly.
+        upgrades: how weights of earlier versions are read: ``module:function`` by the version that the function starts
+            from, see :class:`~aiida_dismai.engine.upgrades.UpgradeFunction`. Versions without one are refused with
+            :class:`~aiida_dismai.engine.errors.BadWeights`.
     """
 
     name: str
@@ -49,6 +51,7 @@ class GeneratorSpec:
     stage: str = "experimental"
     same_atoms: bool = False
     version: int = 1
+    upgrades: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

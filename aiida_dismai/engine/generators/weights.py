@@ -15,6 +15,7 @@ from ..checkpoint import load_weights, save_weights
 from ..errors import BadInput, BadWeights
 from ..structures import StructureSet, read_npz, write_npz
 from ..trained import CONFIG, GENERATOR, TEMPLATE, WEIGHTS
+from ..upgrades import Stored, upgrade
 from ..versions import versions
 from .contract import GeneratorSpec, Trained, TrainedGenerator
 from .registry import find, hyperparameters
@@ -97,21 +98,26 @@ def load_generator(folder: Path, device: str = "cpu") -> TrainedGenerator:
             raise BadWeights(f"{folder / WEIGHTS}: '{name}' holds NaN or infinite numbers; train again")
     try:
         spec = find(record["model"])
-        parameters = hyperparameters(spec, record["hyperparameters"])
         template = read_npz(folder / TEMPLATE)
     except BadInput as error:
         raise BadWeights(f"{folder}: {error}") from error
-    if not isinstance(record["model_version"], int) or record["model_version"] > spec.version:
-        raise BadWeights(
-            f"{folder}: written by version {record['model_version']} of the model '{spec.name}', installed is "
-            f"{spec.version}; update the package that gives this model"
-        )
+    stored = upgrade(
+        Stored(record["hyperparameters"], record["model_config"], weights),
+        record["model_version"],
+        spec.version,
+        spec.upgrades,
+        f"{folder}: model '{spec.name}'",
+    )
+    try:
+        parameters = hyperparameters(spec, dict(stored.parameters))
+    except BadInput as error:
+        raise BadWeights(f"{folder}: {error}") from error
     return TrainedGenerator(
         model=spec.name,
         model_version=record["model_version"],
         parameters=parameters,
-        config=record["model_config"],
+        config=stored.config,
         template=template,
-        weights=weights,
+        weights=dict(stored.weights),
         record=record,
     )

@@ -1,12 +1,14 @@
 """The networks that can be built, by name.
 
 A weights file never names a class: its ``architecture`` is looked up here, and nothing else is imported.
-To add a network, write a builder and enter it in :data:`ARCHITECTURES`.
+To add a network, write a builder and enter it in :data:`ARCHITECTURES`. What changes the meaning of its weights
+(another matgl, too) raises its version, and comes with a function that reads the earlier ones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import nn
@@ -39,5 +41,20 @@ def build_m3gnet(elements: Sequence[str], arguments: Mapping[str, Any]) -> nn.Mo
     )
 
 
-#: Builders by the name that stands in ``config.json``.
-ARCHITECTURES: dict[str, Callable[[Sequence[str], Mapping[str, Any]], nn.Module]] = {"m3gnet": build_m3gnet}
+@dataclass(frozen=True)
+class Architecture:
+    """A network that can be built.
+
+    Attributes:
+        build: makes it with fresh weights, of elements and arguments.
+        version: of its weights; raised whenever earlier weights would be read wrongly.
+        upgrades: how weights of earlier versions are read, see :class:`~aiida_dismai.engine.upgrades.UpgradeFunction`.
+    """
+
+    build: Callable[[Sequence[str], Mapping[str, Any]], nn.Module]
+    version: int = 1
+    upgrades: Mapping[int, str] = field(default_factory=dict)
+
+
+#: By the name that stands in ``config.json``.
+ARCHITECTURES: Mapping[str, Architecture] = {"m3gnet": Architecture(build_m3gnet)}

@@ -18,11 +18,14 @@ from torch import nn
 from ..checkpoint import load_weights, save_weights
 from ..errors import BadWeights, nearest
 from ..trained import CONFIG, POTENTIAL, WEIGHTS
+from ..upgrades import Stored, upgrade
 from .graphs import GraphBuilder
 from .repulsion import Repelled
 
 if TYPE_CHECKING:
     from matgl.apps.pes import Potential
+
+    from .architectures import Architecture
 
 UNITS = {"energy": "eV", "forces": "eV/Å", "stress": "GPa, compressive negative", "length": "Å"}
 
@@ -68,13 +71,9 @@ def build_potential(config: dict[str, Any]) -> Potential:
     from matgl.apps.pes import Potential
     from pydantic import ValidationError
 
-    from .architectures import ARCHITECTURES
-
     name = config["architecture"]
-    if name not in ARCHITECTURES:
-        raise BadWeights(f"unknown architecture '{name}'{nearest(str(name), ARCHITECTURES)}")
     try:
-        network = ARCHITECTURES[name](config["elements"], config["network"])
+        network = architecture(name).build(config["elements"], config["network"])
     except ValidationError as error:
         raise BadWeights(f"arguments of the network '{name}' that this version does not take: {error}") from error
     scale = float(config["data_std"])
@@ -85,6 +84,19 @@ def build_potential(config: dict[str, Any]) -> Potential:
     return Potential(model=network, data_std=scale)
 
 
+def architecture(name: str) -> Architecture:
+    """Return a network by name.
+
+    Raises:
+        BadWeights: one that this version does not know.
+    """
+    from .architectures import ARCHITECTURES
+
+    if name not in ARCHITECTURES:
+        raise BadWeights(f"unknown architecture '{name}'{nearest(str(name), ARCHITECTURES)}")
+    return ARCHITECTURES[name]
+
+
 def save_potential(folder: Path, weights: dict[str, torch.Tensor], config: dict[str, Any]) -> None:
     """Write a potential.
 
@@ -92,11 +104,12 @@ def save_potential(folder: Path, weights: dict[str, torch.Tensor], config: dict[
         folder: made when it is not there.
         weights: the ``state_dict`` of the network.
         config: ``architecture``, ``network``, ``elements``, ``reference_energies`` (eV per atom, by symbol),
-            ``data_std``, and whatever else is worth knowing; format, units and SHA-256 are added.
+            ``data_std``, and whatever else is worth knowing; format, versions, units and SHA-256 are added.
     """
     folder.mkdir(parents=True, exist_ok=True)
     save_weights(folder / WEIGHTS, weights)
-    POTENTIAL.write_config(folder, {"units": UNITS, **config})
+    version = architecture(config["architecture"]).version
+    POTENTIAL.write_config(folder, {"units": UNITS, "architecture_version": version, **config})
 
 
 def load_potential(folder: Path | str, device: str = "cpu") -> TrainedPotential:
@@ -113,6 +126,11 @@ def load_potential(folder: Path | str, device: str = "cpu") -> TrainedPotential:
 
     folder = Path(folder)
     config = POTENTIAL.read_config(folder)
+    known, where = architecture(config["architecture"]), f"{folder}: network '{config['architecture']}'"
+    stored = Stored(config["network"], config, load_weights(folder / WEIGHTS))
+    # the first potentials do not say their version
+    stored = upgrade(stored, config.get("architecture_version", 1), known.version, known.upgrades, where)
+    config = {**stored.config, "network": stored.parameters}
     try:
         numbers = tuple(atomic_numbers[symbol] for symbol in config["elements"])
         references = np.array([float(config["reference_energies"][symbol]) for symbol in config["elements"]])
@@ -120,7 +138,7 @@ def load_potential(folder: Path | str, device: str = "cpu") -> TrainedPotential:
     except (KeyError, TypeError, ValueError) as error:
         raise BadWeights(f"{folder / CONFIG}: {type(error).__name__}: {error}") from error
     try:
-        network_of(potential).load_state_dict(load_weights(folder / WEIGHTS))
+        network_of(potential).load_state_dict(dict(stored.weights))
     except RuntimeError as error:
         raise BadWeights(f"{folder}: the weights do not fit the network of {CONFIG}: {error}") from error
     potential = potential.to(device).eval()

@@ -94,6 +94,12 @@ def register(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., N
 
 
 @pytest.fixture
+def foreign_source() -> str:
+    """Return the source of a model that is not ours."""
+    return FOREIGN
+
+
+@pytest.fixture
 def foreign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, register: Callable[..., None]) -> str:
     """Install a model that is not ours; returns its name."""
     folder = tmp_path / "site"

@@ -106,7 +106,7 @@ def test_a_pickle_is_never_loaded(folder, tmp_path):
     [
         ({"format": "dismai-potential"}, "format is not .dismai-generator"),
         ({"version": 2}, "version 2 is newer"),
-        ({"model_version": 99}, "version 99 of the model 'cryingan'"),
+        ({"model_version": 99}, "model 'cryingan': written by version 99, installed is 1"),
         ({"model": "cryinggan"}, "no generative model 'cryinggan'.*did you mean 'cryingan'"),
         ({"hyperparameters": {"epoch": 5}}, "unknown parameter 'epoch'"),
         ({"sha256": {}}, "incomplete"),
