@@ -124,7 +124,6 @@ class LicensedFiles:
     Attributes:
         noun: what they are, in the plural: ``POTCARs``.
         node_types: beginnings of the ``node_type`` of nodes that hold one.
-        hash_types: beginnings of the ``node_type`` of nodes that hold checksums of one, which may be shared.
         file_name: pattern of the names of such files.
         content: pattern of what only such a file has inside.
         advice: how not to have them in an archive.
@@ -132,7 +131,6 @@ class LicensedFiles:
 
     noun: str
     node_types: tuple[str, ...]
-    hash_types: tuple[str, ...]
     file_name: re.Pattern[str]
     content: re.Pattern[bytes]
     advice: str
@@ -151,7 +149,9 @@ class DftEngine(ABC):
         workflow: entry point of the WorkChain that runs one stage.
         protocols: YAML file of what in the protocols of labelling is the code's own: ``default_inputs`` and
             ``protocols``, as in ``workchains/protocols/label.yaml``, which it is laid over.
-        licensed: files that must not be shared, None without any.
+        potential_types: beginnings of the ``node_type`` of the potentials that its jobs are given.
+        licensed: files that must not be shared, None without any; if there are some, the nodes of
+            ``potential_types`` hold their checksums only.
     """
 
     name: str
@@ -160,6 +160,7 @@ class DftEngine(ABC):
     plugins: tuple[str, ...]
     workflow: str
     protocols: Path
+    potential_types: tuple[str, ...]
     licensed: LicensedFiles | None = None
 
     # ------------------------------------------------------------------ before a submission

@@ -26,7 +26,6 @@ LEFT_OUT = (
     "Str",
     "List",
     "KpointsData",
-    "PotcarData",
     "RemoteData",
     "FolderData",
 )
@@ -36,7 +35,7 @@ def draw_provenance(node: Any, path: Path) -> int:
     """Draw the data provenance of what a process gave out, and write it as SVG.
 
     Structures, weights, arrays and the jobs and functions between them are drawn; codes, parameters and
-    POTCARs are left out, except that results without successors (the metrics) stay.
+    potentials of DFT codes are left out, except that results without successors (the metrics) stay.
 
     Args:
         node: a finished process, or a data node.
@@ -53,20 +52,23 @@ def draw_provenance(node: Any, path: Path) -> int:
     from aiida.orm.utils.links import LinkPair
     from aiida.tools.visualization import Graph
 
+    from ..dft import engines
+
     if shutil.which("dot") is None:
         raise BadInput("the graph cannot be drawn: graphviz is not installed (apt-get install graphviz)")
     graph = Graph(graph_attr={"rankdir": "LR", "nodesep": "0.15", "ranksep": "0.6"}, node_sublabel_fn=_sublabel)
     ends = list(_data_of(node)) if isinstance(node, ProcessNode) else [node]
     waiting, seen = list(ends), {end.pk for end in ends}
     final = {end.pk for end in ends}
+    potentials = tuple(start for engine in engines() for start in engine.potential_types)
     while waiting:
         current = waiting.pop()
         graph.add_node(current)
         types = (LinkType.CREATE,) if not isinstance(current, CalculationNode) else (LinkType.INPUT_CALC,)
         for link in current.base.links.get_incoming(link_type=types):
-            if (type(link.node).__name__ in LEFT_OUT and link.node.pk not in final) or "Code" in type(
-                link.node
-            ).__name__:
+            name, of_type = type(link.node).__name__, link.node.node_type
+            left_out = name in LEFT_OUT or of_type.startswith(potentials)
+            if (left_out and link.node.pk not in final) or "Code" in name:
                 continue
             graph.add_node(link.node)
             graph.add_edge(link.node, current, LinkPair(link.link_type, link.link_label))

@@ -10,15 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from ..standin import MARK
 from .links import inputs_of, outputs_of
 
 #: In the label of a code or in its executable, where a job has kept no output file that would say it.
 STAND_IN = ("standin", "stand-in", "stand_in")
-#: Files of a VASP job that say who wrote them in their first lines.
-SIGNED = ("OUTCAR", "vasprun.xml", "vasp_output")
-#: How much of such a file is read, bytes.
-HEAD = 4096
 #: Jobs of one code that are looked into, evenly spread over all of them.
 LOOKED_INTO = 25
 #: Identifiers in one query; databases have limits.
@@ -48,10 +43,24 @@ def stand_ins_behind(nodes: Iterable[Any]) -> list[str]:
 def not_dft(codes: Sequence[str]) -> str:
     """Return the sentence that must stand beside numbers that come from these stand-ins."""
     several = len(codes) > 1
+    stood_for = " and ".join(sorted({_stands_for(code) for code in codes}))
     return (
-        f"Energies are not DFT: {', '.join(codes)} {'are stand-ins' if several else 'is a stand-in'} for VASP. Nothing "
-        "here says anything about the real materials."
+        f"Energies are not DFT: {', '.join(codes)} {'are stand-ins' if several else 'is a stand-in'} for {stood_for}. "
+        "Nothing here says anything about the real materials."
     )
+
+
+def _stands_for(label: str) -> str:
+    """Return what a stand-in stands for; of one that this profile does not have, only that it is a DFT code."""
+    from aiida.orm import AbstractCode, Computer, QueryBuilder
+
+    from ..dft import engine_of_plugin
+
+    name, _, computer = label.rpartition("@")
+    query = QueryBuilder().append(Computer, filters={"label": computer}, tag="computer")
+    query.append(AbstractCode, with_computer="computer", filters={"label": name})
+    engine = next((engine_of_plugin(code.default_calc_job_plugin) for code in query.all(flat=True)), None)
+    return "a DFT code" if engine is None else engine.title
 
 
 def ancestry(pks: Iterable[int]) -> tuple[set[int], set[int]]:
@@ -162,17 +171,12 @@ def _says(job: Any) -> bool | None:
     """Whether a job's files say that a stand-in wrote them; None where it has kept none that could."""
     from aiida.common.exceptions import NotExistent
 
+    from ..dft.registry import job_types
+
     try:
-        repository = job.outputs.retrieved.base.repository
-        kept = [name for name in SIGNED if name in repository.list_object_names()]
+        return job_types()[job.process_type].written_by_stand_in(job.outputs.retrieved)
     except (NotExistent, AttributeError, OSError):
         return None
-    for name in kept:
-        with repository.open(name, "rb") as handle:
-            head = handle.read(HEAD)
-        if head.strip():
-            return MARK.encode() in head
-    return None
 
 
 def _named(code: Any) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..provenance import walk
 from ..workchains.reasons import reason_of, traceback_of
 
 #: Call labels that only number the parts of a stage: ``chunk_0003``, ``lane_000``, ``iteration_01``.
@@ -87,7 +88,9 @@ def read_tree(root: Any) -> Tree:
 
     tree = Tree()
     losses: dict[tuple[str, str], list[int]] = {}
-    for node, depth, path in walk(root):
+    for called in walk(root):
+        node, depth = called.node, called.depth
+        path = stage_of(called.labels)
         tree.n_processes += 1
         if len(tree.processes) < MAX_LISTED:
             tree.processes.append(_row(node, depth, path))
@@ -105,18 +108,9 @@ def read_tree(root: Any) -> Tree:
     return tree
 
 
-def walk(root: Any) -> Iterator[tuple[Any, int, tuple[str, ...]]]:
-    """Yield every process under ``root``, itself first, with its depth and the stages on the way to it."""
-    from aiida.common.links import LinkType
-
-    waiting: list[tuple[Any, int, tuple[str, ...]]] = [(root, 0, ())]
-    while waiting:
-        node, depth, path = waiting.pop()
-        yield node, depth, path
-        links = node.base.links.get_outgoing(link_type=(LinkType.CALL_CALC, LinkType.CALL_WORK)).all()
-        calls = [(link.node, link.link_label) for link in links]
-        for child, label in sorted(calls, key=lambda item: -item[0].pk):
-            waiting.append((child, depth + 1, extend(path, label)))
+def stage_of(labels: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the stage of a process from the labels of the calls that lead to it."""
+    return functools.reduce(extend, labels, ())
 
 
 def extend(path: tuple[str, ...], label: str) -> tuple[str, ...]:
@@ -128,7 +122,7 @@ def extend(path: tuple[str, ...], label: str) -> tuple[str, ...]:
 
 
 def task_name(node: Any) -> str:
-    """Return the task of a job (``relax``), or its plugin (``vasp.vasp``)."""
+    """Return the task of a job (``relax``), or its plugin (of a DFT job)."""
     return str((node.process_type or "").rpartition(":")[2]).removeprefix("dismai.") or str(node.process_label)
 
 

@@ -76,7 +76,7 @@ def test_round_trip(archive, graph):
     assert all(item["passed"] for item in findings.values()), findings
     count = len(provenance(graph.pipeline))
     assert findings["nodes"]["found"] == f"{count} imported of {count} stated"
-    assert "2 of 2 finished VASP calculations" in findings["metrics traced to every VASP calculation"]["found"]
+    assert "2 of 2 finished DFT jobs" in findings["metrics traced to every DFT job"]["found"]
     # a potential and two generators
     assert findings["SHA-256 of weights"]["found"] == "3 of 3 match"
     # two models and their summary
@@ -178,7 +178,7 @@ def test_potcar_file_node_is_content(graph, tmp_path):
     folder.mkdir(parents=True)
     (folder / "POTCAR").write_bytes(POTCAR)
     node, _ = PotcarFileData.get_or_create(folder / "POTCAR")
-    assert "PotcarFileData" in next(licensed_content([node]))
+    assert "PotcarFileData" in next(licensed_content([node])).where
     # aiida-vasp never links it to a calculation, so no archive of ours reaches it
     assert node.pk not in provenance(graph.pipeline)
 

@@ -32,7 +32,7 @@ def create(pk: str, output: str, force: bool) -> None:
     """Export PK (a benchmark, a data set, or any process or node) with its whole provenance to OUTPUT.
 
     In it: the process with all it called, every input and output, and whatever those were made from, back to
-    the bulk crystals. POTCARs go in by hash only.
+    the bulk crystals. Licensed potentials of DFT codes go in by hash only.
     """
     if Path(output).exists() and not force:
         raise BadInput(f"{output} exists; give another name, or --force to overwrite it")
@@ -50,7 +50,7 @@ def write_archive(node: Any, output: Path) -> dict[str, int]:
         How many ``nodes`` and ``processes`` are in it.
 
     Raises:
-        BadInput: a process of it still runs, or a node holds the content of a POTCAR.
+        BadInput: a process of it still runs, or a node holds a licensed file.
     """
     from aiida.orm import ProcessNode
     from aiida.tools.archive import create_archive
@@ -70,10 +70,11 @@ def write_archive(node: Any, output: Path) -> dict[str, int]:
         )
     held = list(licensed_content(nodes))
     if held:
+        files = held[0].files
         raise BadInput(
-            f"POTCARs are licensed and must not be shared: {held[0]}"
+            f"{files.noun} are licensed and must not be shared: {held[0].where}"
             + (f" (and {len(held) - 1} more)" if len(held) > 1 else "")
-            + "; leave POTCAR out of ADDITIONAL_RETRIEVE_LIST, or delete that node"
+            + f"; {files.advice}"
         )
     # AiiDA's own report of every step would drown ours
     logging.getLogger("aiida.export").setLevel(logging.WARNING)
@@ -99,9 +100,9 @@ def write_archive(node: Any, output: Path) -> dict[str, int]:
 def check(file: str, as_json: bool) -> None:
     """Import FILE into an empty temporary profile and confirm its content; no profile of yours is touched.
 
-    Confirms the number of nodes, the hashes of structures and weights, that POTCARs are there by hash only,
-    and that every metric can be traced to the bulk crystals and to every VASP calculation. Lists what running its
-    processes again would execute beside the project's own code: a warning, marked with "!".
+    Confirms the number of nodes, the hashes of structures and weights, that licensed potentials of DFT codes are
+    there by hash only, and that every metric can be traced to the bulk crystals and to every DFT job. Lists what
+    running its processes again would execute beside the project's own code: a warning, marked with "!".
     """
     findings = check_archive(Path(file))
     passed = all(finding["passed"] for finding in findings)

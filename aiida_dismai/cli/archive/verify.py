@@ -105,7 +105,7 @@ def check(path: Path) -> list[Finding]:
         Finding("checksums of the file", True, f"written by AiiDA {version}"),
         Finding("nodes", nodes == stated > 0, f"{nodes} imported of {stated} stated"),
     ]
-    findings += [_structures(), _weights(), _licence(), _executed(), *_traces()]
+    findings += [_structures(), _weights(), *_licence(), _executed(), *_traces()]
     return findings
 
 
@@ -154,16 +154,30 @@ def _weights() -> Finding:
     )
 
 
-def _licence() -> Finding:
+def _licence() -> list[Finding]:
+    """Look for licensed files, of each DFT engine that has some."""
     from aiida.orm import Node, QueryBuilder
 
+    from ...dft.registry import engines, registered
+    from ...engine.plugins import Broken
     from .licence import licensed_content
 
-    held = list(licensed_content(QueryBuilder().append(Node).all(flat=True)))
-    hashes = QueryBuilder().append(Node, filters={"node_type": {"like": "data.vasp.potcar.%"}}).count()
-    return Finding(
-        "POTCARs by hash only", not held, "; ".join([f"{hashes} hashes, {len(held)} with content", *held[:5]])
-    )
+    found = list(licensed_content(QueryBuilder().append(Node).all(flat=True)))
+    findings = []
+    for engine in engines():
+        files = engine.licensed
+        if files is None:
+            continue
+        held = [item.where for item in found if item.files is files]
+        types = [{"node_type": {"like": f"{start}%"}} for start in engine.potential_types]
+        hashes = QueryBuilder().append(Node, filters={"or": types}).count()
+        said = "; ".join([f"{hashes} hashes, {len(held)} with content", *held[:5]])
+        findings.append(Finding(f"{files.noun} by hash only", not held, said))
+    broken = [f"{name} ({spec.summary})" for name, spec in registered().items() if isinstance(spec, Broken)]
+    if broken:
+        said = f"not looked for, their DFT engines cannot be imported: {'; '.join(broken)}"
+        findings.append(Finding("licensed files of other codes", True, said, warning=True))
+    return findings
 
 
 def _executed() -> Finding:
@@ -188,9 +202,10 @@ def _executed() -> Finding:
 
 def _traces() -> list[Finding]:
     """Trace every metric (without any, every structure set that nothing else was made from) to its origins."""
-    from aiida.orm import CalcJobNode, Dict, Node, ProcessNode, QueryBuilder, StructureData
+    from aiida.orm import CalcJobNode, Dict, ProcessNode, QueryBuilder, StructureData
 
     from ...data import StructureSetData
+    from ...dft.registry import job_types
     from .graph import ancestors, data_ancestors
 
     parents = data_ancestors()
@@ -216,13 +231,9 @@ def _traces() -> list[Finding]:
     made = set(parents)
     crystals = set(QueryBuilder().append(StructureData, project="id").all(flat=True)) - made
     imported = set(QueryBuilder().append(StructureSetData, project="id").all(flat=True)) - made
-    vasp = set(
-        QueryBuilder()
-        .append(
-            CalcJobNode, filters={"process_type": {"like": "%vasp.vasp"}, "attributes.exit_status": 0}, project="id"
-        )
-        .all(flat=True)
-    )
+    of_dft = {"process_type": {"in": list(job_types())}}
+    finished = QueryBuilder().append(CalcJobNode, filters={**of_dft, "attributes.exit_status": 0}, project="id")
+    dft = set(finished.all(flat=True))
     histories = {pk: ancestors(pk, parents) for pk in targets}
     # metrics of a file of structures against another come from no crystal: the files are their origin
     from_files = kind == "metrics" and not crystals
@@ -232,14 +243,14 @@ def _traces() -> list[Finding]:
     found = f"{len(traced)} of {len(targets)} {kind} to {len(reached & origins)} {named}"
     if not from_files and reached & imported:
         found += f"; {len(reached & imported)} structure sets were imported from files, where the trace ends"
-    missing = vasp - reached
-    total = QueryBuilder().append(Node, filters={"process_type": {"like": "%vasp.vasp"}}).count()
-    calculations = f"{len(vasp & reached)} of {len(vasp)} finished VASP calculations are ancestors"
-    if total > len(vasp):
-        calculations += f"; {total - len(vasp)} that failed are in the archive too"
+    missing = dft - reached
+    total = QueryBuilder().append(CalcJobNode, filters=of_dft).count()
+    calculations = f"{len(dft & reached)} of {len(dft)} finished DFT jobs are ancestors"
+    if total > len(dft):
+        calculations += f"; {total - len(dft)} that failed are in the archive too"
     return [
         Finding(f"{kind} traced to {named if from_files else f'bulk {named}'}", len(traced) == len(targets), found),
-        Finding(f"{kind} traced to every VASP calculation", not missing, calculations),
+        Finding(f"{kind} traced to every DFT job", not missing, calculations),
     ]
 
 

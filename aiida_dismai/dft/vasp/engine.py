@@ -57,6 +57,7 @@ class VaspEngine(DftEngine):
     plugins = ("vasp.vasp",)
     workflow = "vasp.vasp"
     protocols = Path(__file__).with_name("protocols.yaml")
+    potential_types = ("data.vasp.potcar.",)
     licensed = LICENSED
 
     def check_settings(

@@ -17,7 +17,6 @@ from ..base import LicensedFiles, PotentialFile, Potentials
 LICENSED = LicensedFiles(
     noun="POTCARs",
     node_types=("data.vasp.potcar_file.",),
-    hash_types=("data.vasp.potcar.",),
     file_name=re.compile("POTCAR", re.IGNORECASE),
     # The end of a POTCAR's header, and what only a whole one has after it: the tabulated potential. VASP copies the
     # header into OUTCAR, but neither this line nor the tables.
