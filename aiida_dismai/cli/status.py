@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Any
+from collections import Counter
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,8 +13,11 @@ from ..engine.text import visible
 from ..workchains.reasons import LIMIT, reason_of
 from .profiles import load_node, load_profile
 
-#: Entries of a progress line that are told in words already.
-TOLD = ("time", "stage", "done", "total")
+if TYPE_CHECKING:
+    from ..provenance import Calls
+
+#: Entries of a progress line that the words before the numbers already give.
+IN_WORDS = ("time", "stage", "done", "total")
 #: Finished children of one kind beyond this number are summed up in one line.
 SHOWN_FINISHED = 4
 #: Characters of a name that are shown, and numbers of a progress line.
@@ -109,33 +113,25 @@ def process_tree(node: Any, everything: bool = False) -> Any:
     """Return the rich tree of a process and all it called."""
     from rich.tree import Tree
 
+    from ..provenance import calls_under
+
     tree = Tree(_line(node, ""), guide_style="dim")
-    _add_children(tree, node, everything)
+    _add_children(tree, node, calls_under(node), everything)
     return tree
 
 
-def called(node: Any) -> list[tuple[Any, str]]:
-    """Return the processes that ``node`` called, in order, with the label of each call."""
-    from aiida.common.links import LinkType
-
-    links = node.base.links.get_outgoing(link_type=(LinkType.CALL_CALC, LinkType.CALL_WORK)).all()
-    return sorted(((link.node, link.link_label) for link in links), key=lambda item: item[0].pk)
-
-
-def _add_children(branch: Any, node: Any, everything: bool) -> None:
+def _add_children(branch: Any, node: Any, calls: Calls, everything: bool) -> None:
     from rich.text import Text
 
-    calls = called(node)
-    children = [child for child, _ in calls]
-    finished = [child for child in children if child.is_finished_ok]
+    children = calls.get(node.pk, [])
+    finished = Counter(child.process_label for child, _ in children if child.is_finished_ok)
     hidden: dict[str, list[int]] = {}
-    for child, stage in calls:
+    for child, stage in children:
         label = child.process_label or "?"
-        many = sum(other.process_label == child.process_label for other in finished) > SHOWN_FINISHED
-        if child.is_finished_ok and many and not everything:
+        if child.is_finished_ok and finished[child.process_label] > SHOWN_FINISHED and not everything:
             hidden.setdefault(label, []).append(child.pk)
             continue
-        _add_children(branch.add(_line(child, stage)), child, everything)
+        _add_children(branch.add(_line(child, stage)), child, calls, everything)
     for label, pks in hidden.items():
         branch.add(Text(f"{len(pks)} × {visible(label, NAME)} finished <{pks[0]} … {pks[-1]}>", style="dim"))
 
@@ -190,7 +186,7 @@ def describe_progress(line: dict[str, Any]) -> str:
         if isinstance(value, (int, float))
         else f"{visible(key, NAME)} {visible(value, NAME)}"
         for key, value in line.items()
-        if key not in TOLD and value is not None
+        if key not in IN_WORDS and value is not None
     ]
     stage, done, total = (visible(line.get(name, "?"), NAME) for name in ("stage", "done", "total"))
     return ", ".join([f"{stage} {done}/{total}", *numbers[:NUMBERS]])

@@ -96,16 +96,10 @@ def _answers(controller: Any, pk: int) -> bool:
 
 def active(node: Any) -> Sequence[int]:
     """Return the jobs and WorkChains at and below ``node`` that have not ended."""
-    from aiida.orm import CalcJobNode, WorkChainNode, WorkflowNode
+    from aiida.orm import CalcJobNode, WorkChainNode
 
-    found: list[Any] = []
-    waiting: list[Any] = [node]
-    while waiting:
-        current = waiting.pop()
-        if current.is_terminated:
-            continue
-        if isinstance(current, (CalcJobNode, WorkChainNode)):  # a function runs within its caller
-            found.append(current.pk)
-        if isinstance(current, WorkflowNode):
-            waiting.extend(current.called)
-    return found
+    from ..provenance import walk
+
+    running = (called.node for called in walk(node, lambda one: not one.is_terminated))
+    # a function runs within its caller
+    return [one.pk for one in running if isinstance(one, (CalcJobNode, WorkChainNode)) and not one.is_terminated]

@@ -39,9 +39,9 @@ def _clock(seconds: float) -> str:
 def _jobs(node: Any) -> list[Any]:
     from aiida.orm import CalcJobNode
 
-    return sorted(
-        (child for child in node.called_descendants if isinstance(child, CalcJobNode)), key=lambda job: job.pk
-    )
+    from ..provenance import walk
+
+    return sorted((one.node for one in walk(node) if isinstance(one.node, CalcJobNode)), key=lambda job: job.pk)
 
 
 def _describe(job: Any) -> str | None:
