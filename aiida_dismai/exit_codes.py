@@ -115,10 +115,10 @@ STEP = (
         504,
         "ERROR_STEP_REFUSED",
         "the inputs of a step were rejected: {message}",
-        "What can be checked is checked at submission, which then fails without a process: a potential family "
-        "(POTCARs, pseudopotentials) that is missing, an element without potential, a wrong tag. This code is for "
-        "what changed or was made since: a family deleted while the workflow ran, a structure from a step before "
-        "that the next one does not take.",
+        "What can be checked is checked at submission, which then fails without a process: a family of "
+        "potentials that is missing, an element without potential, a wrong setting. This code is for what changed or "
+        "was made since: a family deleted while the workflow ran, a structure from a step before that the next one "
+        "does not take.",
     ),
 )
 

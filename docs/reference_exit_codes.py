@@ -82,8 +82,8 @@ def exit_codes_page() -> str:
             ),
         ),
         "Inputs that are wrong have no exit code: they are rejected at submission, all at once, and no process is "
-        "made. So it is with a potential family (POTCARs, pseudopotentials) that is missing; if it is deleted while "
-        "the workflow runs, the code is 504.\n",
+        "made. So it is with a family of potentials that is missing; if it is deleted while the workflow runs, the "
+        "code is 504.\n",
         "## All exit codes\n",
         table(("status", "label", "message", "of", "what to do"), rows),
         "## What restarting WorkChains do\n\nBy exit code of the job; what is not listed here is a failure (402, or "

@@ -167,7 +167,7 @@ class StructureSetData(Data):
     def from_trajectory(cls, trajectory: TrajectoryData) -> StructureSetData:
         """Build from a ``TrajectoryData``; its ``energies``-like arrays become properties.
 
-        Positions are taken as Cartesian, Å (the convention of AiiDA; not that of aiida-vasp).
+        Positions are taken as Cartesian, Å: AiiDA's convention, which not every plugin of a code follows.
         """
         positions = trajectory.get_positions()
         cells = trajectory.get_cells()

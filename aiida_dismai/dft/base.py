@@ -122,7 +122,7 @@ class LicensedFiles:
     """Files that belong to the code's owners and must not be shared, and how they are recognised in a database.
 
     Attributes:
-        noun: what they are, in the plural: ``POTCARs``.
+        noun: what they are, in the plural.
         node_types: beginnings of the ``node_type`` of nodes that hold one.
         file_name: pattern of the names of such files.
         content: pattern of what only such a file has inside.
@@ -209,7 +209,7 @@ class DftEngine(ABC):
         potentials: Potentials,
         options: Mapping[str, Any],
     ) -> dict[str, Any]:
-        """Return the inputs of :attr:`workflow` for one stage.
+        """Return the inputs of :attr:`workflow` for one stage, without its ``metadata``.
 
         Args:
             code: the executable.

@@ -3,8 +3,10 @@
 import pytest
 from aiida import orm
 from aiida.common import AttributeDict
+from aiida.engine import run
+from aiida_vasp.data.potcar import PotcarData
 from ase.build import bulk
-from fakes import process, weights
+from fakes import ended, process, weights
 
 from aiida_dismai.data import StructureSetData
 from aiida_dismai.data.structures import set_to_structure_data
@@ -57,6 +59,38 @@ def test_a_family_that_is_not_there_is_missed_before_interfaces_are_built(dismai
     assert "POTCAR family 'dismai-standin' is not in this profile" in family
     with pytest.raises(ValueError, match=r"dataset\.label\.dft, dataset\.train\.check.label.dft: no POTCAR is named"):
         process(PipelineWorkChain, builder._inputs(prune=True))
+
+
+@pytest.fixture
+def dataset(dismai_code, vasp_code, crystals, potcar_family):
+    """Return the builder of a data set that makes its own potential, with which nothing is wrong."""
+    family = {"potential_family": potcar_family, "potential_mapping": {"Mg": "Cu", "O": "Cu", "Li": "Cu", "F": "Cu"}}
+    change = {"interface": PLAIN, "training": {"exchanges": []}, "n_check": 0, "label": family}
+    builder = InterfaceDatasetWorkChain.get_builder_from_protocol(
+        dismai_code, **crystals, seed=1, dft_code=vasp_code(), protocol="demo", overrides=change
+    )
+    assert said(InterfaceDatasetWorkChain, builder) == {}
+    return builder
+
+
+def test_a_data_set_with_a_missing_family_is_not_submitted(dataset):
+    dataset.label.dft.potential_family = "elsewhere"
+    with pytest.raises(ValueError, match=r"label\.dft: POTCAR family 'elsewhere' is not in this profile.*upload it"):
+        run(dataset)
+    assert orm.QueryBuilder().append(orm.ProcessNode).count() == 0
+
+
+def test_a_family_that_is_deleted_while_the_interfaces_are_built_is_an_exit_code(
+    dataset, slabs, potcar_family, monkeypatch
+):
+    chain = process(InterfaceDatasetWorkChain, dataset._inputs(prune=True))
+    chain.setup()
+    chain.ctx.built_training = ended(outputs={"structures": slabs(1)})
+    orm.Group.collection.delete(PotcarData.get_potcar_group(potcar_family).pk)
+    monkeypatch.setattr(chain, "_stepper", type("Stepper", (), {"step": lambda self: chain.run_label()})())
+    result = chain._do_step()
+    assert result.status == 504
+    assert f"POTCAR family '{potcar_family}' is not in this profile" in result.message
 
 
 def test_the_papers_region_is_refused_for_other_crystals(dismai_code, crystals):

@@ -24,7 +24,7 @@ class Pairs:
         relaxed: numbers of the structures relaxed by the potential, ``(k,)``.
         first: number of the first DFT frame of each, ``(k,)``.
         last: of the last, ``(k,)``.
-        n_steps: ionic steps that DFT took, as VASP counts them (one for a structure it left as it was), ``(k,)``.
+        n_steps: geometries that DFT computed, one for a structure that it left as it was, ``(k,)``.
         without_dft: trajectories of relaxed structures that have no DFT frames.
         not_matching: trajectories whose first DFT frame is another structure.
     """
