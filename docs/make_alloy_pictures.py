@@ -15,7 +15,6 @@ from typing import Any
 import click
 from aiida.orm import load_node
 
-from aiida_dismai.report import alloys
 from aiida_dismai.report.collect import collect
 
 FOLDER = Path(__file__).parent / "pictures"
@@ -40,9 +39,9 @@ def draw(figure: Any, path: Path, browser: str) -> None:
 @click.option("--browser", default="chromium", show_default=True, help="Chromium's executable.")
 def main(pk: int, browser: str) -> None:
     """Draw the energies of the data sets of process PK, and the order of those of its lowest temperature."""
-    sets = collect(load_node(pk)).alloys
-    draw(alloys.energies(sets), FOLDER / "alloy_energies.png", browser)
-    draw(alloys.orders(sets)[0], FOLDER / "alloy_order.png", browser)
+    energies, order, *_ = collect(load_node(pk)).datasets[0].figures()
+    draw(energies, FOLDER / "alloy_energies.png", browser)
+    draw(order, FOLDER / "alloy_order.png", browser)
 
 
 if __name__ == "__main__":

@@ -129,11 +129,9 @@ def kind_of_set(dataset: str | None, kind: str | None) -> str | None:
 
 def family_of_process(node: Any) -> FamilySpec | None:
     """Return the family whose data sets a process makes; None for any other process."""
-    from ..engine.families.registry import find, names
+    from ..engine.families.registry import made_by
 
-    workflow = str(getattr(node, "process_type", None) or "").rpartition(":")[2]
-    families = [find(name) for name in names()]
-    return next((family for family in families if family.dataset and family.dataset == workflow), None)
+    return made_by(str(getattr(node, "process_type", None) or "").rpartition(":")[2])
 
 
 def relaxed_by(dataset: str | None, kind: str | None, potential: str | None) -> tuple[Any, dict[str, Any]]:

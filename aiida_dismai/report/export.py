@@ -13,7 +13,8 @@ from ..engine.errors import BadInput
 from ..engine.files import plain
 from ..engine.metrics.aggregate import values_of
 from ..engine.text import visible
-from .collect import Model, Report
+from .content import Model, Report
+from .family import FamilyReport
 
 #: Begins a formula in a spreadsheet, in all its scripts; a number may begin so, too.
 FORMULA = ("=", "+", "-", "@", "|", "%", "＝", "＋", "－", "＠")
@@ -30,7 +31,7 @@ def to_dict(report: Report) -> dict[str, Any]:
     """Return the report as plain data: numbers per structure and learning curves included, fingerprints left out."""
     content = {
         name: getattr(report, name)
-        for name in ("process", "notes", "stand_ins", "summary", "dataset", "potential", "labels", "paper")
+        for name in ("process", "notes", "stand_ins", "summary", "potential", "labels", "paper")
     }
     content["models"] = [
         {
@@ -43,18 +44,7 @@ def to_dict(report: Report) -> dict[str, Any]:
         }
         for model in report.models
     ]
-    content["alloys"] = [
-        {
-            "name": one.name,
-            "summary": one.summary,
-            "nodes": one.nodes,
-            "formation_energies": one.energies.tolist(),
-        }
-        for one in report.alloys
-    ]
-    content["amorphous"] = report.amorphous and {
-        name: getattr(report.amorphous, name) for name in ("route", "measures", "rounds", "split", "nodes")
-    }
+    content["family"] = None if report.family is None else family_of(report, report.family)
     content["stages"] = [asdict(stage) for stage in report.tree.stages.values()]
     content["losses"] = report.tree.losses
     content["failures"] = report.tree.failures
@@ -63,8 +53,19 @@ def to_dict(report: Report) -> dict[str, Any]:
     content["devices"] = report.tree.devices
     content["processes"] = report.tree.processes
     content["n_processes"] = report.tree.n_processes
+    for part in report.datasets:
+        if part.key in content:
+            raise BadInput(f"the key '{visible(part.key, 60)}' of a data set is that of another part of every report")
+        content[part.key] = part.content()
     result: dict[str, Any] = plain(content)
     return result
+
+
+def family_of(report: Report, family: FamilyReport) -> dict[str, Any]:
+    """Return name and label of a family, labels and units of the measures, and what it adds itself."""
+    metrics = {name: family.metric(name) for name in report.measures()}
+    labels = {name: {"label": metric.label, "unit": metric.unit} for name, metric in metrics.items()}
+    return {"name": family.name, "label": family.spec.label, "measures": labels, **family.content(report)}
 
 
 def to_json(report: Report) -> str:
@@ -132,6 +133,8 @@ def _model_rows(report: Report) -> list[dict[str, Any]]:
             entry = model.metrics[name]
             if isinstance(entry, dict):
                 row |= {f"{name}_{part}": entry.get(part) for part in ("lower", "upper", "floor")}
+        if report.family is not None:
+            row |= report.family.columns(model)
         rows.append(row)
     return rows
 

@@ -26,3 +26,10 @@ def with_spread(mean: float, spread: float) -> str:
         return f"{mean:.5g} ± 0"
     digits = max(0, 1 - floor(log10(spread)))
     return f"{mean:.{digits}f} ± {spread:.{digits}f}"
+
+
+def distribution(entry: Any) -> Any:
+    """Return a property of a set as it is shown: of a mapping ``mean`` and ``std``, anything else as it is."""
+    if not isinstance(entry, dict):
+        return entry
+    return None if entry.get("mean") is None else with_spread(entry["mean"], entry["std"])

@@ -1,4 +1,7 @@
-"""The charts of a report, drawn with plotly; each function returns a figure, or None where there is nothing to draw."""
+"""The charts of reports of any family, drawn with plotly.
+
+Each function returns a figure, or None where there is nothing to draw.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .charts import DATA, HEIGHT, SETS, add_histograms, colour, new_figure, title_of, transparent
-from .collect import MAIN_MEASURE, Report
+from ..engine.families.contract import CurveSpec
+from .content import Report
+from .drawing import DATA, HEIGHT, SETS, add_histograms, colour, label_of, new_figure, title_of, transparent
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -21,29 +25,18 @@ FOLDED = 16
 
 def energies(report: Report) -> Figure | None:
     """Draw the energies of the data set beside those of the relaxed generated structures."""
-    groups = [("data set", report.arrays.get("dataset_energies", np.array([])), DATA)]
+    groups = [(part.title, part.energies, DATA) for part in report.datasets]
     groups += [(title_of(model.name), model.energies, colour(i)) for i, model in enumerate(report.models)]
     groups = [group for group in groups if len(group[1])]
     if not groups:
         return None
     figure = new_figure("Energies after relaxation", "energy, eV/atom", "structures, %")
     add_histograms(figure, groups)
-    if report.dataset.get("e_cut") is not None:
-        figure.add_vline(
-            x=report.dataset["e_cut"], line={"color": "#8a2be2", "dash": "dot", "width": 1.5}, annotation_text="E_cut"
-        )
-    return figure
-
-
-def interface_energies(report: Report) -> Figure | None:
-    """Draw the interface energies of all converged candidates; those at or below zero are low."""
-    values = report.arrays.get("interface_energies", np.array([]))
-    if not len(values):
-        return None
-    figure = new_figure("Interface energies of the candidates", "normalised interface energy, J/m²", "structures, %")
-    add_histograms(figure, [("converged candidates", values, DATA)])
-    figure.add_vline(x=0, line={"color": "#8a2be2", "dash": "dot", "width": 1.5}, annotation_text="low ≤ 0")
-    figure.update_layout(showlegend=False)
+    for part in report.datasets:
+        if part.energy_limit is not None:
+            value, name = part.energy_limit
+            line = {"color": "#8a2be2", "dash": "dot", "width": 1.5}
+            figure.add_vline(x=value, line=line, annotation_text=label_of(name))
     return figure
 
 
@@ -195,10 +188,10 @@ def _difference(interval: dict[str, Any], above: str, below: str) -> float | Non
 
 
 def distances(report: Report) -> Figure | None:
-    """Draw how far each generated structure is from the training average, in the main measure of its kind."""
-    if report.kind is None:
+    """Draw how far each generated structure is from the training average, in the main measure of its family."""
+    measure = report.family.main if report.family else None
+    if measure is None:
         return None
-    measure = MAIN_MEASURE[report.kind]
     groups = [
         (title_of(model.name), model.per_structure[measure], colour(i))
         for i, model in enumerate(report.models)
@@ -225,4 +218,35 @@ def steps(report: Report) -> Figure | None:
     until = "requested fmax" if only is None else f"{only:g} eV/Å"
     figure = new_figure("Relaxation steps", f"steps until {until}", "structures, %")
     add_histograms(figure, groups)
+    return figure
+
+
+def curve(report: Report, spec: CurveSpec) -> Figure | None:
+    """Draw an averaged vector of the training set and of each model with its interval."""
+    import plotly.graph_objects as go
+
+    found = [(i, model) for i, model in enumerate(report.models) if f"curve_{spec.name}" in model.per_structure]
+    if not found:
+        return None
+    figure = new_figure(spec.title, spec.x, spec.y)
+    for i, model in found:
+        training, value, lower, upper = spec.scale * model.per_structure[f"curve_{spec.name}"]
+        x = model.per_structure[f"labels_{spec.name}"].astype(float)
+        if not figure.data:
+            line = {"color": DATA, "width": 2.5}
+            figure.add_trace(go.Scatter(x=x, y=training, name="training set", mode="lines", line=line))
+        if not np.isfinite(value).all():
+            continue  # nothing of this model could be analysed
+        band = {
+            "x": np.concatenate([x, x[::-1]]),
+            "y": np.concatenate([upper, lower[::-1]]),
+            "fill": "toself",
+            "fillcolor": transparent(colour(i), 0.25),
+            "line": {"width": 0},
+            "hoverinfo": "skip",
+            "showlegend": False,
+        }
+        figure.add_trace(go.Scatter(**band))
+        line = {"color": colour(i), "width": 1.6}
+        figure.add_trace(go.Scatter(x=x, y=value, name=title_of(model.name), mode="lines", line=line))
     return figure

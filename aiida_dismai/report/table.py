@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 from ..engine.text import visible
 from ..terminal import table
 from ..workchains.reasons import LIMIT
-from . import alloys, amorphous
-from .collect import MEASURES, TOO_FEW, Report
+from .cautions import TOO_FEW
+from .content import Report
 from .details import detail_tables
+from .family import DISTANCES, FamilyReport
 from .numbers import number
 
 #: Entries of the results of `potential.train`, what they are, and their digits.
@@ -33,11 +34,10 @@ OUTSIDE = (
 WITHIN = f"{MARK} within the noise floor: as close to the training set as a second sample of it"
 
 
-def measure_name(name: str) -> str:
+def measure_name(family: FamilyReport, name: str) -> str:
     """Return what a measure is called in tables."""
-    if name in MEASURES:
-        return f"{name}  ({MEASURES[name]})"
-    return name
+    metric = family.metric(name)
+    return f"{name}  ({metric.title})" if metric.label else name
 
 
 def duration(seconds: float | None) -> str | None:
@@ -86,6 +86,8 @@ def spread_title(report: Report) -> str:
 
 def metric_rows(report: Report) -> list[MetricRow]:
     """Return a row for each measure."""
+    if report.family is None:
+        return []
     rows = []
     n = report.n_training
     warning = f"{n} training structure{'s' if n != 1 else ''} only" if n is not None and n < TOO_FEW else ""
@@ -98,13 +100,13 @@ def metric_rows(report: Report) -> list[MetricRow]:
         known = entry["mean"] is not None and entry["floor_upper"] is not None and not warning
         rows.append(
             MetricRow(
-                measure_name(name),
+                measure_name(report.family, name),
                 number(entry["mean"]),
                 _spread(report, name, entry),
                 floor,
                 number(entry["validation"], 3),
                 known and entry["mean"] <= entry["floor_upper"],
-                warning if name.startswith(("d_", "cos_")) else "",
+                warning if name.startswith(DISTANCES) else "",
                 outside,
             )
         )
@@ -145,26 +147,6 @@ def paper_lines(report: Report) -> list[str]:
             if measure != "data"
         )
         for table_of in report.paper_tables()
-    ]
-
-
-def dataset_rows(report: Report) -> list[tuple[str, str | None]]:
-    """Return what there is to say about the data set."""
-    data = report.dataset
-    return [
-        ("structures", number(data.get("structures"))),
-        ("formula", ", ".join(data.get("formulas") or []) or None),
-        (
-            "training / validation",
-            f"{data['n_train']} / {data['n_validation']}" if data.get("n_train") is not None else None,
-        ),
-        ("seed of the split", number(data.get("split_seed"))),
-        ("candidates looked at", number(data.get("looked_at"))),
-        ("of them converged", number(data.get("converged"))),
-        ("of low interface energy", number(data.get("low"))),
-        ("E_cut, eV/atom", number(data.get("e_cut"), 7)),
-        ("lowest, eV/atom", number(data.get("lowest"), 7)),
-        ("window, J/m²", number(data.get("window"))),
     ]
 
 
@@ -240,16 +222,13 @@ def render(report: Report) -> Iterator[Any]:
         for line in paper_lines(report):
             yield Text(f"In the paper, with other data and potentials: {line}", style="dim")
         yield Text("")
-    for part in detail_tables(report):
-        yield table(part.title, part.columns, part.rows, numeric=range(1, len(part.columns)))
-    if report.dataset:
-        yield table("data set", ("", ""), dataset_rows(report))
-    if report.alloys:
-        yield table("data sets", alloys.COLUMNS, alloys.rows(report.alloys), numeric=range(1, len(alloys.COLUMNS)))
-    if report.amorphous is not None:
-        columns = amorphous.COLUMNS
-        yield table("data set", columns, amorphous.rows(report.amorphous), numeric=range(1, len(columns)))
-        yield Text(visible(amorphous.origin(report.amorphous), LIMIT) + "\n", style="dim")
+    for detail in detail_tables(report):
+        yield table(detail.title, detail.columns, detail.rows, numeric=range(1, len(detail.columns)))
+    for part in report.datasets:
+        numeric = range(1, len(part.columns)) if part.has_headings else ()
+        yield table(part.title, part.columns, part.rows(), numeric=numeric)
+        if part.text:
+            yield Text(visible(part.text, LIMIT) + "\n", style="dim")
     if report.labels:
         numbers = [(key.replace("_", " "), number(item)) for key, item in report.labels.items()]
         yield table(report.labels_title, ("", ""), numbers)

@@ -6,8 +6,8 @@ from aiida.engine import run_get_node
 from click.testing import CliRunner
 
 from aiida_dismai.cli import main
-from aiida_dismai.report import alloys
 from aiida_dismai.report.collect import collect
+from aiida_dismai.report.families.alloy import datasets
 from aiida_dismai.report.html import page
 from aiida_dismai.workchains.benchmark import BenchmarkWorkChain
 from aiida_dismai.workchains.dataset_alloy import AlloyDatasetWorkChain
@@ -49,7 +49,7 @@ def test_from_coefficients_to_the_table(dismai_code):
     assert outputs["generated"]["model_0"].content_hash != outputs["generated"]["model_1"].content_hash
 
     report = collect(node)
-    assert [one.name for one in report.alloys] == ["T1500_narrow"]
+    assert [one.name for one in report.datasets[0].sets] == ["T1500_narrow"]
     code, text = run("report", node.pk)
     assert code == 0
     assert "metrics (alloy): mean over 2 models" in text
@@ -60,14 +60,15 @@ def test_from_coefficients_to_the_table(dismai_code):
 def _check_report_of_the_data_sets(made):
     report = collect(made)
     names = ["T300_narrow", "T300_wide", "T1500_narrow", "T1500_wide"]
-    assert [one.name for one in report.alloys] == names
+    sets = report.datasets[0].sets
+    assert [one.name for one in sets] == names
     code, text = run("report", made.pk)
     assert code == 0
     for name in names:
         assert name in text
-    drawn = alloys.energies(report.alloys)
+    drawn = datasets.draw_energies(sets)
     assert [trace.name for trace in drawn.data] == [f"{name.replace('_', ' ')} (20)" for name in names]
-    figures = alloys.orders(report.alloys)
+    figures = datasets.draw_orders(sets)
     assert [figure.layout.title.text for figure in figures] == ["Short-range order, T300", "Short-range order, T1500"]
     for figure, temperature in zip(figures, ("T300", "T1500"), strict=True):
         assert len(figure.data) == 2 * 12
@@ -76,7 +77,7 @@ def _check_report_of_the_data_sets(made):
             assert np.sum(trace.y[::2]) == pytest.approx(100.0)
             assert temperature in trace.name
     titles = [note.text for note in figures[0].layout.annotations]
-    assert titles == [f"{pair}, shell {shell}" for shell in (1, 2) for pair in report.alloys[0].summary["pairs"]]
+    assert titles == [f"{pair}, shell {shell}" for shell in (1, 2) for pair in sets[0].summary["pairs"]]
     html = page(report)
     assert "Data sets in numbers" in html
     assert "structures: T300_wide" in html

@@ -12,7 +12,6 @@ from aiida_dismai.data import StructureSetData
 from aiida_dismai.engine.runner import run_task
 from aiida_dismai.engine.structures import load_structures, write_npz
 from aiida_dismai.parsers.base import make_node
-from aiida_dismai.report import amorphous
 from aiida_dismai.report.collect import collect
 from aiida_dismai.report.export import to_json
 from aiida_dismai.report.html import page
@@ -59,17 +58,17 @@ def report(aiida_profile, tmp_path_factory):
 
 
 def test_the_set_and_how_it_was_made(report):
-    one = report.amorphous
+    (one,) = report.datasets
     assert (one.route, one.n_structures, one.looked_at, one.rejected) == ("quench", 3, 4, {"crystalline": 1})
     text = "made by a quench from the melt; 4 candidates, not taken: 1 crystalline; 2 for training, 1 for validation"
-    assert amorphous.origin(one) == text
+    assert one.text == text
 
 
 def test_the_table_has_the_paper_beside(report):
-    rows = {row[0]: row[1:] for row in amorphous.rows(report.amorphous)}
-    made, relaxed = (report.amorphous.measures[stage] for stage in ("made_", ""))
+    rows = {row[0]: row[1:] for row in report.datasets[0].rows()}
+    made, relaxed = (report.datasets[0].measures[stage] for stage in ("made_", ""))
     for name, row in (("made_", 0), ("", 1)):
-        four = report.amorphous.measures[name]["coordination_percent"]["4"]
+        four = report.datasets[0].measures[name]["coordination_percent"]["4"]
         assert float(rows["CN 4, % of the atoms"][row]) == pytest.approx(four, rel=1e-2)
     assert rows["CN 4, % of the atoms"][2:] == ("91.3", "89")
     assert rows["bond angle, standard deviation, degrees"][2:] == ("13.63", "12")
@@ -102,4 +101,4 @@ def test_a_benchmark_on_the_set_shows_it_too(report):
         orm.WorkChainNode, handmade.WORKFLOWS + "evaluate", "EvaluateWorkChain", {"reference": node.outputs.train}
     )
     handmade.finish(evaluation, {"metrics": orm.Dict({"kind": "amorphous"}).store()})
-    assert collect(evaluation).amorphous.n_structures == 3
+    assert [one.n_structures for one in collect(evaluation).datasets] == [3]

@@ -7,9 +7,11 @@ from test_origin import printed
 
 from aiida_dismai.data import StructureSetData
 from aiida_dismai.report import plots
-from aiida_dismai.report.collect import collect, notes, relaxed_until
+from aiida_dismai.report.cautions import notes
+from aiida_dismai.report.collect import collect
 from aiida_dismai.report.export import to_dict
 from aiida_dismai.report.html import page
+from aiida_dismai.report.nodes import relaxed_until
 from aiida_dismai.report.table import MARK, OUTSIDE, metric_rows
 
 CRASH = "ZeroDivisionError: division by zero (their_model/model.py:41 in train)"

@@ -26,10 +26,11 @@ def test_pipeline_has_every_section(graph):
     assert (d_all["floor"], d_all["floor_upper"], d_all["validation"]) == (0.02, pytest.approx(0.024), 0.01)
     assert report.kind == "interface"
     assert report.measures()[:3] == ["d_all", "failed_percent", "mean_relaxation_steps"]
-    assert (report.dataset["e_cut"], report.dataset["n_train"], report.dataset["split_seed"]) == (-4.77, 8, 7)
+    (dataset,) = report.datasets
+    assert (dataset.numbers["e_cut"], dataset.numbers["n_train"], dataset.numbers["split_seed"]) == (-4.77, 8, 7)
     assert report.potential["test_mae_forces"] == 45.6
     assert report.labels["labelled_steps"] == 6
-    assert len(report.arrays["interface_energies"]) == 11
+    assert len(dataset.interface_energies) == 11
     assert len(report.models) == 2
     # the one that did not converge has no energy to be compared
     assert len(report.models[0].energies) == 4
@@ -66,7 +67,7 @@ def test_stand_in_and_small_size_are_said(graph):
 
 def test_benchmark_finds_the_data_set_it_was_given(graph):
     report = collect(graph.benchmark)
-    assert report.dataset["structures"] == 10
+    assert [one.n_structures for one in report.datasets] == [10]
     assert report.potential["test_mae_energy"] == 3.21
     assert "dataset / label" not in report.tree.stages
 
@@ -75,7 +76,7 @@ def test_evaluation_is_one_model(graph):
     report = collect(graph.evaluate)
     assert report.summary["n_models"] == 1
     assert report.summary["metrics"]["d_all"]["mean"] == 0.07
-    assert report.dataset["structures"] == 10
+    assert [one.n_structures for one in report.datasets] == [10]
     # an evaluation trains nothing, so having one model is not small
     assert not any("independently" in note for note in report.notes)
 
@@ -97,7 +98,7 @@ def test_failed_benchmark_shows_what_there_is(graph):
     report = collect(node)
     assert report.kind is None
     assert report.measures() == report.paper_tables() == []
-    assert report.dataset["structures"] == 10
+    assert [one.n_structures for one in report.datasets] == [10]
     assert any("not one of 3 models" in note for note in report.notes)
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiida_dismai.report import export
-from aiida_dismai.report.charts import label_of, title_of
+from aiida_dismai.report.drawing import label_of, title_of
 
 
 @pytest.mark.parametrize(

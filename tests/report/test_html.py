@@ -90,7 +90,7 @@ def test_write_page(report, tmp_path):
 
 
 def test_bins_at_the_edges_are_closed_and_not_at_the_border():
-    from aiida_dismai.report.charts import stairs
+    from aiida_dismai.report.drawing import stairs
 
     line = stairs(np.array([1.0, 2.0, 3.0]), np.array([10.0, 20.0]))
     assert line["x"].tolist() == [0.5, 1, 1, 2, 2, 3, 3, 3.5]

@@ -9,13 +9,15 @@ import pytest
 from aiida import orm
 from support import handmade
 
+from aiida_dismai.engine.families.registry import find
 from aiida_dismai.engine.runner import run_task
 from aiida_dismai.engine.structures import load_structures, write_npz
 from aiida_dismai.parsers.base import make_node
-from aiida_dismai.report import kind_plots, plots
+from aiida_dismai.report import plots
 from aiida_dismai.report.collect import collect
 from aiida_dismai.report.details import detail_tables
 from aiida_dismai.report.export import to_csv, to_json
+from aiida_dismai.report.families.alloy import figures
 from aiida_dismai.report.html import page
 from aiida_dismai.report.table import MARK, metric_rows, render
 from aiida_dismai.terminal import console
@@ -121,16 +123,17 @@ def test_amorphous_structures_have_coordination_and_curves(measure):
     assert rows["CN 4, % of the atoms"] == [f"{shares[name]['4']:.3g}" for name in ("training", "generated")]
     mean = float(rows["bond angle, mean, degrees"][0])
     assert 105 < mean < 112
+    curves = {spec.name: spec for spec in report.family.spec.curves}
     for name, length in (("rdf", 500), ("angle", 360)):
-        training, _, own = kind_plots.curve(report, name).data
+        training, _, own = plots.curve(report, curves[name]).data
         assert len(training.x) == len(own.x) == length
         band = report.models[0].per_structure[f"curve_{name}"]
         assert (band[2] <= band[1] + 1e-12).any()
     # the first peak of the radial distribution of silicon
-    training = kind_plots.curve(report, "rdf").data[0]
+    training = plots.curve(report, curves["rdf"]).data[0]
     assert 2.2 < training.x[np.argmax(training.y)] < 2.6
     assert plots.motifs(report, "Si") is not None
-    assert kind_plots.order(report) is kind_plots.vacancies(report) is None
+    assert figures.draw_order(report) is figures.draw_vacancies(report) is None
 
 
 def test_alloys_have_order_clusters_and_vacancies(measure):
@@ -143,14 +146,14 @@ def test_alloys_have_order_clusters_and_vacancies(measure):
     assert len(order.rows) == 12
     cleaned = {row[0]: row[2] for row in tables["clean-up on the lattice"].rows}
     assert cleaned["empty sites in all"] == str(report.models[0].per_structure["vacancies"].sum())
-    difference = kind_plots.clusters(report).data[0]
+    difference = figures.draw_clusters(report).data[0]
     distance = report.models[0].metrics["d_cluster"]["value"]
     assert np.linalg.norm(difference.y) == pytest.approx(distance, abs=1e-12)
-    assert sum(kind_plots.vacancies(report).data[0].y) == pytest.approx(100)
-    training, own = kind_plots.order(report).data
+    assert sum(figures.draw_vacancies(report).data[0].y) == pytest.approx(100)
+    training, own = figures.draw_order(report).data
     assert len(training.y) == len(own.y) == 12
-    assert kind_plots.formation_energies(report) is not None
-    assert kind_plots.curve(report, "rdf") is None
+    assert figures.draw_formation_energies(report) is not None
+    assert plots.curve(report, find("amorphous").curves[0]) is None
 
 
 @pytest.mark.parametrize("kind", SETS)

@@ -67,7 +67,7 @@ def test_an_evaluation_whose_potential_is_from_labels_of_a_stand_in(graph):
     )
     handmade.finish(node, {"metrics": handmade.metrics(0.1, 0.0, 2).store()})
     report = collect(node)
-    assert not report.dataset
+    assert not report.datasets
     assert report.stand_ins == ["vasp@localhost"]
 
 

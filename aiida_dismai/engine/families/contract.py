@@ -59,11 +59,13 @@ class PropertySpec:
             a mapping with ``mean`` and ``std``, or None; a ``wasserstein`` in it is the distance of the distributions.
         label: a few words.
         unit: such as ``eV/atom``; empty for a plain number.
+        table: title of the table that it stands in.
     """
 
     name: str
     label: str
     unit: str = ""
+    table: str = "properties: mean ± standard deviation"
 
 
 @dataclass(frozen=True)
@@ -138,3 +140,7 @@ COMMON = (
     MetricSpec("failed_percent", "failed", "%"),
     MetricSpec("mean_relaxation_steps", "relaxation steps"),
 )
+#: Title of the table of energies.
+ENERGIES = "energies: mean ± standard deviation"
+#: Properties that every family has, before its own.
+COMMON_PROPERTIES = (PropertySpec("energy_per_atom", "energy", "eV/atom", ENERGIES),)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..contract import FamilySpec, MetricSpec, PropertySpec
+from ..contract import ENERGIES, FamilySpec, MetricSpec, PropertySpec
 
 SPEC = FamilySpec(
     name="alloy",
@@ -15,7 +15,7 @@ SPEC = FamilySpec(
         MetricSpec("d_cluster", "distance of the cluster probabilities"),
         MetricSpec("vacancy_percent", "with a vacancy", "%"),
     ),
-    properties=(PropertySpec("formation_energy", "formation energy", "eV/atom"),),
+    properties=(PropertySpec("formation_energy", "formation energy", "eV/atom", ENERGIES),),
     relaxation=None,  # putting them on their lattice is part of the metrics
     same_composition=False,  # atoms are lost in the clean-up, and a model may get the species wrong: the metric sees it
     dataset="dismai.dataset.alloy",

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from ..contract import CurveSpec, FamilySpec, MetricSpec, PropertySpec
 
+#: Title of the table of coordination numbers and bond angles.
+ANGLES = "coordination and bond angles"
+
 SPEC = FamilySpec(
     name="amorphous",
     summary="Amorphous structures (silicon and the like): motifs, radial distribution, bond angles.",
@@ -21,8 +24,8 @@ SPEC = FamilySpec(
         CurveSpec("angle", "Bond angles", "angle, degrees", "share of the bond angles, %", scale=100),
     ),
     properties=(
-        PropertySpec("bond_angle_mean", "bond angle, mean", "degrees"),
-        PropertySpec("bond_angle_sigma", "bond angle, standard deviation", "degrees"),
+        PropertySpec("bond_angle_mean", "bond angle, mean", "degrees", ANGLES),
+        PropertySpec("bond_angle_sigma", "bond angle, standard deviation", "degrees", ANGLES),
     ),
     # the potential of the paper, GAP, is the calculator 'gap' with the user's file; EDIP is fast enough for the paper's
     # tolerance in the demo, too

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..contract import FamilySpec, MetricSpec, PropertySpec
+from ..contract import ENERGIES, FamilySpec, MetricSpec, PropertySpec
 
 SPEC = FamilySpec(
     name="interface",
@@ -12,7 +12,7 @@ SPEC = FamilySpec(
     parameters="aiida_dismai.engine.families.interface.parameters:InterfaceParameters",
     report="aiida_dismai.report.families.interface:InterfaceReport",
     metrics=(MetricSpec("d_all", "fingerprint distance, all cations"),),
-    properties=(PropertySpec("interface_energy", "interface energy", "J/m²"),),
+    properties=(PropertySpec("interface_energy", "interface energy", "J/m²", ENERGIES),),
     periodic_axes=2,  # a slab may have a surface
     dataset="dismai.dataset.interface",
 )

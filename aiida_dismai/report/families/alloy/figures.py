@@ -1,4 +1,4 @@
-"""Charts of what one kind of structures has: distributions of amorphous structures, order and vacancies of alloys."""
+"""Charts of generated alloys beside the training set: order on the lattice, clusters, vacancies, formation energies."""
 
 from __future__ import annotations
 
@@ -7,72 +7,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .charts import DATA, HEIGHT, add_histograms, colour, new_figure, title_of, transparent
-from .collect import Report
-from .details import SHELLS
+from ...content import Report
+from ...drawing import DATA, HEIGHT, add_histograms, colour, new_figure, title_of, transparent
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-#: Distributions: array → title, axes.
-CURVES = {
-    "rdf": ("Radial distribution", "distance, Å", "g(r)"),
-    "angle": ("Bond angles", "angle, degrees", "share of the bond angles, %"),
-}
+#: Shells whose order parameters are shown; the others are in the JSON.
+SHELLS = ("1NN_", "2NN_")
 
 
-def curve(report: Report, name: str) -> Figure | None:
-    """Draw a distribution (``rdf`` or ``angle``) of the training set and of each model with its interval."""
-    import plotly.graph_objects as go
-
-    found = [(i, model) for i, model in enumerate(report.models) if f"curve_{name}" in model.per_structure]
-    if not found:
-        return None
-    title, x_title, y_title = CURVES[name]
-    figure = new_figure(title, x_title, y_title)
-    scale = 100.0 if name == "angle" else 1.0
-    for i, model in found:
-        training, value, lower, upper = scale * model.per_structure[f"curve_{name}"]
-        x = model.per_structure[f"labels_{name}"].astype(float)
-        if not figure.data:
-            line = {"color": DATA, "width": 2.5}
-            figure.add_trace(go.Scatter(x=x, y=training, name="training set", mode="lines", line=line))
-        if not np.isfinite(value).all():
-            continue  # nothing of this model could be analysed
-        band = {
-            "x": np.concatenate([x, x[::-1]]),
-            "y": np.concatenate([upper, lower[::-1]]),
-            "fill": "toself",
-            "fillcolor": transparent(colour(i), 0.25),
-            "line": {"width": 0},
-            "hoverinfo": "skip",
-            "showlegend": False,
-        }
-        figure.add_trace(go.Scatter(**band))
-        line = {"color": colour(i), "width": 1.6}
-        figure.add_trace(go.Scatter(x=x, y=value, name=title_of(model.name), mode="lines", line=line))
-    return figure
-
-
-def clusters(report: Report) -> Figure | None:
-    """Draw how much more often than in the training set each cluster occurs: what makes up ``d_cluster``."""
-    import plotly.graph_objects as go
-
-    figure = new_figure("Clusters: generated − training", "", "difference of probabilities")
-    for i, model in enumerate(report.models):
-        vectors = model.per_structure.get("vector_cluster")
-        if vectors is None or not len(vectors):
-            continue
-        labels = [title_of(str(label)) for label in model.per_structure["labels_cluster"]]
-        difference = vectors.mean(axis=0) - model.per_structure["average_cluster"]
-        figure.add_trace(go.Bar(x=labels, y=difference, name=title_of(model.name), marker_color=colour(i)))
-    if not figure.data:
-        return None
-    figure.update_layout(barmode="group", bargap=0.2, height=HEIGHT + 40)
-    return figure
-
-
-def order(report: Report) -> Figure | None:
+def draw_order(report: Report) -> Figure | None:
     """Draw the Warren–Cowley parameters of the nearest shells: mean and standard deviation over structures."""
     import plotly.graph_objects as go
 
@@ -115,7 +60,25 @@ def _column(entries: list[dict[str, Any] | None], name: str) -> NDArray[np.float
     return np.array([np.nan if not entry or entry.get(name) is None else entry[name] for entry in entries])
 
 
-def vacancies(report: Report) -> Figure | None:
+def draw_clusters(report: Report) -> Figure | None:
+    """Draw how much more often than in the training set each cluster occurs: what makes up ``d_cluster``."""
+    import plotly.graph_objects as go
+
+    figure = new_figure("Clusters: generated − training", "", "difference of probabilities")
+    for i, model in enumerate(report.models):
+        vectors = model.per_structure.get("vector_cluster")
+        if vectors is None or not len(vectors):
+            continue
+        labels = [title_of(str(label)) for label in model.per_structure["labels_cluster"]]
+        difference = vectors.mean(axis=0) - model.per_structure["average_cluster"]
+        figure.add_trace(go.Bar(x=labels, y=difference, name=title_of(model.name), marker_color=colour(i)))
+    if not figure.data:
+        return None
+    figure.update_layout(barmode="group", bargap=0.2, height=HEIGHT + 40)
+    return figure
+
+
+def draw_vacancies(report: Report) -> Figure | None:
     """Draw how many structures have how many empty sites."""
     import plotly.graph_objects as go
 
@@ -134,7 +97,7 @@ def vacancies(report: Report) -> Figure | None:
     return figure
 
 
-def formation_energies(report: Report) -> Figure | None:
+def draw_formation_energies(report: Report) -> Figure | None:
     """Draw the formation energies by the cluster expansion, and mean ± standard deviation of the training set."""
     groups = []
     for i, model in enumerate(report.models):

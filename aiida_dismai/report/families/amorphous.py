@@ -1,28 +1,31 @@
-"""The data set of amorphous silicon: its measures beside the paper's, and the distributions that they summarise."""
+"""Amorphous structures: coordination of the sets, and the data set of silicon beside the paper's."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .charts import COLOURS, DATA, new_figure
-from .numbers import number
+from ...engine.families.amorphous import ANGLES
+from ..content import Model, Report
+from ..drawing import COLOURS, DATA, add_histograms, new_figure
+from ..family import FamilyReport
+from ..nodes import arrays_of
+from ..numbers import number
+from ..parts import DataSetPart, Headline, Made, Row, Rows
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-#: Headings of the table; the columns are the stages of the data set.
-COLUMNS = ("", "as made", "relaxed (data set)", "six of the authors' structures", "paper, read off its figures")
 #: Stages: prefix of the outputs → name and colour.
 STAGES = {"made_": ("as made", COLOURS[1]), "": ("relaxed (data set)", DATA)}
 
 
 @dataclass
-class AmorphousSet:
+class AmorphousSet(DataSetPart):
     """A data set of amorphous silicon.
 
     Attributes:
@@ -34,6 +37,8 @@ class AmorphousSet:
         nodes: PKs by output.
     """
 
+    key = "amorphous"
+    columns = ("", "as made", "relaxed (data set)", "six of the authors' structures", "paper, read off its figures")
     route: str
     measures: dict[str, dict[str, Any]] = field(default_factory=dict)
     distributions: dict[str, dict[str, NDArray[Any]]] = field(default_factory=dict)
@@ -60,29 +65,96 @@ class AmorphousSet:
                 found[reason] = found.get(reason, 0) + int(count)
         return found
 
+    @property
+    def text(self) -> str:
+        """How the set was made and what became of the candidates."""
+        routes = {"network": "bond switching", "quench": "a quench from the melt", "carve": "carving a large cell"}
+        text = f"made by {routes.get(self.route, 'an unknown route')}; {self.looked_at} candidates"
+        if self.rejected:
+            text += ", not taken: " + ", ".join(f"{count} {reason}" for reason, count in sorted(self.rejected.items()))
+        if self.split:
+            text += f"; {len(self.split['train'])} for training, {len(self.split['validation'])} for validation"
+        return text
 
-def read_set(outputs: dict[str, Any], inputs: dict[str, Any]) -> AmorphousSet | None:
-    """Return the data set that a process has made; None if it has made none of amorphous silicon."""
-    if "made_measures" not in outputs:
-        return None
-    route = next((name for name in ("network", "quench", "carve") if inputs.get(name)), "")
-    found = AmorphousSet(route)
-    for stage in STAGES:
-        if f"{stage}measures" in outputs:
-            found.measures[stage] = outputs[f"{stage}measures"].get_dict()
-            arrays = outputs[f"{stage}distributions"]
-            found.distributions[stage] = {name: arrays.get_array(name) for name in arrays.get_arraynames()}
-    rounds = outputs.get("rounds", {})
-    found.rounds = [rounds[name].get_dict() for name in sorted(rounds, key=lambda name: int(name.rpartition("_")[2]))]
-    found.split = outputs["split"].get_dict() if "split" in outputs else {}
-    named = ("made", "candidates", "dataset", "train", "validation")
-    found.nodes = {name: outputs[name].pk for name in named if name in outputs}
-    return found
+    def rows(self) -> list[tuple[str | None, ...]]:
+        """Return the measures before and after the relaxation, beside the paper's; a cell may be empty."""
+        return [(name, *(text or "" for text in cells)) for name, *cells in _rows(self)]
+
+    def headline(self) -> list[Headline]:
+        """Return the number of structures and the deviation of the bond angles."""
+        if not self.n_structures:
+            return []
+        found = [Headline(str(self.n_structures), "structures in the data set", f"of {self.looked_at} candidates")]
+        measures = self.measures[""]
+        sigma = measures.get("bond_angle_sigma")
+        if sigma is not None:
+            authors = ((measures.get("targets") or {}).get("six_structures") or {}).get("bond_angle_sigma")
+            beside = f"six of the authors' structures {number(authors, 3)}°" if authors else "of the data set"
+            found.append(Headline(f"{number(sigma, 3)}°", "standard deviation of the bond angles", beside))
+        return found
+
+    def figures(self) -> list[Figure | None]:
+        """Draw the radial distribution, the bond angles, the rings and the angles' deviation of single structures."""
+        curves = [_curve(self, *what) for what in _CURVES]
+        rings = _counted(self, "rings_per_atom", "Rings", "atoms in the ring", "rings per atom")
+        return [*curves, rings, _sigmas(self)]
+
+    def content(self) -> dict[str, Any]:
+        """Return the measures and what became of the candidates."""
+        return {name: getattr(self, name) for name in ("route", "measures", "rounds", "split", "nodes")}
 
 
-def rows(one: AmorphousSet) -> list[tuple[str, ...]]:
-    """Return the measures of the set before and after its relaxation, beside the paper's; a cell may be empty."""
-    return [(name, *(text or "" for text in cells)) for name, *cells in _rows(one)]
+class AmorphousReport(FamilyReport):
+    """Reports on amorphous structures: coordination, and what ``dismai.dataset.amorphous`` has made."""
+
+    def dataset(self, made: Made) -> AmorphousSet | None:
+        """Return the data set; None before anything was made."""
+        outputs = made.outputs
+        if "made_measures" not in outputs:
+            return None
+        found = AmorphousSet(next((name for name in ("network", "quench", "carve") if made.inputs.get(name)), ""))
+        for stage in STAGES:
+            if f"{stage}measures" in outputs:
+                found.measures[stage] = outputs[f"{stage}measures"].get_dict()
+                found.distributions[stage] = arrays_of(outputs[f"{stage}distributions"])
+        rounds = outputs.get("rounds", {})
+        in_order = sorted(rounds, key=lambda name: int(name.rpartition("_")[2]))
+        found.rounds = [rounds[name].get_dict() for name in in_order]
+        found.split = outputs["split"].get_dict() if "split" in outputs else {}
+        named = ("made", "candidates", "dataset", "train", "validation")
+        found.nodes = {name: outputs[name].pk for name in named if name in outputs}
+        return found
+
+    def rows(self, report: Report) -> list[Rows]:
+        """Return the shares of the coordination numbers; the bond angles follow from the spec."""
+        found = {cn for model in report.models for shares in _shares(model).values() for cn in shares}
+        return [Rows(ANGLES, [Row(f"CN {cn}, % of the atoms", _share(cn)) for cn in sorted(found, key=int)])]
+
+
+def _shares(model: Model) -> dict[str, dict[str, float]]:
+    return model.metrics.get("coordination_percent") or {}
+
+
+def _share(cn: str) -> Callable[[Model, str], Any]:
+    def read(model: Model, where: str) -> Any:
+        shares = _shares(model).get(where)
+        return number(float(shares.get(cn, 0.0)), 3) if shares else None
+
+    return read
+
+
+_CURVES = (
+    ("rdf", "rdf_r", 1.0, "Radial distribution of the data set", "distance, Å", "g(r)", ("rdf_peak", "position")),
+    (
+        "angles",
+        "angles_degrees",
+        100.0,
+        "Bond angles of the data set",
+        "angle, degrees",
+        "share of the bond angles, %",
+        ("bond_angle_peak",),
+    ),
+)
 
 
 def _rows(one: AmorphousSet) -> Iterator[tuple[Any, ...]]:
@@ -115,39 +187,6 @@ def _rows(one: AmorphousSet) -> Iterator[tuple[Any, ...]]:
     yield "density, g/cm³", *(number(entry.get("density"), 4) for entry in sides)
     yield "shortest distance, Å", *(number(entry.get("shortest_distance"), 3) for entry in known_of), None
     yield "energy, eV/atom", *(number(entry.get("energy_per_atom"), 5) for entry in stages), None, None
-
-
-def origin(one: AmorphousSet) -> str:
-    """Say how the set was made and what became of the candidates."""
-    routes = {"network": "bond switching", "quench": "a quench from the melt", "carve": "carving a large cell"}
-    text = f"made by {routes.get(one.route, 'an unknown route')}; {one.looked_at} candidates"
-    if one.rejected:
-        text += ", not taken: " + ", ".join(f"{count} {reason}" for reason, count in sorted(one.rejected.items()))
-    if one.split:
-        text += f"; {len(one.split['train'])} for training, {len(one.split['validation'])} for validation"
-    return text
-
-
-def figures(one: AmorphousSet | None) -> list[Figure | None]:
-    """Draw the radial distribution, the bond angles, the rings and the angles' deviation of single structures."""
-    if one is None:
-        return []
-    curves = [_curve(one, *what) for what in _CURVES]
-    return [*curves, _counted(one, "rings_per_atom", "Rings", "atoms in the ring", "rings per atom"), _sigmas(one)]
-
-
-_CURVES = (
-    ("rdf", "rdf_r", 1.0, "Radial distribution of the data set", "distance, Å", "g(r)", ("rdf_peak", "position")),
-    (
-        "angles",
-        "angles_degrees",
-        100.0,
-        "Bond angles of the data set",
-        "angle, degrees",
-        "share of the bond angles, %",
-        ("bond_angle_peak",),
-    ),
-)
 
 
 def _curve(
@@ -184,8 +223,6 @@ def _counted(one: AmorphousSet, name: str, title: str, x: str, y: str) -> Figure
 
 
 def _sigmas(one: AmorphousSet) -> Figure | None:
-    from .charts import add_histograms
-
     groups = []
     for stage, (label, shade) in STAGES.items():
         values = np.asarray(one.distributions.get(stage, {}).get("bond_angle_sigma", []), dtype=float)

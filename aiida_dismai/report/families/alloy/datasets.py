@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .charts import COLOURS, DATA, add_histograms, new_figure, stairs, title_of, transparent
-from .numbers import number, with_spread
+from ...drawing import COLOURS, DATA, add_histograms, new_figure, stairs, title_of, transparent
+from ...numbers import number, with_spread
+from ...parts import DataSetPart, Headline, Made
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -30,14 +31,14 @@ class AlloySet:
         name: ``T300_wide``.
         summary: what the selection says of itself.
         nodes: PKs of ``dataset``, ``train``, ``validation``, ``split`` and ``summary``.
-        energies: formation energies, eV/atom, ``(n,)``.
+        formation_energies: formation energies, eV/atom, ``(n,)``.
         order: Warren–Cowley parameters, ``(n, shells, pairs)``.
     """
 
     name: str
     summary: dict[str, Any]
     nodes: dict[str, int] = field(default_factory=dict)
-    energies: NDArray[Any] = field(default_factory=lambda: np.array([]))
+    formation_energies: NDArray[Any] = field(default_factory=lambda: np.array([]))
     order: NDArray[Any] = field(default_factory=lambda: np.zeros((0, 0, 0)))
 
     @property
@@ -46,18 +47,95 @@ class AlloySet:
         return self.name.split("_")[0]
 
 
-def read_sets(ports: dict[str, Any]) -> list[AlloySet]:
-    """Return the data sets among the outputs of ``dismai.dataset.alloy``, by name."""
+@dataclass
+class AlloySets(DataSetPart):
+    """The data sets of an alloy: all that a process has made, or the one that a benchmark was given.
+
+    Attributes:
+        sets: at least one, by temperature, then by name.
+    """
+
+    key = "alloys"
+    title = "data sets"
+    columns = (
+        "data set",
+        "structures",
+        "snapshots looked at",
+        "within the filter",
+        "of them decorrelated",
+        "spacing, passes",
+        "runs left out",
+        "formation energy, eV/atom",
+    )
+
+    sets: Sequence[AlloySet]
+
+    @property
+    def n_structures(self) -> int | None:
+        """How many structures the smallest of them has."""
+        return min(int(one.summary["kept"]) for one in self.sets)
+
+    def rows(self) -> list[tuple[str | None, ...]]:
+        """Return a row for each data set."""
+        return [
+            (
+                one.name,
+                number(one.summary["kept"]),
+                number(one.summary["looked_at"]),
+                number(one.summary["passed"]),
+                number(one.summary["decorrelated"]),
+                number(one.summary["spacing_passes"], 3),
+                ", ".join(map(str, one.summary["trapped_runs"])) or None,
+                _energy(one.summary),
+            )
+            for one in self.sets
+        ]
+
+    def headline(self) -> list[Headline]:
+        """Return the number of structures of each data set."""
+        found = []
+        for one in self.sets:
+            passed = number(one.summary["passed_percent"], 3)
+            beside = f"of {one.summary['looked_at']} snapshots · {passed} % pass the filter"
+            found.append(Headline(str(one.summary["kept"]), f"structures: {one.name}", beside))
+        return found
+
+    def figures(self) -> list[Figure | None]:
+        """Draw formation energies and short-range order."""
+        return [draw_energies(self.sets), *draw_orders(self.sets)]
+
+    def content(self) -> list[dict[str, Any]]:
+        """Return what the selections say, and the formation energies."""
+        return [
+            {
+                "name": one.name,
+                "summary": one.summary,
+                "nodes": one.nodes,
+                "formation_energies": one.formation_energies.tolist(),
+            }
+            for one in self.sets
+        ]
+
+
+def read_sets(made: Made) -> AlloySets | None:
+    """Return the data sets among the outputs of ``dismai.dataset.alloy``; None if there are none yet.
+
+    Of a process that was given one training set, only that set is wanted.
+    """
+    sets = made.outputs.get("datasets")
+    sets = sets if isinstance(sets, dict) else {}
+    if made.train is not None:
+        sets = {name: nodes for name, nodes in sets.items() if "train" in nodes and nodes["train"].pk == made.train.pk}
     found = []
-    for name, nodes in sorted((ports.get("datasets") or {}).items(), key=lambda item: _place(item[0])):
+    for name, nodes in sorted(sets.items(), key=lambda item: _place(item[0])):
         if "summary" not in nodes:
             continue
         one = AlloySet(name, nodes["summary"].get_dict(), {port: node.pk for port, node in nodes.items()})
         if "dataset" in nodes:
             structures = nodes["dataset"].structures
-            one.energies, one.order = structures.values("formation_energy"), structures.values("sro")
+            one.formation_energies, one.order = structures.values("formation_energy"), structures.values("sro")
         found.append(one)
-    return found
+    return AlloySets(found) if found else None
 
 
 def _place(name: str) -> tuple[float, str]:
@@ -66,38 +144,9 @@ def _place(name: str) -> tuple[float, str]:
     return (float(digits) if digits.isdigit() else np.inf, name)
 
 
-def rows(sets: Sequence[AlloySet]) -> list[tuple[str | None, ...]]:
-    """Return a row for each data set, under :data:`COLUMNS`."""
-    return [
-        (
-            one.name,
-            number(one.summary["kept"]),
-            number(one.summary["looked_at"]),
-            number(one.summary["passed"]),
-            number(one.summary["decorrelated"]),
-            number(one.summary["spacing_passes"], 3),
-            ", ".join(map(str, one.summary["trapped_runs"])) or None,
-            _energy(one.summary),
-        )
-        for one in sets
-    ]
-
-
 def _energy(summary: dict[str, Any]) -> str | None:
     entry = summary["formation_energy"]
     return None if entry["mean"] is None else with_spread(entry["mean"], entry["std"])
-
-
-COLUMNS = (
-    "data set",
-    "structures",
-    "snapshots looked at",
-    "within the filter",
-    "of them decorrelated",
-    "spacing, passes",
-    "runs left out",
-    "formation energy, eV/atom",
-)
 
 
 def _colours(sets: Sequence[AlloySet]) -> dict[str, str]:
@@ -110,20 +159,20 @@ def _colours(sets: Sequence[AlloySet]) -> dict[str, str]:
     return found
 
 
-def energies(sets: Sequence[AlloySet]) -> Figure | None:
+def draw_energies(sets: Sequence[AlloySet]) -> Figure | None:
     """Draw the formation energies of all data sets (figure S1)."""
-    drawn = [one for one in sets if len(one.energies)]
+    drawn = [one for one in sets if len(one.formation_energies)]
     if not drawn:
         return None
     figure = new_figure("Formation energies of the data sets", "formation energy, eV/atom", "structures, %")
-    groups = [(title_of(one.name), one.energies, COLOURS[i % len(COLOURS)]) for i, one in enumerate(drawn)]
+    groups = [(title_of(one.name), one.formation_energies, COLOURS[i % len(COLOURS)]) for i, one in enumerate(drawn)]
     add_histograms(figure, groups, bins=2 * BINS)
     return figure
 
 
-def orders(sets: Sequence[AlloySet]) -> list[Figure]:
+def draw_orders(sets: Sequence[AlloySet]) -> list[Figure]:
     """Draw the order of the nearest shells, a figure for each temperature (figure S2): a panel for each pair."""
-    drawn = [one for one in sets if len(one.energies)]
+    drawn = [one for one in sets if len(one.formation_energies)]
     temperatures = list(dict.fromkeys(one.temperature for one in drawn))
     return [_order([one for one in drawn if one.temperature == label]) for label in temperatures]
 

@@ -1,4 +1,4 @@
-"""What all charts of a report share: their look, their colours, and distributions drawn over common bins."""
+"""How charts are drawn: their look, their colours, texts in them, and distributions over common bins."""
 
 from __future__ import annotations
 

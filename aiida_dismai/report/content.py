@@ -1,0 +1,108 @@
+"""What a report is made of: plain data, in the order of its parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .family import FamilyReport
+from .parts import DataSetPart
+from .stages import Tree
+
+Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass
+class Model:
+    """One trained model, or one file of generated structures.
+
+    Attributes:
+        name: ``model_0`` …
+        metrics: the results of the task ``metrics``.
+        training: the results of the task ``generator.train``; empty for an evaluation.
+        nodes: PKs of its nodes by name.
+        per_structure: the arrays of ``per_structure.npz``.
+        curves: its losses by epoch.
+        energies: energy per atom of what it generated, after relaxation, eV (converged ones).
+        fmax: force at which its relaxations ended, eV/Å; None where nothing is known of them.
+    """
+
+    name: str
+    metrics: dict[str, Any]
+    training: dict[str, Any] = field(default_factory=dict)
+    nodes: dict[str, int] = field(default_factory=dict)
+    per_structure: Arrays = field(default_factory=dict)
+    curves: Arrays = field(default_factory=dict)
+    energies: NDArray[Any] = field(default_factory=lambda: np.array([]))
+    fmax: float | None = None
+
+
+@dataclass
+class Report:
+    """All of one report.
+
+    Attributes:
+        process: pk, uuid, label, state, exit status and message, times of the process reported on.
+        summary: ``n_models`` and ``metrics`` (mean, min, max, per model, noise floor); empty without models.
+        models: one entry each.
+        family: how the family of the models is shown; None without models.
+        datasets: the data set that the process has made, or that it was given; at most one of each family.
+        potential: test-set errors and what it was trained on; empty without.
+        labels: what DFT did; empty without.
+        arrays: ``potential_curves`` and ``potential_parity``, with the arrays of each.
+        tree: the processes.
+        stand_ins: codes that stood in for a DFT code in what the process was given, computed or gave out.
+        problems: why the part of a family is missing.
+        notes: what a reader must know before quoting a number.
+        paper: the paper's numbers and where they are from.
+    """
+
+    process: dict[str, Any]
+    summary: dict[str, Any] = field(default_factory=dict)
+    models: list[Model] = field(default_factory=list)
+    family: FamilyReport | None = None
+    datasets: list[DataSetPart] = field(default_factory=list)
+    potential: dict[str, Any] = field(default_factory=dict)
+    labels: dict[str, Any] = field(default_factory=dict)
+    arrays: dict[str, Arrays] = field(default_factory=dict)
+    tree: Tree = field(default_factory=Tree)
+    stand_ins: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    paper: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> str | None:
+        """The name of the models' family; None without models."""
+        return self.family.name if self.family else None
+
+    def add_problem(self, problem: str) -> None:
+        """Add a problem once; an empty one is none."""
+        if problem and problem not in self.problems:
+            self.problems.append(problem)
+
+    @property
+    def labels_title(self) -> str:
+        """What the relaxations that labels are from are called."""
+        return "relaxations with the stand-in (not DFT)" if self.stand_ins else "DFT relaxations"
+
+    @property
+    def n_training(self) -> int | None:
+        """Structures in the smallest training set that was compared with; None where it is not known."""
+        counts = [model.metrics.get("n_reference") for model in self.models]
+        return min((int(count) for count in counts if isinstance(count, int)), default=None)
+
+    def measures(self) -> list[str]:
+        """Return the names of the measures, the important ones first."""
+        metrics = self.summary.get("metrics") or {}
+        # what was not relaxed has no steps of a relaxation
+        names = [name for name in metrics if metrics[name]["models"] or not name.startswith("mean_")]
+        return self.family.ordered(names) if self.family else sorted(names)
+
+    def paper_tables(self) -> list[dict[str, Any]]:
+        """Return what the paper reports for structures of this kind: ``data``, and values by model by measure."""
+        tables: list[dict[str, Any]] = self.paper["tables"].get(self.kind, [])
+        return tables
