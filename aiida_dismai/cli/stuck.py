@@ -94,12 +94,13 @@ def _answers(controller: Any, pk: int) -> bool:
     return True
 
 
-def active(node: Any) -> Sequence[int]:
-    """Return the jobs and WorkChains at and below ``node`` that have not ended."""
+def active(node: Any) -> Sequence[Any]:
+    """Return the PKs of the jobs and WorkChains at and below ``node`` that have not ended."""
     from aiida.orm import CalcJobNode, WorkChainNode
 
     from ..provenance import walk
 
-    running = (called.node for called in walk(node, lambda one: not one.is_terminated))
     # a function runs within its caller
-    return [one.pk for one in running if isinstance(one, (CalcJobNode, WorkChainNode)) and not one.is_terminated]
+    kinds = (CalcJobNode, WorkChainNode)
+    found = (called.node for called in walk(node, lambda one: not one.is_terminated))
+    return [one.pk for one in found if isinstance(one, kinds) and not one.is_terminated]

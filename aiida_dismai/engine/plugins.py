@@ -115,15 +115,20 @@ def _specs(points: Iterable[EntryPoint], kind: type[SpecType]) -> dict[str, Spec
     return found
 
 
+def import_name(reference: str) -> Any:
+    """Import ``module:name``; raises what Python raises."""
+    module, _, name = reference.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
 def load(reference: str) -> Any:
     """Import ``module:name``, which a spec names.
 
     Raises:
         BadInput: there is no such thing, or a library that it needs is not installed.
     """
-    module, _, name = reference.partition(":")
     try:
-        return getattr(importlib.import_module(module), name)
+        return import_name(reference)
     except (ImportError, AttributeError, ValueError) as error:
         raise BadInput(f"{reference} cannot be loaded ({error}); `pip install aiida-dismai[engine]`?") from error
 

@@ -11,12 +11,12 @@ when it fails), its arrays and structures, ``progress.jsonl``, and checkpoints u
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from .parameters import Parameters, validate
+from .plugins import import_name
 
 RESULTS = "results.json"
 PROGRESS = "progress.jsonl"
@@ -48,7 +48,7 @@ class Task:
 
     def model(self) -> type[Parameters]:
         """Import the parameter model."""
-        model = _import(self.parameters)
+        model = import_name(self.parameters)
         assert issubclass(model, Parameters)
         return model
 
@@ -58,10 +58,5 @@ class Task:
 
     def load(self) -> Callable[..., Mapping[str, Any]]:
         """Import the function, and with it all that it computes with."""
-        function: Callable[..., Mapping[str, Any]] = _import(self.function)
+        function: Callable[..., Mapping[str, Any]] = import_name(self.function)
         return function
-
-
-def _import(reference: str) -> Any:
-    module, name = reference.split(":")
-    return getattr(importlib.import_module(module), name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engine.errors import BadInput
+from ..engine.plugins import import_name
 from .inputs import Job, Poscar
 
 if TYPE_CHECKING:
@@ -55,13 +55,10 @@ def load_calculator(name: str) -> Any:
         from ase.calculators.lj import LennardJones
 
         return LennardJones(sigma=2.3, epsilon=0.4, rc=6.0, smooth=True)
-    module, colon, factory = (
-        ("chgnet.model.dynamics", ":", "CHGNetCalculator") if name == "chgnet" else name.partition(":")
-    )
-    if not colon:
+    if name != "chgnet" and ":" not in name:
         raise BadInput(f"calculator '{name}': known are chgnet, emt, lj, and module:factory")
     try:
-        return getattr(importlib.import_module(module), factory)()
+        return import_name("chgnet.model.dynamics:CHGNetCalculator" if name == "chgnet" else name)()
     except (ImportError, AttributeError) as error:
         raise BadInput(
             f"calculator '{name}' cannot be loaded ({error}); install its package or name another"

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import write_arrays
 from ..context import Context
 from ..device import choose_device, limit_threads
 from ..errors import NothingLeft
-from ..files import write_atomically
 from ..ownership import Owner
 from ..plugins import load
 from ..store import Store
@@ -83,9 +83,7 @@ def train(context: Context, parameters: TrainParameters) -> dict[str, Any]:
         structures.content_hash,
         seed,
     )
-    write_atomically(
-        context.folder / "curves.npz", lambda handle: np.savez(handle, allow_pickle=False, **trained.curves)
-    )
+    write_arrays(context.folder / "curves.npz", trained.curves)
     return {
         "model": spec.name,
         "device": device,

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import write_arrays
 from ..context import Context
 from ..descriptors.chemistry import common_composition
 from ..errors import BadInput
 from ..families.base import Composition, FamilyMetrics, Vectors
-from ..files import write_atomically
 from ..structures.npz import open_arrays
 from ..text import visible
 from .collect import Collected, describe_all, open_structures
@@ -78,7 +78,7 @@ class Reference:
                 arrays[name] = value
         blocks = list(self.records.blocks())
         arrays["records"] = np.concatenate(blocks) if blocks else np.zeros(0, self.records.dtype)
-        write_atomically(path, lambda handle: np.savez(handle, allow_pickle=False, **arrays))
+        write_arrays(path, arrays)
 
 
 def make_reference(

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Streamed, write_arrays
 from ..context import Context
 from ..descriptors.chemistry import composition_of, formula
 from ..errors import BadInput
 from ..families.base import Composition, FamilyMetrics, make_metrics
 from ..store import join
 from ..structures import StructureStream
-from . import arrays
+from .arrays import field, vector
 from .bootstrap import share_interval
 from .collect import Collected, describe_all, open_structures
 from .compare import Comparison, validation_floor
@@ -236,7 +237,7 @@ def _write_per_structure(
     :meth:`~.compare.Comparison.curves`, ``labels.NAME`` the components' names; the rest are the kind's own numbers.
     """
     records = generated.records
-    content: dict[str, NDArray[Any] | arrays.Streamed] = {
+    content: dict[str, NDArray[Any] | Streamed] = {
         "index": generated.index,
         "source_index": generated.source_index,
     }
@@ -245,10 +246,10 @@ def _write_per_structure(
     if generated.steps is not None:
         content["steps"] = generated.steps
     content |= comparison.per_structure()
-    content |= {name: arrays.field(records, name) for name in kind.per_structure()}
+    content |= {name: field(records, name) for name in kind.per_structure()}
     for name, target in comparison.target.items():
-        content[f"vector.{name}"] = arrays.vector(records, kind, reference.composition, name, len(target))
+        content[f"vector.{name}"] = vector(records, kind, reference.composition, name, len(target))
         content[f"average.{name}"] = target
     content |= comparison.curves()
     content |= {f"labels.{name}": np.array(labels) for name, labels in kind.labels().items()}
-    arrays.write_arrays(path, content)
+    write_arrays(path, content)

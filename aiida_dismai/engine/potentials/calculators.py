@@ -6,7 +6,6 @@ weights or takes a potential file registers itself (:mod:`.contract`).
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,7 +15,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 
 from ..errors import BadInput
-from ..plugins import load
+from ..plugins import import_name, load
 from ..structures import StructureSet
 from ..structures.convert import to_voigt
 from ..units import EV_PER_A3_IN_GPA
@@ -172,9 +171,8 @@ def _refuse_potential(name: str, potential: Path | None) -> None:
 
 def _made_by_factory(name: str, arguments: Mapping[str, Any]) -> Any:
     allowed_factory(name)
-    module, _, attribute = name.partition(":")
     try:
-        factory: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
+        factory: Callable[..., Any] = import_name(name)
     except ModuleNotFoundError as error:
         raise BadInput(
             f"relax: calculator '{name}': {error}; install it where this task runs, or put its folder on PYTHONPATH"

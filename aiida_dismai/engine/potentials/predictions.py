@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import write_arrays
 from ..context import Context
-from ..files import write_atomically
 from ..ownership import Owner
 from ..store import Store
 from ..structures import StructureSet
@@ -37,15 +37,6 @@ class Predictions:
     energy: NDArray[np.float64]
     forces: NDArray[np.float32]
     stress: NDArray[np.float32]
-
-
-def write_arrays(path: Path, arrays: dict[str, Any]) -> None:
-    """Write a ``.npz`` atomically."""
-
-    def write(handle: BinaryIO) -> None:
-        np.savez(handle, allow_pickle=False, **arrays)
-
-    write_atomically(path, write)
 
 
 def predict(trained: TrainedPotential, structures: StructureSet, micro_batch: int, context: Context) -> Predictions:

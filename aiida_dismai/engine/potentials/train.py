@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..arrays import write_arrays
 from ..context import Context
 from ..device import choose_device, limit_threads
 from ..store import PIECES
@@ -18,7 +19,7 @@ from .graphs import GraphBuilder
 from .labels import SETS, Split, load_labelled, split_by_trajectory
 from .losses import Labels
 from .parameters import NetworkParameters, TrainParameters
-from .predictions import errors_of, predict, write_arrays, write_parity
+from .predictions import errors_of, predict, write_parity
 from .questionable import questionable, worst_frames
 from .references import count_elements, fit_references
 from .training import Training

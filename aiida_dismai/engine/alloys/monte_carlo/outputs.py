@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...files import write_atomically
+from ...arrays import write_arrays
 from ...structures import Property, StructureSet, write_npz
 from ..counts import Counts, short_range_order
 from .sampler import Sampler
@@ -102,9 +101,11 @@ def write_outputs(folder: Path, sampler: Sampler, traces: Traces) -> tuple[int, 
         "pairs": np.array(system.expansion.pair_labels()),
     }
     numbers = system.expansion.numbers.astype(np.uint8)[species]
-    _write(folder / SNAPSHOTS, each | labels | {"numbers": numbers, "positions": system.positions, "cell": system.cell})
+    write_arrays(
+        folder / SNAPSHOTS, each | labels | {"numbers": numbers, "positions": system.positions, "cell": system.cell}
+    )
     series = {"pass": traces.passes, "energy": traces.energy, "accepted": traces.accepted}
-    _write(folder / TRACES, series | labels | {"sro": traces.sro.astype(np.float32)})
+    write_arrays(folder / TRACES, series | labels | {"sro": traces.sro.astype(np.float32)})
 
     chosen = np.arange(min(sampler.parameters.max_structures, len(species)))
     chosen = chosen * len(species) // max(len(chosen), 1)
@@ -114,7 +115,3 @@ def write_outputs(folder: Path, sampler: Sampler, traces: Traces) -> tuple[int, 
     structures = StructureSet.from_uniform(atoms, positions, system.cell, True, properties)
     write_npz(structures, folder / STRUCTURES)
     return len(species), len(structures)
-
-
-def _write(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
-    write_atomically(path, lambda handle: np.savez(handle, allow_pickle=False, **arrays))  # type: ignore[arg-type]

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...arrays import write_arrays
 from ...context import Context
 from ...descriptors import angles, rdf
 from ...errors import BadInput
-from ...metrics.arrays import write_arrays
 from ...ownership import Owner
 from ...store import Store
 from ...structures import StructureSet, StructureStream

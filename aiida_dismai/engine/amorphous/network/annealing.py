@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...files import write_atomically
+from ...arrays import write_arrays
 from .diamond import Network, diamond_network
 from .geometry import angle_sigma, four_rings
 from .keating import best_scale, constants_of, owned_energies, relax
@@ -248,20 +248,20 @@ class Course:
     # ------------------------------------------------------------------ stops
     def save(self, path: Path) -> None:
         """Store everything that determines how it continues."""
-        plain: dict[str, Any] = {
+        scalars: dict[str, Any] = {
             name: getattr(self, name)
             for name in ("phase", "round", "tried", "accepted", "trials", "sweeps", "sweep_accepted")
         }
-        told = json.dumps({**plain, "rng": self.rng.bit_generator.state})
+        plain = json.dumps({**scalars, "rng": self.rng.bit_generator.state})
         arrays = {name: getattr(self, name) for name in ("positions", "bonded", "images", "pending")}
-        write_atomically(path, lambda handle: np.savez(handle, told=np.array(told), box=np.array(self.box), **arrays))
+        write_arrays(path, {"plain": np.array(plain), "box": np.array(self.box), **arrays})
 
     def load(self, path: Path) -> None:
-        """Go on from what :meth:`save` wrote."""
+        """Resume from what :meth:`save` wrote."""
         with np.load(path, allow_pickle=False) as found:
-            told = json.loads(str(found["told"]))
-            self.rng.bit_generator.state = told.pop("rng")
-            for name, value in told.items():
+            scalars = json.loads(str(found["plain"]))
+            self.rng.bit_generator.state = scalars.pop("rng")
+            for name, value in scalars.items():
                 setattr(self, name, value)
             self.pending = found["pending"]
             self._take(Network(found["positions"], found["bonded"], found["images"], float(found["box"])))

@@ -6,14 +6,13 @@ import time
 import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from ase import Atoms
 from ase.data import atomic_masses
 from numpy.typing import NDArray
 
-from ...files import write_atomically
+from ...arrays import write_arrays
 from ...potentials.parameters import RelaxParameters
 from ...potentials.relaxation import relax_one
 from ...structures import from_ase
@@ -75,11 +74,7 @@ class Course:
 
     def save(self, path: Path) -> None:
         """Write the half-way state."""
-
-        def write(handle: BinaryIO) -> None:
-            np.savez(handle, allow_pickle=False, **asdict(self))
-
-        write_atomically(path, write)
+        write_arrays(path, asdict(self))
 
     @property
     def displacement(self) -> float:
