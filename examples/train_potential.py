@@ -1,6 +1,6 @@
 """Train an M3GNet potential on ionic steps of DFT.
 
-Takes the newest labels that `dismai.label` has made (label_with_vasp.py, or the demo).
+Takes the newest labels that `dismai.label` has made (label_with_dft.py, or the demo).
 
 verdi run examples/train_potential.py
 """
@@ -29,7 +29,7 @@ def main() -> None:
     )
     labelled = query.order_by({"label": {"id": "desc"}}).first(flat=True)
     if labelled is None:
-        sys.exit(f"no {FEWEST} labelled steps in this profile: verdi run examples/label_with_vasp.py first")
+        sys.exit(f"no {FEWEST} labelled steps in this profile: verdi run examples/label_with_dft.py first")
     builder = WorkflowFactory("dismai.potential").get_builder_from_protocol(
         load_code(DISMAI), labelled, SEED, protocol=PROTOCOL, options=OPTIONS
     )

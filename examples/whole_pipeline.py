@@ -11,24 +11,24 @@ from aiida_dismai.data.structures import set_to_structure_data
 from aiida_dismai.engine.interfaces.crystals import li3sccl6, licoo2
 
 DISMAI = "dismai@localhost"
-VASP = "vasp-standin@localhost"  # the demo's stand-in: not DFT
-PROTOCOL = "demo"  # the only one whose POTCARs are the stand-in's; with VASP: moderate or paper
+DFT_CODE = "vasp-standin@localhost"  # the demo's stand-in for VASP: not DFT
+PROTOCOL = "demo"  # the only one whose potentials are the stand-in's; with VASP: moderate or paper
 OPTIONS = {}  # of the jobs of `dismai`
-VASP_OPTIONS = {}  # of the jobs of VASP
+DFT_OPTIONS = {}  # of the jobs of the DFT code
 MODEL = "cryingan"
 SEED = 1
 
 
 def main() -> None:
     """Submit the pipeline."""
-    stages = {stage: {"options": VASP_OPTIONS} for stage in ("stage_1", "stage_2")}
+    stages = {stage: {"options": DFT_OPTIONS} for stage in ("stage_1", "stage_2")}
     builder = WorkflowFactory("dismai.pipeline").get_builder_from_protocol(
         load_code(DISMAI),
         set_to_structure_data(licoo2())[0],
         set_to_structure_data(li3sccl6())[0],
         MODEL,
         SEED,
-        dft_code=load_code(VASP),
+        dft_code=load_code(DFT_CODE),
         protocol=PROTOCOL,
         overrides={"dataset": {"label": stages, "potential": {"check": {"label": stages}}}},
         options=OPTIONS,

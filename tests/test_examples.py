@@ -31,7 +31,7 @@ SUBMITTED = {
     "amorphous_dataset": "AmorphousDatasetWorkChain",
     "benchmark_model": "BenchmarkWorkChain",
     "evaluate_file": "EvaluateWorkChain",
-    "label_with_vasp": "LabelWorkChain",
+    "label_with_dft": "LabelWorkChain",
     "make_dataset": "InterfaceDatasetWorkChain",
     "make_interfaces": "BuildInterfacesCalculation",
     "own_model": "BenchmarkWorkChain",

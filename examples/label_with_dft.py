@@ -1,8 +1,8 @@
-"""Relax some interfaces with VASP in the paper's two stages and keep every ionic step as a label.
+"""Relax some interfaces with DFT in the paper's two stages and keep every ionic step as a label.
 
 Takes the newest structures that `dismai.interfaces.build` has made (make_interfaces.py, or the demo).
 
-verdi run examples/label_with_vasp.py
+verdi run examples/label_with_dft.py
 """
 
 import sys
@@ -13,9 +13,9 @@ from aiida.plugins import CalculationFactory, DataFactory, WorkflowFactory
 
 from aiida_dismai.calculations.functions.sets import slice_structures
 
-VASP = "vasp-standin@localhost"  # the demo's stand-in: not DFT
-PROTOCOL = "demo"  # the only one whose POTCARs are the stand-in's; with VASP: moderate or paper
-OPTIONS = {}  # of the VASP jobs, for instance {"resources": {"num_machines": 2}, "queue_name": "cpu"}
+DFT_CODE = "vasp-standin@localhost"  # the demo's stand-in for VASP: not DFT
+PROTOCOL = "demo"  # the only one whose potentials are the stand-in's; with VASP: moderate or paper
+OPTIONS = {}  # of the DFT jobs, for instance {"resources": {"num_machines": 2}, "queue_name": "cpu"}
 COUNT = 4  # how many of the structures
 
 
@@ -31,7 +31,7 @@ def main() -> None:
     # a calcfunction, so that the graph knows where the four come from
     few = slice_structures(structures, Int(0), Int(COUNT))
     builder = WorkflowFactory("dismai.label").get_builder_from_protocol(
-        load_code(VASP), few, protocol=PROTOCOL, options=OPTIONS
+        load_code(DFT_CODE), few, protocol=PROTOCOL, options=OPTIONS
     )
     node = submit(builder)
     print(f"submitted {node.process_label}<{node.pk}>; watch it: aiida-dismai status {node.pk} --watch")
