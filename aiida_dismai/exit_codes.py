@@ -161,7 +161,7 @@ LABEL = (
         511,
         "ERROR_TOO_MANY_FAILED",
         "{failed} of {total} structures failed; see `failed`",
-        "The labels of the others are there. Mend what `failed` tells, or raise `max_failed_fraction`.",
+        "The labels of the others are there. Correct what `failed` lists, or raise `max_failed_fraction`.",
     ),
 )
 

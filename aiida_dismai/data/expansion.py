@@ -22,7 +22,7 @@ class ClusterExpansionData(SinglefileData):
     """The coefficients of a cluster expansion with their source, one checked JSON file.
 
     The attributes ``name``, ``source``, ``species``, ``lattice``, ``radii`` (Å, of the shells), ``n_coefficients`` and
-    ``content_hash`` can be queried. The format is told in :mod:`aiida_dismai.engine.alloys.expansion`.
+    ``content_hash`` can be queried. The format is described in :mod:`aiida_dismai.engine.alloys.expansion`.
 
     Example:
         >>> node = ClusterExpansionData.packaged()                    # doctest: +SKIP

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 STAGE = "compile"
 MESSAGE = "compiling kernels: once on this machine, about ten seconds"
 
-#: Those who want to know, the last one first; each is told once.
+#: Called once each, the last one first.
 _listeners: list[Callable[[], None]] = []
 
 
@@ -21,9 +21,9 @@ def announce() -> None:
 
 
 @contextmanager
-def listener(told: Callable[[], None]) -> Iterator[None]:
+def listener(notify: Callable[[], None]) -> Iterator[None]:
     """Call a function before the first kernel that is compiled inside this block, if there is any."""
-    _listeners.append(told)
+    _listeners.append(notify)
     try:
         yield
     finally:

@@ -60,7 +60,7 @@ def test_is_read(name, formulas):
         ("d.extxyz", "line 3: frame 0, atom 0: 4 columns where there should be 7"),
         ("e.extxyz", "line 3: frame 0, atom 0: 6 columns where there should be 4"),
         ("f.extxyz", "frame 0 (line 1): says that its coordinates are fractional"),
-        ("symbols_D.extxyz", "atom 0: 'D' is not a chemical symbol; isotopes are not told apart, write H"),
+        ("symbols_D.extxyz", "atom 0: 'D' is not a chemical symbol; isotopes are not distinguished, write H"),
         ("symbols_Si1.extxyz", "frame 0 (line 1): atom 0: 'Si1' is not a chemical symbol; write Si"),
         ("symbols_dummy.extxyz", "atom 0: 'X' is not a chemical symbol; dummy atoms"),
         ("symbols_id.extxyz", "frame 0 (line 1): no column says the elements"),

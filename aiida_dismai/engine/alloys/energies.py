@@ -70,7 +70,7 @@ def _evaluate(
     if not structure.pbc[0].all():
         raise LatticeError("the cell is not periodic in all directions; an alloy needs pbc T T T")
     species_codes(structure.numbers, expansion)
-    # whatever is missing is told below
+    # whatever is missing is reported below
     cleaned = clean(
         structure.positions,
         structure.cells[0],

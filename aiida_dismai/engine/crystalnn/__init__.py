@@ -8,7 +8,7 @@ resemble its motifs. ``options`` and ``errors`` are what a caller needs besides.
 Inorg. Chem. 60, 1590 (2021) and Zimmermann and Jain, RSC Adv. 10, 6063 (2020); the numbers are
 pymatgen's (``pymatgen.core.local_env``), to rounding.
 
-**Ambiguous sites.** In places pymatgen's answer hangs on the last digits of the coordinates: the cell of a site on an
+**Ambiguous sites.** In places pymatgen's answer depends on the last digits of the coordinates: the cell of a site on an
 exactly flat surface, or on the line between two of its own images at an edge, is open or closed by chance; a weight
 halfway between two thousandths is rounded up or down; an angle sits on a limit of an order parameter; or
 neighbours of equal weight come in the order in which Qhull found them. Such sites are marked, and counted in the

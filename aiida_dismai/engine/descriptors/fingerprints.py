@@ -49,7 +49,7 @@ ORDER_PARAMETERS: dict[int, tuple[str, ...]] = {
     11: ("q2", "q4", "q6"),
     12: ("cuboctahedral", "q2", "q4", "q6"),
 }
-#: Angles (radians) and weights nearer to each other than this are told apart by rounding only.
+#: Angles (radians) and weights closer to each other than this differ by rounding only.
 DOUBT = 1e-9
 #: Column of ``wt`` by CN (that of CN 0 is not used).
 _FIRST_COLUMN = np.concatenate([[0, 0], np.cumsum(1 + N_PARAMETERS[1:])]).astype(np.int64)

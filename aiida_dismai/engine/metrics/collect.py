@@ -94,7 +94,7 @@ def describe_all(
     Structures whose property ``converged`` is False and those of another composition are not described.
 
     Args:
-        context: told of every structure; its time limit is kept.
+        context: gets a progress line for every structure; its time limit is kept.
         stage: named in the progress.
         stream: the structures.
         kind: what is computed.

@@ -46,7 +46,7 @@ def _advice(symbol: str) -> str:
             "replaced by its symbol"
         )
     if symbol in ("D", "T"):
-        return "; isotopes are not told apart, write H"
+        return "; isotopes are not distinguished, write H"
     if symbol in ("X", "Xx", "VA", "Va", "Vac", "vac"):
         return "; dummy atoms and vacancies are not read, leave them out"
     if letters.capitalize() in known:

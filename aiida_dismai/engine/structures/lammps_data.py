@@ -1,4 +1,4 @@
-"""LAMMPS data files: the atoms and the cell, elements by label, comment or mass, or as told.
+"""LAMMPS data files: the atoms and the cell, elements by label, comment or mass, or as given.
 
 Read here and not by ASE, which takes the atom style on trust and drops atoms beyond the number in the header.
 """
@@ -58,8 +58,8 @@ def read_lammps_data(path: Path, element: str | None = None) -> StructureSet:
         element: symbol of all atoms, where the file does not say it.
 
     Raises:
-        BadInput: unreadable, another atom style or one that cannot be told, a number of atoms that is not that of
-            the header, or elements that cannot be told.
+        BadInput: unreadable, another atom style or one that cannot be recognised, a number of atoms that is not that of
+            the header, or elements that cannot be determined.
     """
     file = _File(path)
     found = _Atoms(file)

@@ -1,4 +1,4 @@
-"""LAMMPS dumps in text: every time step a structure, elements from a column or from masses, or as told."""
+"""LAMMPS dumps in text: every time step a structure, elements from a column or from masses, or as given."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def read_lammps_dump(path: Path, element: str | None = None) -> StructureSet:
         element: symbol of all atoms, where the file has no column ``element``.
 
     Raises:
-        BadInput: unreadable, cut off, or elements that cannot be told.
+        BadInput: unreadable, cut off, or elements that cannot be determined.
     """
     with Lines(path) as lines:
         return join(list(_frames(lines, element)))

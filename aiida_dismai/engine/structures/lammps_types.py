@@ -1,4 +1,4 @@
-"""Which element an atom type of LAMMPS is: by its label, a comment, its mass, or as told."""
+"""Which element an atom type of LAMMPS is: by its label, a comment, its mass, or as given."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ class AtomTypes:
         """
         from ase.data import atomic_numbers
 
-        told = {
+        sources = {
             "its label": self.labels.get(kind),
             "the comment behind its mass": self.comments.get(kind),
         }
-        found = {source: text for source, text in told.items() if text in atomic_numbers and text != "X"}
+        found = {source: text for source, text in sources.items() if text in atomic_numbers and text != "X"}
         named = set(found.values())
         if element is not None:
             named.add(element)

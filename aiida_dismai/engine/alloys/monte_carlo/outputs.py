@@ -25,7 +25,7 @@ class Traces:
         passes: sampled passes, ``(samples,)``.
         energy: formation energy, eV/atom, after every pass from 0 on, ``(runs, passes + 1)``.
         sro: Warren–Cowley parameters at the sampled passes, ``(runs, samples, shells, pairs)``.
-        sampled_energy: formation energy counted anew at the sampled passes, eV/atom, ``(runs, samples)``.
+        sampled_energy: formation energy recomputed from the pairs at the sampled passes, eV/atom, ``(runs, samples)``.
         accepted: swaps accepted up to the sampled passes, ``(runs, samples)``.
         first: index of the first sampled pass after the burn-in.
     """

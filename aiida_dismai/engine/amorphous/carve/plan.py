@@ -1,6 +1,6 @@
 """Which window of the large cells becomes which structure.
 
-The windows come in an order that hangs on the cells, the parameters and the seed alone, so structure i is the same
+The windows come in an order that depends on the cells, the parameters and the seed alone, so structure i is the same
 however many are asked for, and in whichever job. First come disjoint ones: the cell is divided into as many bricks as
 windows fit side by side, beginning where the seams are best, and in each the place with the best seam is taken, out of
 those that the brick leaves.

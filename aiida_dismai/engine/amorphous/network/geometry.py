@@ -64,10 +64,10 @@ def otherwise_bonded(network: Network, cutoff: float) -> int:
     near = bonds_within(structure_of(inside, 1), cutoff)
     n = len(inside.positions)
 
-    def told(bonds: Bonds) -> NDArray[np.int64]:
+    def as_given(bonds: Bonds) -> NDArray[np.int64]:
         atom = np.repeat(np.arange(n), bonds.coordination)
         return np.column_stack([atom, bonds.neighbour, bonds.image])
 
-    both = np.concatenate([told(listed), told(near)])
+    both = np.concatenate([as_given(listed), as_given(near)])
     rows, counts = np.unique(both, axis=0, return_counts=True)
     return len(np.unique(rows[counts == 1, 0]))

@@ -95,7 +95,7 @@ class InterfaceMetrics(FamilyMetrics):
         }
 
     def summary(self, generated: SetOfRecords, reference: SetOfRecords) -> dict[str, Any]:
-        """Return the interface energies, and the oxidation states that bonds were told from."""
+        """Return the interface energies, and the oxidation states that bonds were determined with."""
         return interface_energies(generated, reference) | {"oxidation_states": dict(self.chemistry.oxidation_states)}
 
     def labels(self) -> dict[str, list[str]]:

@@ -52,7 +52,7 @@ class GaussianBasis(nn.Module):
     def forward(self, distances: Tensor) -> Tensor:
         """Return ``(E, n_functions)`` for distances ``(E,)`` in Å."""
         scaled = distances / self.cutoff
-        # Made anew every time: a buffer would be rounded to float32 and stay so after `double()`.
+        # Computed every time: a buffer would be rounded to float32 and stay so after `double()`.
         steps = torch.arange(self.n_functions, dtype=distances.dtype, device=distances.device)
         gaussians = torch.exp(-0.5 * (scaled[:, None] * (self.n_functions - 1) - steps) ** 2)
         return envelope(scaled, self.exponent)[:, None] * gaussians

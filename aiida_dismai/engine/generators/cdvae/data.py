@@ -98,7 +98,7 @@ def prepare(
         limits: what the heads can name.
         parameters: hyper-parameters.
         where: named in errors.
-        progress: told how many graphs of how many are made.
+        progress: called with the number of graphs made and the total.
 
     Raises:
         BadInput: coordinates that are not finite, cells that are flat or not periodic in three directions, more atoms

@@ -19,7 +19,7 @@ from .batch import apply_rows, structure_of
 #: codes drop the square of it, 1e-4 Å², as "the same atom").
 COINCIDENT = 0.01
 #: Å; distances that differ by less count as equal when the nearest neighbours are chosen, and the order of the atoms
-#: decides: on a perfect lattice the choice would else hang on the last digits.
+#: decides: on a perfect lattice the choice would else depend on the last digits.
 TIE = 1e-4
 #: A cell thinner than this share of the cutoff is searched as if it were so thick: no crystal is, only what an
 #: untrained network says of one.
