@@ -116,10 +116,16 @@ def potential_rows(
         chosen = [find(engine_name)]
     else:
         chosen = engines() if len(engines()) == 1 else _engines_with_codes()
+    parts = _label_overrides(protocol, overrides, settings)
     rows = []
     for engine in chosen:
-        for needed in needed_potentials(engine, protocol, overrides, settings):
-            what = f"{engine.title} potentials"
+        what = f"{engine.title} potentials"
+        try:
+            families = _families(engine, protocol, parts)
+        except BadInput as error:  # the engine has no such protocol
+            rows.append((what, "missing", str(error)))
+            continue
+        for needed in families:
             said = _missing(engine, needed)
             if said is not None:
                 rows.append((what, "missing", f"{said}: see `aiida-dismai setup potentials --engine {engine.name}`"))
@@ -158,7 +164,29 @@ def needed_potentials(
     Raises:
         BadInput: no such protocol, or overrides that fit none of these workflows.
     """
+    return _families(engine, protocol, _label_overrides(protocol, overrides, settings))
+
+
+def _families(engine: DftEngine, protocol: str | None, parts: Sequence[Mapping[str, Any]]) -> list[Potentials]:
+    """Return what the relaxations with these overrides need, each once."""
     from ..dft import Potentials
+    from ..workchains.label import LabelWorkChain
+
+    found: list[Potentials] = []
+    for part in parts:
+        inputs = LabelWorkChain.get_protocol_inputs(protocol, part, engine=engine)
+        needed = Potentials(str(inputs["potential_family"]), inputs["potential_mapping"])
+        if needed not in found:
+            found.append(needed)
+    return found
+
+
+def _label_overrides(protocol: str | None, overrides: str | None, settings: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the overrides of each relaxation with DFT that a launch would make.
+
+    Raises:
+        BadInput: no such protocol, or overrides that fit none of the workflows that run DFT.
+    """
     from ..workchains.dataset_interface import InterfaceDatasetWorkChain
     from ..workchains.label import LabelWorkChain
     from ..workchains.potential import PotentialWorkChain
@@ -168,24 +196,15 @@ def needed_potentials(
     given = read_overrides(overrides) if overrides else {}
     chain = _workflow_of(given, settings)
     given = merge(given, single_overrides(chain, settings))
+    inputs = chain.get_protocol_inputs(protocol, given)
     if chain is LabelWorkChain:
-        parts = [given]
-    else:
-        inputs = chain.get_protocol_inputs(protocol, given)
-        if chain is PotentialWorkChain:
-            parts = [inputs["check"]["label"]]
-        else:
-            if "dataset" in inputs:  # of a pipeline
-                inputs = InterfaceDatasetWorkChain.get_protocol_inputs(protocol, inputs["dataset"])
-            check = PotentialWorkChain.get_protocol_inputs(protocol, inputs["potential"])["check"]
-            parts = [inputs["label"], check["label"]]
-    found: list[Potentials] = []
-    for part in parts:
-        inputs = LabelWorkChain.get_protocol_inputs(protocol, part, engine=engine)
-        needed = Potentials(str(inputs["potential_family"]), inputs["potential_mapping"])
-        if needed not in found:
-            found.append(needed)
-    return found
+        return [given]
+    if chain is PotentialWorkChain:
+        return [inputs["check"]["label"]]
+    if "dataset" in inputs:  # of a pipeline
+        inputs = InterfaceDatasetWorkChain.get_protocol_inputs(protocol, inputs["dataset"])
+    check = PotentialWorkChain.get_protocol_inputs(protocol, inputs["potential"])["check"]
+    return [inputs["label"], check["label"]]
 
 
 def _workflow_of(overrides: Mapping[str, Any], settings: Sequence[str]) -> Any:

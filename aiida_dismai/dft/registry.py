@@ -18,7 +18,7 @@ def engines() -> list[DftEngine]:
 
 
 def engine_of_plugin(plugin: str | None) -> DftEngine | None:
-    """Return the engine that drives codes of a plugin, None if there is none."""
+    """Return the engine that drives codes of a plugin, the first one of several; None if there is none."""
     return next((engine for engine in engines() if plugin in engine.plugins), None)
 
 
@@ -26,12 +26,15 @@ def engine_for(code: AbstractCode) -> DftEngine:
     """Return the engine of a code, which the plugin that it is set up for chooses.
 
     Raises:
-        BadInput: no engine drives codes of this plugin; lists the engines.
+        BadInput: no engine drives codes of this plugin (lists the engines), or several do.
     """
     plugin = code.default_calc_job_plugin
-    found = engine_of_plugin(plugin)
-    if found is not None:
-        return found
+    found = [engine for engine in engines() if plugin in engine.plugins]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        listed = ", ".join(engine.name for engine in found)
+        raise BadInput(f"code {code.full_label}: several DFT engines drive its plugin '{plugin}': {listed}; keep one")
     known = [f"{engine.name} ({', '.join(engine.plugins)})" for engine in engines()]
     known += [f"{name} ({spec.summary})" for name, spec in registered().items() if isinstance(spec, Broken)]
     raise BadInput(

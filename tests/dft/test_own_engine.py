@@ -135,6 +135,12 @@ def test_the_plugin_of_a_code_chooses_the_engine(pairs, pairs_code, vasp_code, q
         engine_for(other.store())
 
 
+def test_two_engines_of_one_plugin_are_refused(pairs, pairs_code, monkeypatch):
+    monkeypatch.setattr(type(find("vasp")), "plugins", ("vasp.vasp", "pairs.run"))
+    with pytest.raises(BadInput, match=r"several DFT engines drive its plugin 'pairs\.run': pairs, vasp; keep one"):
+        engine_for(pairs_code)
+
+
 def test_an_engine_that_cannot_be_imported_is_named(aiida_profile, monkeypatch, tmp_path, quick_computer):
     install(monkeypatch, tmp_path / "site", "dismai.dft", absent="no_such_module:ENGINE")
     assert [engine.name for engine in engines()] == ["vasp"]
@@ -156,6 +162,9 @@ def test_setup_asks_the_engines(pairs, pairs_code, quick_computer):
     assert missing.exit_code == 1
     assert "no family 'none', or nothing in it; install it: pairs install here none" in missing.output
     assert "Pairs: pairs@localhost" in run("check", "--protocol", "demo").output
+    checked = run("check", "--protocol", "paper")
+    assert checked.exit_code == 0
+    assert "Pairs has no settings for the protocol 'paper'" in " ".join(checked.output.replace("│", " ").split())
     both = run("code", "--computer", "localhost", "--dft-executable", "/bin/true", "--engine", "pairs", "--label", "b")
     assert both.exit_code == 0, both.output
     from aiida.orm import load_code
