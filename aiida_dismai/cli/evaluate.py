@@ -8,8 +8,10 @@ from typing import Any
 import click
 
 from ..report.links import split_name
-from .launch import find_split, kind_of_set, kind_option, relaxed_by, states_of, states_option
-from .launching import dismai_code, launch_options, reference_input, start, structures_input
+from .earlier import find_split, kind_of_set, relaxed_by
+from .inputs import reference_input, structures_input
+from .launch import kind_option, states_of, states_option
+from .launching import dismai_code, launch_options, start
 from .profiles import is_file, load_node, load_profile
 
 

@@ -15,7 +15,8 @@ from click.testing import CliRunner
 from support import handmade
 
 from aiida_dismai.cli import main
-from aiida_dismai.cli.launching import gpu_line, reference_input, scheduler_options, seconds
+from aiida_dismai.cli.inputs import reference_input
+from aiida_dismai.cli.launching import gpu_line, scheduler_options, seconds
 from aiida_dismai.cli.potentials import needed_potentials
 from aiida_dismai.cli.status import describe_progress, summary_lines
 from aiida_dismai.data import StructureSetData

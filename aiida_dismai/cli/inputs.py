@@ -1,0 +1,107 @@
+"""What a launch is given: a node, or a file of which a node is made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ..engine.errors import BadInput
+from ..report.links import split_name
+from .profiles import is_file, load_node
+
+
+def structures_input(text: str, what: str) -> Any:
+    """Return the structure set that a file holds (not stored yet), or a node's."""
+    from ..data import StructureSetData
+    from .dataset import find_structures
+
+    if not is_file(text):
+        return find_structures(text, what)
+    path = Path(text).expanduser()
+    node = StructureSetData.from_file(path)
+    node.label = path.name
+    return node
+
+
+def reference_input(text: str, what: str) -> Any:
+    """Return what generated structures are compared with: training structures, or what stands for them.
+
+    Args:
+        text: as for :func:`structures_input`; or the ``reference`` output of an evaluation; or a folder with the
+            csv files that the benchmark's authors published (or a node of one).
+        what: named in the errors.
+
+    Raises:
+        BadInput: none of these.
+    """
+    from aiida.orm import FolderData, ProcessNode, SinglefileData
+
+    from ..data import StructureSetData
+    from .dataset import find_structures
+
+    path = Path(text).expanduser()
+    if not text.isdigit() and path.is_dir():
+        return _published(path, what)
+    if is_file(text):
+        return structures_input(text, what)
+    node = load_node(split_name(text)[0], StructureSetData, SinglefileData, FolderData, ProcessNode, what=what)
+    return find_structures(text, what) if isinstance(node, ProcessNode) else node
+
+
+def _published(path: Path, what: str) -> Any:
+    """Return a folder node with the csv files of a folder, and nothing else of it."""
+    from aiida.orm import FolderData
+
+    files = sorted(file for pattern in ("*.csv", "*.csv.gz") for file in path.rglob(pattern))
+    if not files:
+        raise BadInput(f"{what}: no csv file in the folder {path}; give the authors' record, structures, or a node")
+    node = FolderData()
+    inside = path.resolve()
+    for file in files:
+        try:
+            real = file.resolve(strict=True)
+        except (OSError, RuntimeError) as error:
+            raise BadInput(f"{what}: {file} is a link to nothing; remove it") from error
+        if not real.is_relative_to(inside):
+            raise BadInput(f"{what}: {file} is a link that leaves {path}; copy the file into the folder if it belongs")
+        node.base.repository.put_object_from_file(str(real), str(file.relative_to(path)))
+    node.label = path.resolve().name
+    return node
+
+
+def expansion_input(text: str) -> Any:
+    """Return the cluster expansion that a JSON file holds (not stored yet), or a node's.
+
+    Raises:
+        BadInput: no such node, or a file that is none.
+    """
+    from ..data import ClusterExpansionData
+
+    if not is_file(text):
+        return load_node(text, ClusterExpansionData, what="expansion")
+    path = Path(text).expanduser()
+    node = ClusterExpansionData(path)
+    node.label = path.name
+    return node
+
+
+def crystal_input(text: str, what: str) -> Any:
+    """Return the bulk crystal that a file holds (not stored yet), or a `StructureData` node.
+
+    Raises:
+        BadInput: unreadable, or not exactly one structure.
+    """
+    from aiida.orm import StructureData
+
+    from ..data.structures import set_to_structure_data
+    from ..engine.structures import load_structures
+
+    if not is_file(text):
+        return load_node(text, StructureData, what=what)
+    path = Path(text).expanduser()
+    structures = load_structures(path).require(str(path))
+    if len(structures) != 1:
+        raise BadInput(f"{what}: {path} holds {len(structures)} structures; give a file with one bulk crystal")
+    node = set_to_structure_data(structures)[0]
+    node.label = path.stem
+    return node
