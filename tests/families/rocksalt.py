@@ -13,6 +13,10 @@ from aiida_dismai.engine.families.contract import CurveSpec, FamilySpec, MetricS
 from aiida_dismai.engine.families.distances import Metric
 from aiida_dismai.engine.neighbours import close_pairs
 from aiida_dismai.engine.parameters import Parameters
+from aiida_dismai.report.drawing import add_histograms, colour, new_figure, title_of
+from aiida_dismai.report.family import FamilyReport
+from aiida_dismai.report.numbers import number
+from aiida_dismai.report.parts import DataSetPart, Headline, Row, Rows
 
 SPEC = FamilySpec(
     name="rocksalt",
@@ -20,6 +24,7 @@ SPEC = FamilySpec(
     label="ordered crystals",
     engine="rocksalt:OrderMetrics",
     parameters="rocksalt:OrderParameters",
+    report="rocksalt:OrderReport",
     metrics=(
         MetricSpec("d_unlike", "distance of the numbers of unlike neighbours"),
         MetricSpec("antisite_percent", "with an antisite", "%"),
@@ -31,6 +36,7 @@ SPEC = FamilySpec(
         "calculator_kwargs": {"sigma": 2.5, "epsilon": 0.05, "rc": 5.0},
         "steps": 3,
     },
+    dataset="rocksalt.grow",
 )
 
 #: Unlike neighbours that are counted: 0 to 6.
@@ -81,3 +87,73 @@ class OrderMetrics(FamilyMetrics):
         values = {where: records.column("order") for where, records in sets.items()}
         spreads = {where: {"mean": float(x.mean()), "std": float(x.std())} for where, x in values.items() if len(x)}
         return {"order": spreads}
+
+
+class CrystalSet(DataSetPart):
+    """A data set that the workflow ``rocksalt.grow`` has made."""
+
+    key = "crystals"
+    title = "grown crystals"
+    columns = ("temperature, K", "structures", "training")
+
+    def __init__(self, counts):
+        self.counts = counts
+
+    @property
+    def n_structures(self):
+        return sum(grown for grown, _ in self.counts.values())
+
+    @property
+    def text(self):
+        return f"grown at {len(self.counts)} temperatures"
+
+    def rows(self):
+        return [(kelvin, number(grown), number(training)) for kelvin, (grown, training) in self.counts.items()]
+
+    def headline(self):
+        return [Headline(str(self.n_structures), "crystals", f"grown at {', '.join(self.counts)} K")]
+
+    def figures(self):
+        import plotly.graph_objects as go
+
+        figure = new_figure("Crystals by temperature", "temperature, K", "structures")
+        figure.add_trace(go.Bar(x=list(self.counts), y=[grown for grown, _ in self.counts.values()]))
+        return [figure]
+
+    def content(self):
+        return {kelvin: {"grown": grown, "training": training} for kelvin, (grown, training) in self.counts.items()}
+
+
+class OrderReport(FamilyReport):
+    """What reports on ordered crystals have besides the spec's metrics, curve and property."""
+
+    def dataset(self, made):
+        if "grown" not in made.outputs:
+            return None
+        return CrystalSet(made.outputs["grown"].get_dict())
+
+    def headline(self, report):
+        perfect = [100 * self.columns(model)["n_perfect"] / len(_orders(model)) for model in report.models]
+        return [Headline(f"{number(float(np.mean(perfect)), 3)} %", "perfect crystals", "generated structures")]
+
+    def rows(self, report):
+        def perfect(model, where):
+            return self.columns(model)["n_perfect"] if where == "generated" else None
+
+        return [Rows("perfect crystals", [Row("crystals without an antisite", perfect)], "what")]
+
+    def figures(self, report):
+        figure = new_figure("Order of single crystals", "share of unlike neighbours, %", "structures, %")
+        groups = [(title_of(model.name), _orders(model), colour(i)) for i, model in enumerate(report.models)]
+        add_histograms(figure, groups)
+        return {"Order of the crystals": [figure], "Distributions": [None]}
+
+    def content(self, report):
+        return {"perfect": {model.name: self.columns(model)["n_perfect"] for model in report.models}}
+
+    def columns(self, model):
+        return {"n_perfect": int((_orders(model) == 100).sum())}
+
+
+def _orders(model):
+    return model.per_structure["order"]

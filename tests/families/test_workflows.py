@@ -7,6 +7,7 @@ from aiida.manage import get_manager
 
 from aiida_dismai.data import StructureSetData
 from aiida_dismai.engine.errors import BadInput
+from aiida_dismai.report.collect import collect
 from aiida_dismai.workchains.benchmark import BenchmarkWorkChain
 from aiida_dismai.workchains.evaluate import EvaluateWorkChain
 
@@ -37,6 +38,9 @@ def test_an_evaluation(rocksalt_code, sets, check):
     ]
     check(outputs["metrics"].get_dict())
     assert outputs["per_structure"].get_array("curve_unlike").shape == (4, 7)
+    report = collect(node)
+    assert report.measures() == ["d_unlike", "antisite_percent", "failed_percent", "mean_relaxation_steps"]
+    assert [(item.value, item.label) for item in report.family.headline(report)] == [("50 %", "perfect crystals")]
 
 
 def test_the_inputs_of_a_benchmark(rocksalt_code, crystals):

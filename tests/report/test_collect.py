@@ -102,6 +102,22 @@ def test_failed_benchmark_shows_what_there_is(graph):
     assert any("not one of 3 models" in note for note in report.notes)
 
 
+def test_failed_data_set_shows_its_potential_also_in_the_pipeline(graph):
+    """The pipeline itself has given out nothing: the workflow that it has called is asked."""
+    work = type(graph.pipeline)
+    pipeline = handmade.process(work, handmade.WORKFLOWS + "pipeline", "PipelineWorkChain")
+    kind = handmade.WORKFLOWS + "dataset.interface"
+    node = handmade.process(work, kind, "InterfaceDatasetWorkChain", caller=pipeline, call="dataset")
+    names = ("potential", "potential_results", "potential_curves", "label_summary")
+    handmade.finish(node, {name: graph.outputs[name] for name in names}, 541, "no candidate is of low energy")
+    handmade.finish(pipeline, {}, 570, "the data set was not made")
+    for process in (node, pipeline):
+        report = collect(process)
+        assert report.potential["test_mae_forces"] == 45.6
+        assert report.labels["labelled_steps"] == 6
+        assert report.datasets == report.models == []
+
+
 def test_process_without_results_is_refused(graph):
     with pytest.raises(BadInput, match="nothing to report"):
         collect(graph.vasp[0])
