@@ -22,7 +22,10 @@ LOSSES: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
     "amorphous.quench": ("n_requested", (("n_missing", "no attempt passed the gate"),)),
     "amorphous.carve": ("n_requested", (("n_missing", "no attempt passed the gate"),)),
     "relax": ("n_structures", (("n_not_converged", "ran out of steps"), ("n_failed", "failed in the relaxation"))),
-    "generator.sample": ("n_requested", (("n_nonfinite", "NaN or infinite coordinates"),)),
+    "generator.sample": (
+        "n_requested",
+        (("n_nonfinite", "NaN or infinite coordinates"), ("n_rejected", "rejected by the model")),
+    ),
     "postprocess": (
         "n_structures",
         (("failed", "atoms could not be pushed apart"), ("failed_nonfinite", "NaN coordinates or flat cell")),

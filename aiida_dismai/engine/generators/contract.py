@@ -31,6 +31,7 @@ class GeneratorSpec:
         train: ``module:function``, see :class:`TrainFunction`.
         sample: ``module:function``, see :class:`SampleFunction`.
         parts: ``module:function``, see :class:`PartsFunction`; empty for a model without a network.
+        statistics: ``module:function``, see :class:`StatisticsFunction`; empty for a model that has none.
         readme: path of its README: source, what was changed, cost, when to use it.
         stage: ``experimental`` (its weights may be unreadable for the next version) or ``stable``.
         same_atoms: whether all its training structures must have the same atoms in the same order; the host then
@@ -47,6 +48,7 @@ class GeneratorSpec:
     train: str
     sample: str
     parts: str = ""
+    statistics: str = ""
     readme: str = ""
     stage: str = "experimental"
     same_atoms: bool = False
@@ -141,7 +143,8 @@ class SampleFunction(Protocol):
             device: ``cpu`` or ``cuda``; the weights are there already.
 
         Returns:
-            One structure per index, in order. Coordinates may be non-finite: the frame counts them.
+            One structure per index, in order. Coordinates may be non-finite: the frame counts them. A model may reject
+            structures of its own: those whose property ``rejected`` (bool) is true are left out and counted.
         """
         ...
 
@@ -151,4 +154,17 @@ class PartsFunction(Protocol):
 
     def __call__(self, template: StructureSet, parameters: Any) -> dict[str, int]:
         """Return the number of trainable parameters of each part for structures like ``template``."""
+        ...
+
+
+class StatisticsFunction(Protocol):
+    """``statistics``: numbers about generated structures that only the model knows."""
+
+    def __call__(self, structures: StructureSet) -> dict[str, Any]:
+        """Return scalars for ``results.json``.
+
+        Args:
+            structures: all that were asked for, with the properties that :class:`SampleFunction` gave them, those
+                that are left out afterwards among them.
+        """
         ...

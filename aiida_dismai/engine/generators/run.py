@@ -101,21 +101,24 @@ def sample(context: Context, parameters: SampleParameters) -> dict[str, Any]:
     """Generate structures batch by batch; writes ``structures.npz``.
 
     Every structure carries its index as the property ``sample``. A structure with a non-finite coordinate
-    is left out and counted. A finished batch is kept in the checkpoint folder and not made again.
+    or one that its model rejected is left out and counted. A finished batch is kept in the checkpoint folder and not
+    made again.
 
     Returns:
-        ``n_requested``, ``n_structures`` (written), ``n_nonfinite``, ``seconds_per_structure``, ``model``.
+        ``n_requested``, ``n_structures`` (written), ``n_nonfinite``, ``n_rejected`` (by the model, of the finite ones),
+        ``seconds_per_structure``, ``model``, and the model's own statistics of all that were requested.
 
     Raises:
         BadWeights: a generator folder that cannot be used.
-        NothingLeft: not one structure was finite.
+        NothingLeft: not one structure was finite and accepted by its model.
         Unfinished: out of time; run again in the same folder to resume.
     """
     limit_threads(parameters.threads)
     device = choose_device(parameters.device)
     seed = context.required_seed()
     generator = load_generator(context.inputs["generator"], device)
-    function: SampleFunction = load(find(generator.model).sample)
+    spec = find(generator.model)
+    function: SampleFunction = load(spec.sample)
     owner = Owner.of_parameters(
         "generator.sample", parameters, seed=seed, generator=generator.record["sha256"][WEIGHTS]
     )
@@ -140,10 +143,15 @@ def sample(context: Context, parameters: SampleParameters) -> dict[str, Any]:
         batches.append(batch)
         done += len(batch)
     structures = StructureSet.concatenate(batches)
+    statistics = load(spec.statistics)(structures) if spec.statistics else {}
     bad = _nonfinite(structures)
-    if bad.all():
-        raise NothingLeft(f"all {len(structures)} structures that '{generator.model}' generated are non-finite")
-    structures = structures[np.flatnonzero(~bad)]
+    rejected = np.zeros_like(bad)
+    if "rejected" in structures.properties:
+        rejected = structures.values("rejected").astype(bool) & ~bad
+        structures = structures.without_properties("rejected")
+    if (bad | rejected).all():
+        raise NothingLeft(_nothing_left(generator.model, int(bad.sum()), int(rejected.sum())))
+    structures = structures[np.flatnonzero(~(bad | rejected))]
     write_npz(structures, context.folder / "structures.npz")
     return {
         "model": generator.model,
@@ -152,9 +160,20 @@ def sample(context: Context, parameters: SampleParameters) -> dict[str, Any]:
         "n_requested": parameters.n_structures,
         "n_structures": len(structures),
         "n_nonfinite": int(bad.sum()),
+        "n_rejected": int(rejected.sum()),
+        **statistics,
         "seconds_per_structure": spent / made if made else None,
         "timings": {"sample": spent},
     }
+
+
+def _nothing_left(model: str, n_nonfinite: int, n_rejected: int) -> str:
+    if not n_rejected:
+        return f"all {n_nonfinite} structures that '{model}' generated are non-finite"
+    return (
+        f"of {n_nonfinite + n_rejected} structures that '{model}' generated it rejected {n_rejected} and the others "
+        "are non-finite; train longer, or see its README for options that reject less"
+    )
 
 
 def _nonfinite(structures: StructureSet) -> NDArray[np.bool_]:

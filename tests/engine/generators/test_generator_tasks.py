@@ -186,3 +186,34 @@ def test_structures_that_are_not_finite_are_left_out_and_counted(run, foreign, t
     assert read_npz(results["folder"] / "structures.npz").values("sample").tolist() == [0, 1, 3, 4]
     nothing = run("generator.sample", "n", {"n_structures": 1, "first": 2}, generator=folder)
     assert nothing["error"]["kind"] == "nothing_left"
+
+
+def test_structures_that_a_model_rejects_are_left_out_and_counted(run, foreign, toy, monkeypatch):
+    """The model rejects those with an odd index, and says how far it had moved the atoms of all."""
+    import foreign_model
+
+    parameters = {"model": foreign, "hyperparameters": {"spoil": 3}}
+    folder = run("generator.train", "t", parameters, structures=toy)["folder"] / "generator"
+    original = foreign_model.sample
+
+    def sample(generator, indices, seed, device):
+        found = original(generator, indices, seed, device)
+        moved = np.array([float(i) for i in indices])
+        return found.with_property("moved", moved, "structure", "Å").with_property(
+            "rejected", moved % 2 == 1, "structure"
+        )
+
+    monkeypatch.setattr(foreign_model, "sample", sample)
+    monkeypatch.setattr(
+        foreign_model, "statistics", lambda all_of_them: {"moved": all_of_them.values("moved").sum()}, raising=False
+    )
+    object.__setattr__(foreign_model.SPEC, "statistics", "foreign_model:statistics")
+    results = run("generator.sample", "s", {"n_structures": 6, "batch_size": 4}, generator=folder)
+    counts = [results[name] for name in ("n_requested", "n_structures", "n_nonfinite", "n_rejected", "moved")]
+    assert counts == [6, 3, 1, 2, 15.0]
+    structures = read_npz(results["folder"] / "structures.npz")
+    assert structures.values("sample").tolist() == structures.values("moved").tolist() == [0, 2, 4]
+    assert "rejected" not in structures.properties
+    nothing = run("generator.sample", "n", {"n_structures": 1, "first": 5}, generator=folder)
+    assert nothing["error"]["kind"] == "nothing_left"
+    assert "'meanfield' generated it rejected 1" in nothing["error"]["message"]
