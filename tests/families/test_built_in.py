@@ -2,16 +2,20 @@
 
 import dataclasses
 import fnmatch
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+import aiida_dismai.report
 from aiida_dismai.engine.errors import BadInput
 from aiida_dismai.engine.families.base import make_metrics
 from aiida_dismai.engine.families.contract import MetricSpec
 from aiida_dismai.engine.families.parameters import DescribeParameters
 from aiida_dismai.engine.families.registry import find, names
+from aiida_dismai.report.family import make_report
 
 
 @pytest.mark.parametrize("name", names())
@@ -22,6 +26,21 @@ def test_a_spec_names_what_its_metrics_give(name):
     for metric in spec.metrics:
         assert fnmatch.filter(given, metric.name), metric.name
     assert [curve.name for curve in spec.curves] == list(metrics.curves())
+
+
+@pytest.mark.parametrize("name", names())
+def test_the_part_of_the_report_that_a_spec_names_is_there(name):
+    report = make_report(find(name))
+    assert (report.problem, f"{type(report).__module__}:{type(report).__name__}") == ("", find(name).report)
+
+
+def test_reports_name_no_family():
+    """But for the stages, which know tasks by name, and the paper's numbers."""
+    folder = Path(aiida_dismai.report.__file__).parent
+    modules = [path for path in (*folder.glob("*.py"), folder / "page.html") if path.name != "stages.py"]
+    assert len(modules) > 10
+    words = re.compile("|".join(names()))
+    assert [path.name for path in modules if words.search(path.read_text())] == []
 
 
 def test_labels():
