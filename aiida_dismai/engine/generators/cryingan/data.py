@@ -11,12 +11,10 @@ from torch import Tensor
 
 from ...errors import BadInput
 from ...structures import StructureSet
+from ..one_cell import check_same_atoms, check_same_cell, fractional_coordinates
 from .config import CryinganParameters
 from .distances import NeighborDistances
-from .model import element_blocks
 
-#: Å; lattice vectors may differ from those of the first structure by rounding, not by more.
-CELL_TOLERANCE = 1e-3
 #: Å; two atoms nearer than this are an error of the data and no structure to learn.
 OVERLAP = 0.5
 
@@ -64,20 +62,9 @@ def prepare(
         BadInput: other atoms, elements that are not grouped, another cell, atoms outside a cell along an
             axis that is no period, atoms on top of each other, too few atoms for the neighbours.
     """
-    structures.require(where, same_atoms=True)
-    numbers = template.numbers[template.atoms_of(0)]
-    if not np.array_equal(structures.numbers[structures.atoms_of(0)], numbers):
-        raise BadInput(f"{where}: {structures.formulas[0]} is not {template.formulas[0]}, what the model is trained on")
-    runs = [number for number, _ in element_blocks(numbers.tolist())]
-    if len(runs) != len(set(runs)):
-        raise BadInput(
-            f"{where}: the atoms are not grouped by element ({template.formulas[0]} in {len(runs)} runs); "
-            "CryinGAN averages over the atoms of each element: sort them by element first"
-        )
-    _check_cells(structures, template, where)
-    fractional = np.linalg.solve(
-        structures.cells.transpose(0, 2, 1), structures.positions.reshape(len(structures), -1, 3).transpose(0, 2, 1)
-    ).transpose(0, 2, 1)
+    check_same_atoms(structures, template, "CryinGAN averages over the atoms of each element", where)
+    check_same_cell(structures, template, "CryinGAN", where)
+    fractional = fractional_coordinates(structures)
     for axis in np.flatnonzero(~template.pbc[0]):
         outside = (fractional[:, :, axis] < 0) | (fractional[:, :, axis] > 1)
         if outside.any():
@@ -85,7 +72,7 @@ def prepare(
                 f"{where}: structure {np.flatnonzero(outside.any(axis=1))[0]} has atoms outside the cell along axis "
                 f"{axis}, which is not periodic; move them inside or make the axis periodic"
             )
-    wrapped = np.where(template.pbc[0], fractional - np.floor(fractional), fractional).astype(np.float32)
+    wrapped = fractional.astype(np.float32)
     wrapped[(wrapped >= 1) & template.pbc[0]] = 0.0  # what rounds up to 1 is the same point
     coordinates = torch.from_numpy(wrapped).to(device)
     return TrainingData(coordinates, _check_distances(coordinates, template, parameters, device, where))
@@ -94,21 +81,6 @@ def prepare(
 def distances_of(template: StructureSet, n_neighbors: int, device: str) -> NeighborDistances:
     """Return the function from fractional coordinates to distances in the template's cell."""
     return NeighborDistances(template.cells[0], template.pbc[0], n_neighbors, device)
-
-
-def _check_cells(structures: StructureSet, template: StructureSet, where: str) -> None:
-    deviation = np.abs(structures.cells - template.cells[0]).max(axis=(1, 2))
-    worst = int(deviation.argmax())
-    if deviation[worst] > CELL_TOLERANCE:
-        odd = int((deviation > CELL_TOLERANCE).sum())
-        raise BadInput(
-            f"{where}: the cell of structure {worst} differs from the template's by {deviation[worst]:.4g} Å "
-            f"({odd} structures differ by more than {CELL_TOLERANCE} Å); CryinGAN learns one cell only: "
-            "make them in one common cell"
-        )
-    odd_pbc = np.flatnonzero((structures.pbc != template.pbc[0]).any(axis=1))
-    if len(odd_pbc):
-        raise BadInput(f"{where}: structure {odd_pbc[0]} is periodic along other axes than the template")
 
 
 def _check_distances(
