@@ -119,6 +119,12 @@ class FamilySpec:
         return self.metrics[0].name
 
     @property
+    def ranked(self) -> tuple[str, ...]:
+        """Names of the measures by which models are ranked: all that the family names one by one, and failures."""
+        own = [metric.name for metric in self.metrics if not metric.name.endswith("*")]
+        return tuple(dict.fromkeys([*own, "failed_percent"]))
+
+    @property
     def relaxed(self) -> bool:
         """Whether structures are pushed apart and relaxed before they are measured."""
         return self.relaxation is not None
