@@ -228,6 +228,19 @@ def test_a_family_that_is_not_installed_here(rocksalt, measure):
     assert json.loads(to_json(report))["family"]["measures"]["d_unlike"] == {"label": "", "unit": ""}
 
 
+def test_s10_a_family_may_have_any_name(measure, rocksalt):
+    metrics, _ = measure("rocksalt", 3)
+    evil = "<b>\x1b[2J\x9b1m\u202e" + 50_000 * "y"
+    node = process(orm.WorkChainNode, handmade.WORKFLOWS + "evaluate", "EvaluateWorkChain")
+    finish(node, {"metrics": orm.Dict(metrics.get_dict() | {"kind": evil}).store()})
+    report = collect(node)
+    text = printed(report)
+    assert text.isprintable()
+    assert len(text) < 20_000
+    assert "<b>\x1b" not in page(report)
+    assert to_json(report).replace("\n", "").isprintable()
+
+
 def test_names_with_a_star_are_in_their_place(install_plain):
     install_plain(metrics="(rocksalt.MetricSpec('d_*', 'distance of {}'), rocksalt.MetricSpec('d_all', 'all'))")
     family = find_report("plain")
