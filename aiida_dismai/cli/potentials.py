@@ -50,7 +50,7 @@ def potentials_command(
     overrides: str | None,
     settings: tuple[str, ...],
 ) -> None:
-    """Check that the family of potentials has what a launch needs; print the command that installs it if not."""
+    """Check that the DFT code's family of potentials has what a launch needs; print what installs it if not."""
     load_profile()
     engine = chosen_engine(engine_name)
     problems = []
