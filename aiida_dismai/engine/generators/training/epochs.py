@@ -83,25 +83,57 @@ class Epochs:
         Raises:
             BadInput: the checkpoint is of an earlier version.
         """
-        self.learner, self.parameters, self.context, self.worker = learner, parameters, context, worker
+        self.parameters = parameters
+        self._begin(learner, parameters.checkpoint_seconds, context, worker)
+
+    def _begin(self, learner: Learner, checkpoint_seconds: float, context: Context, worker: Worker) -> None:
+        self.learner, self.context, self.worker = learner, context, worker
+        self.checkpoint_seconds = checkpoint_seconds
         self.path = context.checkpoint / CHECKPOINT
         self.epoch = self.step = self.seen = 0
         self.sums: dict[str, list[float]] = {}
         self.rows: dict[str, list[float]] = {}
-        if self.path.is_file():
-            state = load_checkpoint(self.path)
-            if "seen" not in state:
-                raise BadInput(
-                    f"{CHECKPOINT}: checkpoint of an earlier version; remove its folder to start from scratch"
-                )
+        state = self.read()
+        if state is not None:
             self.epoch, self.step, self.seen = state["epoch"], state["step"], state["seen"]
             self.sums = state["sums"]
             self.rows = {name: rows.tolist() for name, rows in state["rows"].items()}
             learner.load_state(state)
-        self.resumed_from = self.epoch + self.seen / learner.n_training
+        self.resumed_from = self.done()
         self.per_step = self.steps_run = self.structures_run = 0
         self.seconds = 0.0
         self.peak_before = peak_memory(worker.device)
+
+    # ------------------------------------------------------------------ what an epoch is
+    def finished(self) -> bool:
+        """Whether the last epoch is over."""
+        return self.epoch >= self.parameters.epochs
+
+    def due(self) -> bool:
+        """Whether a checkpoint is due now that an epoch is over."""
+        return self.finished() or self.epoch % self.parameters.checkpoint_epochs == 0
+
+    def over(self) -> bool:
+        """Whether the steps of the running epoch are all of it."""
+        return self.seen >= self.learner.n_training
+
+    def done(self) -> float:
+        """Return how much is done, in epochs."""
+        return self.epoch + self.seen / self.learner.n_training
+
+    def where(self) -> str:
+        """Name the next step, for errors."""
+        return f"epoch {self.epoch + 1}, step {self.step + 1}"
+
+    def so_far(self) -> str:
+        """Say what is done."""
+        return f"epoch {self.epoch} of {self.parameters.epochs} is done"
+
+    def axis(self) -> dict[str, float]:
+        """Return what an epoch that is just over is named by in the curves."""
+        return {"epoch": self.epoch + 1.0}
+
+    # ------------------------------------------------------------------ running
 
     def run(self, per_step: int) -> None:
         """Train to the last epoch; a step sees ``per_step`` structures, in all processes together.
@@ -111,24 +143,24 @@ class Epochs:
             Unfinished: out of time, after a checkpoint has been written.
         """
         self.per_step = per_step
-        last, cadence = self.parameters.epochs, Cadence(self.parameters.checkpoint_seconds, REPORT_SECONDS)
-        while self.epoch < last:
+        cadence = Cadence(self.checkpoint_seconds, REPORT_SECONDS)
+        while not self.finished():
             if self.worker.agree(self.context.out_of_time()):
                 self.save()
-                raise Unfinished(f"epoch {self.epoch} of {last} is done; run again to resume")
-            where = f"epoch {self.epoch + 1}, step {self.step + 1}"
+                raise Unfinished(f"{self.so_far()}; run again to resume")
+            where = self.where()
             chosen = self.learner.take(self.epoch, self.seen, per_step)
             try:
                 numbers = self.learner.step(chosen, self.epoch, self.step)
                 over = self._note(numbers, len(chosen))
-                if cadence.save(over and (self.epoch == last or self.epoch % self.parameters.checkpoint_epochs == 0)):
+                if cadence.save(over and self.due()):
                     self.save()
             except Diverged as error:
                 kept = "the last good checkpoint is kept" if self.path.is_file() else "no checkpoint was written yet"
                 raise Diverged(f"{where}: {error}; a lower learning_rate may help, and {kept}") from error
             self.seconds = cadence.seconds()
-            if self.worker.first and cadence.report(self.epoch == last):
-                self._report(numbers)
+            if self.worker.first and cadence.report(self.finished()):
+                self.report(numbers)
 
     def _note(self, numbers: dict[str, float], size: int) -> bool:
         """Note the numbers of a step; return whether the epoch is over."""
@@ -138,15 +170,16 @@ class Epochs:
                 total[:] = total[0] + value * size, total[1] + size
         self.step, self.seen = self.step + 1, self.seen + size
         self.steps_run, self.structures_run = self.steps_run + 1, self.structures_run + size
-        if self.seen < self.learner.n_training:
+        if not self.over():
             return False
         row = self.learner.close(self.epoch, {name: total / count for name, (total, count) in self.sums.items()})
-        for name, value in ({"epoch": self.epoch + 1.0} | row).items():
+        for name, value in (self.axis() | row).items():
             self.rows.setdefault(name, []).append(value)
         self.epoch, self.step, self.seen, self.sums = self.epoch + 1, 0, 0, {}
         return True
 
-    def _report(self, numbers: dict[str, float]) -> None:
+    def report(self, numbers: dict[str, float]) -> None:
+        """Write a line of progress with the numbers of the last step."""
         ended = {name: rows[-1] for name, rows in self.rows.items()}
         shown = numbers | {name: ended[name] for name in ended if name.startswith(("validation_", "learning_rate"))}
         self.context.progress(
@@ -158,12 +191,38 @@ class Epochs:
             **{name: value for name, value in shown.items() if math.isfinite(value)},
         )
 
+    # ------------------------------------------------------------------ checkpoints
+    def read(self) -> dict[str, Any] | None:
+        """Return what :meth:`write` wrote; None before the first checkpoint.
+
+        Raises:
+            BadInput: the checkpoint is of an earlier version.
+        """
+        if not self.path.is_file():
+            return None
+        state = load_checkpoint(self.path)
+        if "seen" not in state:
+            raise BadInput(f"{CHECKPOINT}: checkpoint of an earlier version; remove its folder to start from scratch")
+        return state
+
+    def write(self, state: dict[str, Any]) -> None:
+        """Write a checkpoint."""
+        save_checkpoint(self.path, state)
+
     def save(self) -> None:
-        """Write a checkpoint, in the first process."""
+        """Write a checkpoint of the present state, in the first process."""
         if self.worker.first:
             rows = {name: torch.tensor(rows, dtype=torch.float64) for name, rows in self.rows.items()}
             frame = {"epoch": self.epoch, "step": self.step, "seen": self.seen, "sums": self.sums, "rows": rows}
-            save_checkpoint(self.path, frame | self.learner.state())
+            self.write(frame | self.learner.state())
+
+    def keep_batch_size(self, batch_size: int) -> None:
+        """Save the batch size that a dry run has found: memory may be another when the run is resumed."""
+        self.save()
+        if self.worker.first:  # whoever restarts the run after it ran out of memory all the same halves this
+            self.context.progress("batch size", 1, 1, batch_size=batch_size)
+
+    # ------------------------------------------------------------------ what comes out
 
     def curves(self) -> dict[str, NDArray[np.float64]]:
         """Return the curves, one number per epoch."""

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import BadInput
-from .parameters import GraphTrainingParameters
+from .parameters import DescentParameters
 from .problem import Problem
 
 
@@ -41,7 +41,7 @@ class Objective(nn.Module):
         return {name: value.float() if self.bf16 else value for name, value in losses.items()}
 
 
-def check_device(parameters: GraphTrainingParameters, device: str) -> None:
+def check_device(parameters: DescentParameters, device: str) -> None:
     """Refuse options that the device does not have.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Hyper-parameters of the shared training loop; a graph model's own inherit them. No torch here."""
+"""Hyper-parameters of the shared training loop; a model's own inherit them. No torch here."""
 
 from __future__ import annotations
 
@@ -11,31 +11,37 @@ from ...parameters import Parameters
 BatchSize = Annotated[int, Field(ge=1, le=65536)] | Literal["auto"]
 
 
-class EpochParameters(Parameters):
-    """How long any model is trained, and how often it is saved.
+class CheckpointParameters(Parameters):
+    """How often any model is saved in the middle of its training."""
 
-    A subclass has ``batch_size`` and ``learning_rate``, too: the remedies where memory runs out or the loss diverges.
-    """
+    FREE: ClassVar[frozenset[str]] = frozenset({"checkpoint_seconds"})
 
-    FREE: ClassVar[frozenset[str]] = frozenset(
-        {"epochs", "batch_size", "learning_rate", "checkpoint_epochs", "checkpoint_seconds"}
-    )
-
-    epochs: int = Field(1000, ge=1, le=100_000_000, description="passes over the training set")
-    checkpoint_epochs: int = Field(50, ge=1, description="epochs between checkpoints")
     checkpoint_seconds: float = Field(
         300.0, ge=0.0, description="time between checkpoints, s; 0 writes one at every step"
     )
 
 
-class GraphTrainingParameters(EpochParameters):
-    """How a graph model is trained.
+class EpochParameters(CheckpointParameters):
+    """How long a model is trained that counts epochs, and how often it is saved.
 
-    Sources: optimiser, plateau schedule, clipping and epochs are those of the published CDVAE and DiffCSP as the
-    Dismai-Bench paper ran them (project's design notes, section on models); everything else is ours.
+    A subclass has ``batch_size`` and ``learning_rate``, too: the remedies where memory runs out or the loss diverges.
     """
 
-    FREE: ClassVar[frozenset[str]] = EpochParameters.FREE | {"accumulate"}
+    FREE: ClassVar[frozenset[str]] = CheckpointParameters.FREE | {
+        "epochs",
+        "batch_size",
+        "learning_rate",
+        "checkpoint_epochs",
+    }
+
+    epochs: int = Field(1000, ge=1, le=100_000_000, description="passes over the training set")
+    checkpoint_epochs: int = Field(50, ge=1, description="epochs between checkpoints")
+
+
+class DescentParameters(Parameters):
+    """How steps of the optimiser are taken, on one device or several."""
+
+    FREE: ClassVar[frozenset[str]] = frozenset({"batch_size", "learning_rate", "accumulate"})
 
     batch_size: BatchSize = Field(
         8,
@@ -50,16 +56,6 @@ class GraphTrainingParameters(EpochParameters):
         "batch_size × accumulate × devices × num_nodes structures",
     )
     learning_rate: float = Field(1e-3, gt=0.0, le=1.0, description="learning rate of Adam at the start")
-    plateau_factor: float = Field(
-        0.6,
-        gt=0.0,
-        lt=1.0,
-        description="factor that multiplies the learning rate when the monitored loss stops decreasing",
-    )
-    plateau_patience: int = Field(
-        30, ge=0, le=1_000_000, description="validations without improvement before the learning rate is reduced"
-    )
-    min_learning_rate: float = Field(1e-4, ge=0.0, le=1.0, description="lower bound on the learning rate")
     clip_value: float = Field(0.5, ge=0.0, le=1e9, description="bound on every component of the gradient; 0 for none")
     precision: Literal["32", "tf32", "bf16"] = Field(
         "32",
@@ -73,6 +69,27 @@ class GraphTrainingParameters(EpochParameters):
     num_nodes: int = Field(
         1, ge=1, le=65536, description="nodes; with more than one, start a process per device with srun or torchrun"
     )
+
+
+class GraphTrainingParameters(EpochParameters, DescentParameters):
+    """How a graph model is trained.
+
+    Sources: optimiser, plateau schedule, clipping and epochs are those of the published CDVAE and DiffCSP as the
+    Dismai-Bench paper ran them (project's design notes, section on models); everything else is ours.
+    """
+
+    FREE: ClassVar[frozenset[str]] = EpochParameters.FREE | DescentParameters.FREE
+
+    plateau_factor: float = Field(
+        0.6,
+        gt=0.0,
+        lt=1.0,
+        description="factor that multiplies the learning rate when the monitored loss stops decreasing",
+    )
+    plateau_patience: int = Field(
+        30, ge=0, le=1_000_000, description="validations without improvement before the learning rate is reduced"
+    )
+    min_learning_rate: float = Field(1e-4, ge=0.0, le=1.0, description="lower bound on the learning rate")
     validation_interval: int = Field(1, ge=1, le=1_000_000, description="epochs between validations")
 
     @model_validator(mode="after")
@@ -82,3 +99,33 @@ class GraphTrainingParameters(EpochParameters):
                 f"min_learning_rate {self.min_learning_rate:g} is above learning_rate {self.learning_rate:g}"
             )
         return self
+
+
+class StepTrainingParameters(CheckpointParameters, DescentParameters):
+    """How a model is trained that counts steps of the optimiser, and generates with an average of its weights.
+
+    Sources: steps, batch, rate and validation are those of the Dismai-Bench paper's CrysTens and UniMat (project's
+    design notes, section on U-Nets); everything else is ours.
+    """
+
+    FREE: ClassVar[frozenset[str]] = CheckpointParameters.FREE | DescentParameters.FREE | {"steps"}
+
+    steps: int = Field(150_001, ge=1, le=1_000_000_000, description="steps of the optimiser, of each network")
+    learning_rate: float = Field(1e-4, gt=0.0, le=1.0, description="learning rate of Adam")
+    clip_value: float = Field(0.0, ge=0.0, le=1e9, description="bound on every component of the gradient; 0 for none")
+    validation_steps: int = Field(
+        750,
+        ge=1,
+        le=1_000_000_000,
+        description="steps between validations: after the steps v, 2 v, … counted from 0, and after the last; the "
+        "averaged weights at the lowest loss are kept (those of the last step when nothing is kept aside)",
+    )
+    validate_average: bool = Field(
+        False,
+        description="whether to validate the averaged weights, which generate, and not the latest ones (as published)",
+    )
+    same_validation_noise: bool = Field(
+        False,
+        description="whether every validation draws the same times and noise, so that losses can be compared; as "
+        "published they are drawn again each time, and the lowest loss is partly luck",
+    )

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 #: First part of the keys: what a stream is for.
-ORDER, TRAINING, VALIDATION, DRY_RUN, WEIGHTS = range(5)
+ORDER, TRAINING, VALIDATION, DRY_RUN, WEIGHTS, BRANCH = range(6)
 
 
 def _word(seed: int, key: tuple[int, ...]) -> int:
@@ -21,6 +21,11 @@ def _word(seed: int, key: tuple[int, ...]) -> int:
 def stream(seed: int, *key: int) -> torch.Generator:
     """Return the CPU generator for one place in a run, for instance ``stream(seed, TRAINING, epoch, step, part)``."""
     return torch.Generator().manual_seed(_word(seed, key))
+
+
+def branch(seed: int, number: int) -> int:
+    """Return the seed of one of several networks that a run trains."""
+    return _word(seed, (BRANCH, number))
 
 
 def shuffled(seed: int, epoch: int, n: int) -> Tensor:

@@ -6,7 +6,7 @@ import copy
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -21,7 +21,7 @@ from ...context import Context
 from ...errors import BadInput, DismaiError, NotTheFirstProcess
 from ...files import write_json
 from ...memory import naming
-from .parameters import GraphTrainingParameters
+from .parameters import DescentParameters
 from .problem import Problem
 
 if TYPE_CHECKING:
@@ -127,11 +127,12 @@ class Member:
         return bool(self.fabric.broadcast(flag))
 
 
-Train = Callable[[Worker, Problem, GraphTrainingParameters, Context], dict[str, Any]]
+#: Does one process's part of the training of problems, one after another; returns the scalars.
+Train = Callable[[Worker, Sequence[Problem], Any, Context], dict[str, Any]]
 
 
 def run_on_devices(
-    train: Train, problem: Problem, parameters: GraphTrainingParameters, context: Context, device: str
+    train: Train, problems: Sequence[Problem], parameters: DescentParameters, context: Context, device: str
 ) -> dict[str, Any]:
     """Call ``train`` in every process; return what it returned in the first one.
 
@@ -157,7 +158,7 @@ def run_on_devices(
     )
     if outside:
         fabric.launch()
-        results = train(Member(fabric), problem, parameters, context)
+        results = train(Member(fabric), problems, parameters, context)
         fabric.barrier()
         if fabric.global_rank:
             raise NotTheFirstProcess(0)
@@ -166,14 +167,14 @@ def run_on_devices(
         answer = Path(folder) / "answer.json"
         # the watcher is a function of this process; progress.jsonl has its lines too
         try:
-            fabric.launch(partial(_work, train, problem, parameters, replace(context, watch=None), answer))
+            fabric.launch(partial(_work, train, problems, parameters, replace(context, watch=None), answer))
         except Exception:
             _raise_again(answer)
             raise
         return dict(json.loads(answer.read_text())["results"])
 
 
-def check_launcher(parameters: GraphTrainingParameters) -> None:
+def check_launcher(parameters: DescentParameters) -> None:
     """Refuse a launcher that has started another number of processes than there are devices.
 
     Raises:
@@ -203,18 +204,19 @@ def launched_processes() -> int:
 
 def _work(
     train: Train,
-    problem: Problem,
-    parameters: GraphTrainingParameters,
+    problems: Sequence[Problem],
+    parameters: DescentParameters,
     context: Context,
     answer: Path,
     fabric: Fabric,
 ) -> None:
     """Do one process's part; leave its results, or the error that ended it, in a file for the process that waits."""
     # tensors reach the processes through shared memory: data may stay there, weights are changed by each process
-    problem.network = copy.deepcopy(problem.network)
+    for problem in problems:
+        problem.network = copy.deepcopy(problem.network)
     try:
         with naming("one of the devices is out of memory", "a smaller batch_size may help"):
-            results = train(Member(fabric), problem, parameters, context)
+            results = train(Member(fabric), problems, parameters, context)
     except DismaiError as error:
         write_json(answer, {"error": type(error).__name__, "message": str(error)})
         raise

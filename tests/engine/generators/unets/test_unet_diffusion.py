@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from aiida_dismai.engine.generators.unets import diffusion
-from aiida_dismai.engine.generators.unets.average import decay
+from aiida_dismai.engine.generators.training.average import decay
 
 pytestmark = pytest.mark.engine
 GIVEN = published.read("diffusion")
