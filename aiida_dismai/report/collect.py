@@ -14,10 +14,11 @@ from ..engine.families.parameters import DescribeParameters
 from ..engine.metrics.aggregate import summarise
 from ..workchains.reasons import reason_of
 from .cautions import notes
-from .content import Model, Report
+from .content import Report
 from .family import find_report, make_report
 from .links import outputs_of
 from .makers import makers_of
+from .model import Model
 from .nodes import arrays_of, energies_per_atom, relaxed_until
 from .origin import stand_ins_of
 from .stages import read_tree

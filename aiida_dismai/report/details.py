@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..engine.families.contract import COMMON_PROPERTIES, PropertySpec
-from .content import Model, Report
+from .content import Report
+from .model import Model
 from .numbers import distribution, number
 from .parts import Row, Rows
 
@@ -33,7 +34,7 @@ def detail_tables(report: Report) -> list[DetailTable]:
         return []
     asked = [
         *map(_property, COMMON_PROPERTIES),
-        *report.family.rows(report),
+        *report.family.rows(report.models),
         *map(_property, report.family.spec.properties),
     ]
     corners: dict[str, str] = {}

@@ -13,8 +13,9 @@ from ..engine.errors import BadInput
 from ..engine.files import plain
 from ..engine.metrics.aggregate import values_of
 from ..engine.text import visible
-from .content import Model, Report
+from .content import Report
 from .family import FamilyReport
+from .model import Model
 
 #: Begins a formula in a spreadsheet, in all its scripts; a number may begin so, too.
 FORMULA = ("=", "+", "-", "@", "|", "%", "＝", "＋", "－", "＠")
@@ -65,7 +66,7 @@ def family_of(report: Report, family: FamilyReport) -> dict[str, Any]:
     """Return name and label of a family, labels and units of the measures, and what it adds itself."""
     metrics = {name: family.metric(name) for name in report.measures()}
     labels = {name: {"label": metric.label, "unit": metric.unit} for name, metric in metrics.items()}
-    return {"name": family.name, "label": family.spec.label, "measures": labels, **family.content(report)}
+    return {"name": family.name, "label": family.spec.label, "measures": labels, **family.content(report.models)}
 
 
 def to_json(report: Report) -> str:

@@ -15,12 +15,11 @@ from ..engine.families.contract import COMMON, FamilySpec, MetricSpec
 from ..engine.families.registry import find
 from ..engine.plugins import load
 from ..engine.text import visible
+from .model import Model
 from .parts import DataSetPart, Headline, Made, Rows
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
-
-    from .content import Model, Report
 
 #: What names of distances begin with: they have a noise floor.
 DISTANCES = ("d_", "cos_")
@@ -43,19 +42,19 @@ class FamilyReport:
         """Return the data set that a process of the spec's ``dataset`` has made; None if there is nothing to show."""
         return None
 
-    def headline(self, report: Report) -> list[Headline]:
+    def headline(self, models: Sequence[Model]) -> list[Headline]:
         """Return further numbers for the top of the page, after the metrics."""
         return []
 
-    def rows(self, report: Report) -> list[Rows]:
+    def rows(self, models: Sequence[Model]) -> list[Rows]:
         """Return rows of tables of the training set beside the models, besides the spec's ``properties``."""
         return []
 
-    def figures(self, report: Report) -> Mapping[str, Sequence[Figure | None]]:
+    def figures(self, models: Sequence[Model]) -> Mapping[str, Sequence[Figure | None]]:
         """Return further figures (plotly) by heading; None for one that there is nothing to draw in."""
         return {}
 
-    def content(self, report: Report) -> dict[str, Any]:
+    def content(self, models: Sequence[Model]) -> dict[str, Any]:
         """Return further entries of ``family`` in JSON: plain values, lists and mappings."""
         return {}
 

@@ -84,7 +84,7 @@ def headline(report: Report) -> list[Headline]:
     found = []
     if report.family is not None:
         found += [_of_measure(report, report.family, name) for name in _top_measures(report, report.family)]
-        found += report.family.headline(report)
+        found += report.family.headline(report.models)
     for part in report.datasets:
         found += part.headline()
     if report.potential.get("test_mae_forces") is not None:
@@ -120,7 +120,7 @@ def sections(report: Report) -> list[dict[str, Any]]:
     layout = [
         ("Generated structures", [plots.energies(report), plots.distances(report), plots.steps(report)]),
         ("Distributions", [plots.curve(report, spec) for spec in (family.spec.curves if family else ())]),
-        *(family.figures(report) if family else {}).items(),
+        *(family.figures(report.models) if family else {}).items(),
         ("Coordination motifs", [plots.motifs(report, group) for group in groups]),
         ("Training of the generative models", [plots.model_curves(report)]),
         ("Data set", [figure for part in report.datasets for figure in part.figures()]),

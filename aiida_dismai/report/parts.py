@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .model import Model
+
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
-
-    from .content import Model
 
 
 class Headline(NamedTuple):

@@ -132,24 +132,24 @@ class OrderReport(FamilyReport):
             return None
         return CrystalSet(made.outputs["grown"].get_dict())
 
-    def headline(self, report):
-        perfect = [100 * self.columns(model)["n_perfect"] / len(_orders(model)) for model in report.models]
+    def headline(self, models):
+        perfect = [100 * self.columns(model)["n_perfect"] / len(_orders(model)) for model in models]
         return [Headline(f"{number(float(np.mean(perfect)), 3)} %", "perfect crystals", "generated structures")]
 
-    def rows(self, report):
+    def rows(self, models):
         def perfect(model, where):
             return self.columns(model)["n_perfect"] if where == "generated" else None
 
         return [Rows("perfect crystals", [Row("crystals without an antisite", perfect)], "what")]
 
-    def figures(self, report):
+    def figures(self, models):
         figure = new_figure("Order of single crystals", "share of unlike neighbours, %", "structures, %")
-        groups = [(title_of(model.name), _orders(model), colour(i)) for i, model in enumerate(report.models)]
+        groups = [(title_of(model.name), _orders(model), colour(i)) for i, model in enumerate(models)]
         add_histograms(figure, groups)
         return {"Order of the crystals": [figure], "Distributions": [None]}
 
-    def content(self, report):
-        return {"perfect": {model.name: self.columns(model)["n_perfect"] for model in report.models}}
+    def content(self, models):
+        return {"perfect": {model.name: self.columns(model)["n_perfect"] for model in models}}
 
     def columns(self, model):
         return {"n_perfect": int((_orders(model) == 100).sum())}

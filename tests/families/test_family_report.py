@@ -20,10 +20,10 @@ from aiida_dismai.engine.structures import write_extxyz
 from aiida_dismai.engine.tasks import find_task
 from aiida_dismai.parsers.base import make_node
 from aiida_dismai.report.collect import collect
-from aiida_dismai.report.content import Model
 from aiida_dismai.report.export import to_csv, to_json
 from aiida_dismai.report.family import find_report
 from aiida_dismai.report.html import page
+from aiida_dismai.report.model import Model
 from aiida_dismai.report.table import render
 from aiida_dismai.terminal import console
 

@@ -40,7 +40,7 @@ def test_an_evaluation(rocksalt_code, sets, check):
     assert outputs["per_structure"].get_array("curve_unlike").shape == (4, 7)
     report = collect(node)
     assert report.measures() == ["d_unlike", "antisite_percent", "failed_percent", "mean_relaxation_steps"]
-    assert [(item.value, item.label) for item in report.family.headline(report)] == [("50 %", "perfect crystals")]
+    assert [(item.value, item.label) for item in report.family.headline(report.models)] == [("50 %", "perfect crystals")]
 
 
 def test_the_inputs_of_a_benchmark(rocksalt_code, crystals):

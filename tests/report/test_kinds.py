@@ -133,7 +133,7 @@ def test_amorphous_structures_have_coordination_and_curves(measure):
     training = plots.curve(report, curves["rdf"]).data[0]
     assert 2.2 < training.x[np.argmax(training.y)] < 2.6
     assert plots.motifs(report, "Si") is not None
-    assert figures.draw_order(report) is figures.draw_vacancies(report) is None
+    assert figures.draw_order(report.models) is figures.draw_vacancies(report.models) is None
 
 
 def test_alloys_have_order_clusters_and_vacancies(measure):
@@ -146,13 +146,13 @@ def test_alloys_have_order_clusters_and_vacancies(measure):
     assert len(order.rows) == 12
     cleaned = {row[0]: row[2] for row in tables["clean-up on the lattice"].rows}
     assert cleaned["empty sites in all"] == str(report.models[0].per_structure["vacancies"].sum())
-    difference = figures.draw_clusters(report).data[0]
+    difference = figures.draw_clusters(report.models).data[0]
     distance = report.models[0].metrics["d_cluster"]["value"]
     assert np.linalg.norm(difference.y) == pytest.approx(distance, abs=1e-12)
-    assert sum(figures.draw_vacancies(report).data[0].y) == pytest.approx(100)
-    training, own = figures.draw_order(report).data
+    assert sum(figures.draw_vacancies(report.models).data[0].y) == pytest.approx(100)
+    training, own = figures.draw_order(report.models).data
     assert len(training.y) == len(own.y) == 12
-    assert figures.draw_formation_energies(report) is not None
+    assert figures.draw_formation_energies(report.models) is not None
     assert plots.curve(report, find("amorphous").curves[0]) is None
 
 

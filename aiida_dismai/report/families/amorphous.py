@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...engine.families.amorphous import ANGLES
-from ..content import Model, Report
 from ..drawing import COLOURS, DATA, add_histograms, new_figure
 from ..family import FamilyReport
+from ..model import Model
 from ..nodes import arrays_of
 from ..numbers import number
 from ..parts import DataSetPart, Headline, Made, Row, Rows
@@ -125,9 +125,9 @@ class AmorphousReport(FamilyReport):
         found.nodes = {name: outputs[name].pk for name in named if name in outputs}
         return found
 
-    def rows(self, report: Report) -> list[Rows]:
+    def rows(self, models: Sequence[Model]) -> list[Rows]:
         """Return the shares of the coordination numbers; the bond angles follow from the spec."""
-        found = {cn for model in report.models for shares in _shares(model).values() for cn in shares}
+        found = {cn for model in models for shares in _shares(model).values() for cn in shares}
         return [Rows(ANGLES, [Row(f"CN {cn}, % of the atoms", _share(cn)) for cn in sorted(found, key=int)])]
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ...content import Model, Report
 from ...family import FamilyReport
+from ...model import Model
 from ...numbers import distribution
 from ...parts import Made, Row, Rows
 from .datasets import AlloySets, read_sets
@@ -23,24 +23,24 @@ class AlloyReport(FamilyReport):
         """Return the data sets; None before any was chosen."""
         return read_sets(made)
 
-    def rows(self, report: Report) -> list[Rows]:
+    def rows(self, models: Sequence[Model]) -> list[Rows]:
         """Return what the clean-up has found, and the Warren–Cowley parameters of the nearest shells."""
         cleaned = [
             Row("empty sites in all", _generated("n_vacant_sites")),
             Row("atoms removed in all", _generated("n_removed_atoms")),
             Row("structures by alignment", _aligned),
         ]
-        labels = dict.fromkeys(label for model in report.models for label in model.metrics.get("sro") or {})
+        labels = dict.fromkeys(label for model in models for label in model.metrics.get("sro") or {})
         nearest = [Row(label.replace("_", " "), _order(label)) for label in labels if label.startswith(SHELLS)]
         return [
             Rows("clean-up on the lattice", cleaned),
             Rows("short-range order (Warren–Cowley): mean ± standard deviation", nearest, "shell, pair"),
         ]
 
-    def figures(self, report: Report) -> Mapping[str, Sequence[Figure | None]]:
+    def figures(self, models: Sequence[Model]) -> Mapping[str, Sequence[Figure | None]]:
         """Draw order, clusters, empty sites and formation energies."""
         draw = (draw_order, draw_clusters, draw_vacancies, draw_formation_energies)
-        return {"Order on the lattice": [figure(report) for figure in draw]}
+        return {"Order on the lattice": [figure(models) for figure in draw]}
 
 
 def _generated(name: str) -> Callable[[Model, str], Any]:

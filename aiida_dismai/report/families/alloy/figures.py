@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...content import Report
 from ...drawing import DATA, HEIGHT, add_histograms, colour, new_figure, title_of, transparent
+from ...model import Model
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
 SHELLS = ("1NN_", "2NN_")
 
 
-def draw_order(report: Report) -> Figure | None:
+def draw_order(models: Sequence[Model]) -> Figure | None:
     """Draw the Warren–Cowley parameters of the nearest shells: mean and standard deviation over structures."""
     import plotly.graph_objects as go
 
-    found = [(i, model) for i, model in enumerate(report.models) if model.metrics.get("sro")]
+    found = [(i, model) for i, model in enumerate(models) if model.metrics.get("sro")]
     if not found:
         return None
     labels = [label for label in found[0][1].metrics["sro"] if label.startswith(SHELLS)]
@@ -60,12 +61,12 @@ def _column(entries: list[dict[str, Any] | None], name: str) -> NDArray[np.float
     return np.array([np.nan if not entry or entry.get(name) is None else entry[name] for entry in entries])
 
 
-def draw_clusters(report: Report) -> Figure | None:
+def draw_clusters(models: Sequence[Model]) -> Figure | None:
     """Draw how much more often than in the training set each cluster occurs: what makes up ``d_cluster``."""
     import plotly.graph_objects as go
 
     figure = new_figure("Clusters: generated − training", "", "difference of probabilities")
-    for i, model in enumerate(report.models):
+    for i, model in enumerate(models):
         vectors = model.per_structure.get("vector_cluster")
         if vectors is None or not len(vectors):
             continue
@@ -78,12 +79,12 @@ def draw_clusters(report: Report) -> Figure | None:
     return figure
 
 
-def draw_vacancies(report: Report) -> Figure | None:
+def draw_vacancies(models: Sequence[Model]) -> Figure | None:
     """Draw how many structures have how many empty sites."""
     import plotly.graph_objects as go
 
     figure = new_figure("Empty sites", "empty sites of a structure", "structures, %")
-    for i, model in enumerate(report.models):
+    for i, model in enumerate(models):
         values = model.per_structure.get("vacancies")
         if values is None or not len(values):
             continue
@@ -97,10 +98,10 @@ def draw_vacancies(report: Report) -> Figure | None:
     return figure
 
 
-def draw_formation_energies(report: Report) -> Figure | None:
+def draw_formation_energies(models: Sequence[Model]) -> Figure | None:
     """Draw the formation energies by the cluster expansion, and mean ± standard deviation of the training set."""
     groups = []
-    for i, model in enumerate(report.models):
+    for i, model in enumerate(models):
         values = model.per_structure.get("formation_energy", np.array([]))
         values = values[np.isfinite(values)]
         if len(values):
@@ -109,7 +110,7 @@ def draw_formation_energies(report: Report) -> Figure | None:
         return None
     figure = new_figure("Formation energies (cluster expansion)", "formation energy, eV/atom", "structures, %")
     add_histograms(figure, groups)
-    training = (report.models[0].metrics.get("formation_energy") or {}).get("training") or {}
+    training = (models[0].metrics.get("formation_energy") or {}).get("training") or {}
     if training.get("mean") is not None:
         low, high = training["mean"] - training["std"], training["mean"] + training["std"]
         figure.add_vrect(x0=low, x1=high, fillcolor=transparent(DATA, 0.18), line_width=0, layer="below")
