@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import click
 
 from .. import __version__
 from . import compiling
-from .errors import DismaiError
+from .errors import BadInput, DismaiError
 from .metrics.command import metrics
 from .runner import run_task
 from .tasks import all_tasks, find_task
@@ -82,12 +82,35 @@ def generators(context: click.Context) -> None:
 @click.option(
     "--template", type=click.Path(path_type=Path), help="A structure the model is to generate (extxyz, npz, cif)."
 )
-def describe(name: str, template: Path | None) -> None:
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A hyper-parameter of a variant, as JSON or plain text (pooling=max, critic_channels=[64,64,32]); repeatable.",
+)
+def describe(name: str, template: Path | None, settings: tuple[str, ...]) -> None:
     """Print NAME's parameters with defaults and its trainable parameters, part by part, as JSON."""
     from .generators.registry import describe as describe_model
 
-    description: dict[str, Any] = describe_model(name, template)
+    description: dict[str, Any] = describe_model(name, template, _values(settings))
     click.echo(json.dumps(description, indent=2))
+
+
+def _values(settings: Iterable[str]) -> dict[str, Any]:
+    """Return ``name=value`` as a dictionary; what is not JSON is text."""
+    values: dict[str, Any] = {}
+    for setting in settings:
+        name, equals, text = (part.strip() for part in setting.partition("="))
+        if not name or not equals:
+            raise BadInput(f"--set '{setting}': write NAME=VALUE, for instance epochs=100")
+        if name in values:
+            raise BadInput(f"--set '{setting}': {name} is set twice")
+        try:
+            values[name] = json.loads(text)
+        except ValueError:
+            values[name] = text
+    return values
 
 
 @cli.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,19 +32,21 @@ def hyperparameters(spec: GeneratorSpec, values: dict[str, Any]) -> Parameters:
     return validate(parameter_model(spec), values, f"model '{spec.name}'")
 
 
-def describe(name: str, template: Path | str | None = None) -> dict[str, Any]:
-    """Describe a model.
+def describe(name: str, template: Path | str | None = None, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Describe a model, or a variant of it.
 
     Args:
         name: of the model.
         template: file with a structure that the model is to generate; its parts are sized for the first one.
+        values: hyper-parameters that differ from the defaults.
 
     Returns:
         ``name``, ``summary``, ``stage``, ``version``, ``readme``, ``parameters`` (name → default,
-        description, type, bounds) and, with a template, ``trainable_parameters`` (part → number).
+        description, type, bounds), with values ``hyperparameters`` (these, as the model takes them) and, with a
+        template, ``trainable_parameters`` (part → number).
 
     Raises:
-        BadInput: no such model, or a template that it cannot generate.
+        BadInput: no such model, wrong values, or a template that it cannot generate.
     """
     spec = find(name)
     description: dict[str, Any] = {
@@ -54,11 +57,14 @@ def describe(name: str, template: Path | str | None = None) -> dict[str, Any]:
         "readme": spec.readme,
         "parameters": describe_parameters(parameter_model(spec)),
     }
+    if values:
+        chosen = hyperparameters(spec, dict(values))
+        description["hyperparameters"] = chosen.model_dump(mode="json", include=set(values))
     if template is not None:
         from ..structures import load_structures
 
         structures = load_structures(template).require(str(template))
         description["trainable_parameters"] = (
-            load(spec.parts)(structures[0], hyperparameters(spec, {})) if spec.parts else {}
+            load(spec.parts)(structures[0], hyperparameters(spec, dict(values or {}))) if spec.parts else {}
         )
     return description

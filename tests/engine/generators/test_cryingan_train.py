@@ -186,7 +186,8 @@ def test_seeds(run, toy, tiny):
     assert not same(weights_of(first), weights_of(other))
 
 
-def test_a_gan_learns_where_the_atoms_of_a_crystal_are(crystals, tmp_path):
+@pytest.mark.parametrize("pooling", ["mean", "max", "mix"])
+def test_a_gan_learns_where_the_atoms_of_a_crystal_are(crystals, tmp_path, pooling):
     """Random points are 1.3 Å from the nearest site of their element on average, the data 0.08 Å."""
     structures = crystals(64)
     parameters = CryinganParameters(
@@ -199,6 +200,7 @@ def test_a_gan_learns_where_the_atoms_of_a_crystal_are(crystals, tmp_path):
         learning_rate=3e-3,
         gradient_penalty=1.0,
         generator_interval=2,
+        pooling=pooling,
     )
 
     def mean_distance(generator):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -64,7 +65,7 @@ def test_description_of_the_model_without_and_with_a_template(tmp_path, toy):
     assert learning_rate["default"] == 5e-5
     assert learning_rate["type"] == "number"
     assert learning_rate["bounds"] == {"exclusiveMinimum": 0.0, "maximum": 1.0}
-    assert plain["parameters"]["critics"]["bounds"]["enum"] == ["both", "coordinates", "distances"]
+    assert plain["parameters"]["critics"]["bounds"]["enum"] == ["both", "coordinates", "distances", "combined"]
     assert all(field["description"] for field in plain["parameters"].values())
     write_extxyz(toy, tmp_path / "toy.extxyz")
     output = CliRunner().invoke(cli, ["generators", "describe", "cryingan", "--template", str(tmp_path / "toy.extxyz")])
@@ -72,6 +73,35 @@ def test_description_of_the_model_without_and_with_a_template(tmp_path, toy):
     # 264 atoms of 5 elements have 2,560,257; here 8 atoms of 2 elements
     assert counts["generator"] == 2_560_257 - 256 * 128 * 65
     assert counts["critic_coordinates"] == 1_879_242 - 3 * 256 * 1000
+
+
+@pytest.mark.engine
+def test_description_of_a_variant(tmp_path, toy):
+    write_extxyz(toy, tmp_path / "toy.extxyz")
+    options = ["--template", str(tmp_path / "toy.extxyz"), "--set", "pooling=mix", "--set", "critic_head = [16, 8, 4]"]
+    description = json.loads(CliRunner().invoke(cli, ["generators", "describe", "cryingan", *options]).output)
+    assert description["hyperparameters"] == {"pooling": "mix", "critic_head": [16, 8, 4]}
+    convolutions = 3 * 512 + 512 + 512 * 512 + 512 + 512 * 256 + 256
+    head = 2 * 2 * 256 * 16 + 16 + 16 * 8 + 8 + 8 * 4 + 4  # two elements, mean and maximum
+    assert description["trainable_parameters"]["critic_coordinates"] == convolutions + head
+    assert description["parameters"] == describe("cryingan")["parameters"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["poling=max"], "model 'cryingan': unknown parameter 'poling'; did you mean 'pooling'"),
+        (["lambda_distance=-0.1"], r"lambda_distance: Input should be greater than or equal to 0 \(given: -0.1\)"),
+        (["epochs"], r"--set 'epochs': write NAME=VALUE"),
+        (["=3"], r"--set '=3': write NAME=VALUE"),
+        (["epochs=3", "epochs=4"], "--set 'epochs=4': epochs is set twice"),
+    ],
+)
+def test_wrong_settings_of_a_description(settings, message):
+    arguments = [part for setting in settings for part in ("--set", setting)]
+    result = CliRunner().invoke(cli, ["generators", "describe", "cryingan", *arguments])
+    assert isinstance(result.exception, BadInput)
+    assert re.search(message, str(result.exception))
 
 
 def test_hyperparameters_are_checked_by_the_models_own_class_and_completed():

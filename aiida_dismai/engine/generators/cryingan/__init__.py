@@ -1,9 +1,9 @@
 """CryinGAN: a Wasserstein GAN on fractional coordinates with a second critic on neighbour distances.
 
 ``config`` holds the hyper-parameters, ``data`` what the training structures must be, ``distances`` the
-periodic neighbour distances, ``translations`` the augmentation, ``model`` the networks, ``losses`` what they
-minimise, ``train`` the loop and its checkpoints, ``sample`` the generation. README.md says where it comes
-from and what differs.
+periodic neighbour distances, ``translations`` the augmentation, ``views`` what each critic sees, ``model`` the
+networks, ``cgcnn`` the graph convolutional critic, ``losses`` what they minimise, ``train`` the loop and its
+checkpoints, ``sample`` the generation. README.md says where it comes from and what differs.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from ...structures import StructureSet
 from ..one_cell import check_same_atoms, check_same_cell, fractional_coordinates
 from .config import CryinganParameters
 from .distances import NeighborDistances
+from .views import need_distances, views
 
 #: Å; two atoms nearer than this are an error of the data and no structure to learn.
 OVERLAP = 0.5
@@ -42,8 +43,11 @@ class TrainingData:
             chosen: indices of structures, ``(B,)`` int64.
             names: of the critics.
         """
-        seen = {"coordinates": self.coordinates, "distances": self.distances}
-        return {name: values[chosen] for name, values in seen.items() if name in names and values is not None}
+        return views(names, self.coordinates[chosen], self.distances_of(chosen, names))
+
+    def distances_of(self, chosen: Tensor, names: Collection[str]) -> Tensor | None:
+        """Return the distances in structures, ``(B, n, n_neighbors)``; None if none of these critics sees them."""
+        return self.distances[chosen] if self.distances is not None and need_distances(names) else None
 
 
 def prepare(
@@ -87,7 +91,7 @@ def _check_distances(
     coordinates: Tensor, template: StructureSet, parameters: CryinganParameters, device: str, where: str
 ) -> Tensor | None:
     """Refuse overlapping atoms; return the distances where a critic will see them."""
-    seen = parameters.critics != "coordinates"
+    seen = need_distances(parameters.judges())
     if coordinates.shape[1] == 1 and not seen:
         return None
     with torch.no_grad():
@@ -99,5 +103,10 @@ def _check_distances(
         raise BadInput(
             f"{where}: atom {atom} of structure {structure} is {float(nearest.min()):.3f} Å from another atom "
             f"(structures with atoms closer than {OVERLAP} Å: {count}); remove these structures or relax them"
+        )
+    if parameters.critic == "cgcnn" and nearest.min() > parameters.cgcnn_cutoff:
+        raise BadInput(
+            f"{where}: no two atoms are within cgcnn_cutoff {parameters.cgcnn_cutoff:g} Å of each other, so "
+            f"there is no graph; the nearest are {float(nearest.min()):.3f} Å apart, take more than that"
         )
     return distances if seen else None

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .cgcnn import GraphCritic
 from .model import Critic
 
 #: The norm has no gradient where it is zero.
@@ -27,11 +28,13 @@ class CriticLoss(NamedTuple):
     penalty: Tensor
 
 
-def critic_loss(critic: Critic, real: Tensor, generated: Tensor, mix: Tensor, penalty_weight: float) -> CriticLoss:
+def critic_loss(
+    critic: Critic | GraphCritic, real: Tensor, generated: Tensor, mix: Tensor, penalty_weight: float
+) -> CriticLoss:
     """Return the loss of a critic.
 
     Args:
-        critic: on coordinates or on distances.
+        critic: any of them.
         real: its input for training structures, ``(B, n, w)``.
         generated: the same for generated ones, without a gradient.
         mix: in [0, 1], one per structure, ``(B,)``: where between the two the gradient is taken.

@@ -1,4 +1,4 @@
-"""The networks of CryinGAN: one generator, and critics that differ only in what they see of an atom.
+"""The networks of CryinGAN: one generator, and critics that differ in what they see of an atom and how they pool.
 
 The published networks are convolutions over an image of n atoms × 3 coordinates whose kernels span one
 row and never more: each is the same linear map for every atom. They are written as that map here
@@ -10,22 +10,28 @@ their initial values are those of the convolutions.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ...structures import StructureSet
 from ..trainable import count_parameters
+from .cgcnn import GraphCritic
 from .config import CryinganParameters
+from .views import SEEN
 
 #: ``eps`` of the batch normalisations; an odd value, but the published one.
 NORM_EPS = 0.8
 #: Slope of LeakyReLU below zero.
 SLOPE = 0.2
 AXES = 3
+#: How the atoms of an element become one row.
+POOLINGS: dict[str, Callable[..., Tensor]] = {"mean": torch.mean, "max": torch.amax}
 
 
 def leaky_relu(values: Tensor) -> Tensor:
@@ -78,7 +84,14 @@ class Generator(nn.Module):
 class Critic(nn.Module):
     """From some numbers per atom to one score per structure; blind to the order of atoms of one element."""
 
-    def __init__(self, n_inputs: int, blocks: Sequence[int], channels: Sequence[int], head: Sequence[int]) -> None:
+    def __init__(
+        self,
+        n_inputs: int,
+        blocks: Sequence[int],
+        channels: Sequence[int],
+        head: Sequence[int],
+        pooling: str = "mean",
+    ) -> None:
         """Make the layers; :func:`initialise` gives them their values.
 
         Args:
@@ -86,30 +99,42 @@ class Critic(nn.Module):
             blocks: atoms of each element, in order.
             channels: of the three convolutions.
             head: widths of the three linear layers.
+            pooling: of the atoms of an element: ``mean``, ``max``, or ``mix``, both side by side.
         """
         super().__init__()
         self.blocks = list(blocks)
+        self.poolings = [POOLINGS[name] for name in (("mean", "max") if pooling == "mix" else (pooling,))]
         self.map1 = nn.Linear(n_inputs, channels[0])
         self.map2 = nn.Linear(channels[0], channels[1])
         self.map3 = nn.Linear(channels[1], channels[2])
-        self.head1 = nn.Linear(channels[2] * len(blocks), head[0])
+        self.head1 = nn.Linear(channels[2] * len(blocks) * len(self.poolings), head[0])
         self.head2 = nn.Linear(head[0], head[1])
         self.head3 = nn.Linear(head[1], head[2])
 
     def forward(self, atoms: Tensor) -> Tensor:
         """Return the scores ``(B,)`` for inputs ``(B, n_atoms, n_inputs)``."""
         hidden = leaky_relu(self.map3(leaky_relu(self.map2(leaky_relu(self.map1(atoms))))))
-        pooled = torch.cat([block.mean(dim=1) for block in hidden.split(self.blocks, dim=1)], dim=1)
+        blocks = hidden.split(self.blocks, dim=1)
+        pooled = torch.cat([pool(block, dim=1) for pool in self.poolings for block in blocks], dim=1)
         return self.head3(leaky_relu(self.head2(leaky_relu(self.head1(pooled))))).mean(dim=1)
 
 
+#: All that has weights here.
+Network = Generator | Critic | GraphCritic
+
+
 @torch.no_grad()
-def initialise(module: Generator | Critic, random: torch.Generator) -> None:
+def initialise(module: Network, random: torch.Generator) -> None:
     """Draw Xavier-uniform weights, with the fans of the published convolutions, and set biases to zero.
+
+    A graph critic has its own rule.
 
     A kernel of width w multiplies both fans of a convolution by w, also where one of the channels is
     spread over the columns; that is where the bounds differ from those of the linear map.
     """
+    if isinstance(module, GraphCritic):
+        module.initialise(random)
+        return
 
     def draw(weight: Tensor, fans: int) -> None:
         weight.uniform_(-math.sqrt(6 / fans), math.sqrt(6 / fans), generator=random)
@@ -137,14 +162,30 @@ def build_generator(n_atoms: int, parameters: CryinganParameters) -> Generator:
     return Generator(n_atoms, parameters.latent_dim, parameters.generator_channels)
 
 
-def build_critics(numbers: Sequence[int], parameters: CryinganParameters) -> dict[str, Critic]:
-    """Make the critics that are asked for, ``coordinates`` before ``distances``."""
+def build_critics(
+    numbers: Sequence[int], cell: NDArray[np.float64], pbc: NDArray[np.bool_], parameters: CryinganParameters
+) -> dict[str, Critic | GraphCritic]:
+    """Make the critics that are asked for, ``coordinates`` before ``distances``.
+
+    Args:
+        numbers: atomic numbers, grouped by element.
+        cell: rows are the lattice vectors, Å, ``(3, 3)``.
+        pbc: which of them are periods, ``(3,)``.
+        parameters: hyper-parameters.
+    """
     blocks = [count for _, count in element_blocks(numbers)]
-    inputs = {"coordinates": AXES, "distances": parameters.n_neighbors}
+    if parameters.critic == "cgcnn":
+        return {name: GraphCritic(blocks, cell, pbc, parameters) for name in parameters.judges()}
+    widths = {"coordinates": AXES, "distances": parameters.n_neighbors}
     return {
-        name: Critic(width, blocks, parameters.critic_channels, parameters.critic_head)
-        for name, width in inputs.items()
-        if parameters.critics in (name, "both")
+        name: Critic(
+            sum(widths[part] for part in SEEN[name]),
+            blocks,
+            parameters.critic_channels,
+            parameters.critic_head,
+            parameters.pooling,
+        )
+        for name in parameters.judges()
     }
 
 
@@ -155,6 +196,7 @@ def parts(template: StructureSet, parameters: CryinganParameters) -> dict[str, i
     """
     numbers = sorted(template.numbers.tolist())
     with torch.device("meta"):
-        generator, critics = build_generator(len(numbers), parameters), build_critics(numbers, parameters)
+        generator = build_generator(len(numbers), parameters)
+        critics = build_critics(numbers, template.cells[0], template.pbc[0], parameters)
     counts = {"generator": count_parameters(generator)}
     return counts | {f"critic_{name}": count_parameters(critic) for name, critic in critics.items()}

@@ -17,11 +17,13 @@ from ..contract import Trained
 from ..trainable import count_parameters
 from ..training.epochs import Epochs
 from ..training.workers import Alone
+from .cgcnn import GraphCritic
 from .config import CryinganParameters
 from .data import TrainingData, distances_of, prepare
 from .losses import critic_loss
-from .model import Critic, Generator, build_critics, build_generator, initialise
+from .model import Critic, Generator, Network, build_critics, build_generator, initialise
 from .translations import Images
+from .views import need_distances, views
 
 #: The checkpoint of versions with a loop of their own.
 EARLIER = "cryingan.safetensors"
@@ -41,7 +43,9 @@ class Adversaries:
         self.random = torch.Generator().manual_seed(seed)
         numbers = template.numbers[template.atoms_of(0)].tolist()
         self.generator: Generator = build_generator(len(numbers), parameters)
-        self.critics: dict[str, Critic] = build_critics(numbers, parameters)
+        self.critics: dict[str, Critic | GraphCritic] = build_critics(
+            numbers, template.cells[0], template.pbc[0], parameters
+        )
         self.distances = distances_of(template, parameters.n_neighbors, device)
         self.optimizers: dict[str, torch.optim.Adam] = {}
         for name, network in self.networks().items():
@@ -51,7 +55,7 @@ class Adversaries:
                 network.parameters(), lr=parameters.learning_rate, betas=parameters.betas, fused=True
             )
 
-    def networks(self) -> dict[str, Generator | Critic]:
+    def networks(self) -> dict[str, Network]:
         """Return all networks by the name under which they are counted and stored."""
         return {"generator": self.generator} | {f"critic_{name}": critic for name, critic in self.critics.items()}
 
@@ -62,10 +66,8 @@ class Adversaries:
 
     def views(self, coordinates: Tensor) -> dict[str, Tensor]:
         """Return what each critic sees of structures with these fractional coordinates."""
-        seen = {"coordinates": coordinates}
-        if "distances" in self.critics:
-            seen["distances"] = self.distances(coordinates)
-        return {name: seen[name] for name in self.critics}
+        distances = self.distances(coordinates) if need_distances(self.critics) else None
+        return views(self.critics, coordinates, distances)
 
     def step(self, real: dict[str, Tensor], train_generator: bool) -> list[float]:
         """Train every critic once on a batch, and then the generator if it is its turn.
@@ -98,15 +100,15 @@ class Adversaries:
             self._descend(f"critic_{name}", loss.loss, critic)
         if not train_generator:
             return [*numbers, math.nan]
-        weights = {"coordinates": 1.0, "distances": parameters.lambda_distance if len(self.critics) > 1 else 1.0}
-        terms = [-weights[name] * critic(generated[name]).mean() for name, critic in self.critics.items()]
+        weights = {"distances": parameters.lambda_distance} if len(self.critics) > 1 else {}
+        terms = [-weights.get(name, 1.0) * critic(generated[name]).mean() for name, critic in self.critics.items()]
         generator_loss = torch.stack(terms).sum()
         value = generator_loss.item()
         self._check({"generator_loss": value})
         self._descend("generator", generator_loss, self.generator)
         return [*numbers, value]
 
-    def _descend(self, name: str, loss: Tensor, network: Generator | Critic) -> None:
+    def _descend(self, name: str, loss: Tensor, network: Network) -> None:
         self.optimizers[name].zero_grad(set_to_none=True)
         loss.backward(inputs=list(network.parameters()))  # the other networks need no gradient
         self.optimizers[name].step()
@@ -227,6 +229,8 @@ def _overfitting(nets: Adversaries, data: TrainingData, held_out: TrainingData) 
     Zero means that it has learned what both share; large against the Wasserstein estimate, that it
     knows the training structures by heart. Both sets are taken as they are given, without translations.
     """
+    for critic in nets.critics.values():
+        critic.eval()  # normalised by statistics of training, not of the very structures that are compared
 
     def mean_score(name: str, structures: TrainingData) -> float:
         chunks = torch.arange(len(structures), device=nets.device).split(nets.parameters.batch_size)

@@ -21,6 +21,7 @@ from torch import Tensor
 from ...errors import BadInput
 from ...structures import StructureSet
 from .data import TrainingData, distances_of
+from .views import views
 
 #: Å; atoms of a shifted lattice meet the lattice but for their vibrations: median over the atoms of one structure.
 LATTICE_TOLERANCE = 0.4
@@ -66,10 +67,11 @@ class Images:
             chosen: indices of images, ``(B,)`` int64.
             names: of the critics.
         """
-        views = self.data.views(chosen // len(self.shifts), names)
-        if "coordinates" in views and len(self.shifts) > 1:
-            views["coordinates"] = self._shift(views["coordinates"], self.shifts[chosen % len(self.shifts)])
-        return views
+        structures = chosen // len(self.shifts)
+        coordinates = self.data.coordinates[structures]
+        if len(self.shifts) > 1:
+            coordinates = self._shift(coordinates, self.shifts[chosen % len(self.shifts)])
+        return views(names, coordinates, self.data.distances_of(structures, names))
 
     def _shift(self, coordinates: Tensor, shifts: Tensor) -> Tensor:
         """Return coordinates ``(B, n, 3)`` shifted by ``(B, 3)`` and wrapped into [0, 1).
