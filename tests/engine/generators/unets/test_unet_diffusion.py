@@ -7,8 +7,8 @@ import published_unets as published
 import pytest
 import torch
 
-from aiida_dismai.engine.generators.unets import diffusion
 from aiida_dismai.engine.generators.training.average import decay
+from aiida_dismai.engine.generators.unets import diffusion
 
 pytestmark = pytest.mark.engine
 GIVEN = published.read("diffusion")
