@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from aiida.common.datastructures import CalcInfo, CodeInfo
 from aiida.common.folders import Folder
-from aiida.engine import CalcJob, CalcJobProcessSpec
+from aiida.engine import CalcJob, CalcJobProcessSpec, ProcessSpec
 from aiida.orm import (
     AbstractCode,
     Data,
@@ -63,6 +63,12 @@ def validate_not_empty(node: StructureSetData | None, port: Any) -> str | None:
     return None
 
 
+def option_ports(spec: ProcessSpec) -> Any:
+    """Return the ports of the scheduler options of a CalcJob, by name."""
+    metadata: Any = spec.inputs["metadata"]
+    return metadata["options"]
+
+
 class TaskCalculation(CalcJob):
     """A CalcJob that runs one task of the engine.
 
@@ -110,7 +116,7 @@ class TaskCalculation(CalcJob):
             required=False,
             help="Working directory of an unfinished run of this task; the job resumes from its checkpoints.",
         )
-        options = spec.inputs["metadata"]["options"]
+        options = option_ports(spec)
         options["parser_name"].default = "dismai.task"
         options["resources"].default = lambda: {"num_machines": 1, "num_mpiprocs_per_machine": 1}
         options["withmpi"].default = False

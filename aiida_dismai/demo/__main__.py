@@ -90,8 +90,10 @@ def submit_new(key: str) -> Any:
         dft_code=load_code(profile.VASP),
         protocol="demo",
     )
-    builder.metadata.label = "demo"
-    builder.metadata.description = "LiCoO2 and Li3ScCl6 crystals → interfaces → data set → CryinGAN → metrics, small"
+    builder["metadata"]["label"] = "demo"
+    builder["metadata"]["description"] = (
+        "LiCoO2 and Li3ScCl6 crystals → interfaces → data set → CryinGAN → metrics, small"
+    )
     node = submit(builder)
     node.base.extras.set(EXTRA, key)
     say(f"submitted the pipeline<{node.pk}>; from another terminal:")

@@ -163,7 +163,8 @@ def start_daemon() -> None:
     client = get_daemon_client(PROFILE)
     if client.is_daemon_running:
         return
-    queued = set(get_process_tasks(get_manager().get_broker()))
+    broker = get_manager().get_broker()
+    queued = set(get_process_tasks(broker)) if broker is not None else set()
     lost = [node for node in get_active_processes() if node.pk not in queued]
     client.start_daemon(number_workers=1, timeout=60)
     if lost:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from aiida.common import AttributeDict
-from aiida.engine import ProcessSpec
 from aiida.orm import Dict, Int, to_aiida_type
 
 from ..calculations.amorphous import validate_carving
 from ..calculations.base import validate_not_empty
 from ..data import StructureSetData
+from .checked import CheckedSpec
 from .chunks import ChunkedStructuresWorkChain, not_negative, positive
 from .jobs import CarveChunkWorkChain, NetworkChunkWorkChain, QuenchChunkWorkChain
 
@@ -31,7 +31,7 @@ class MakeAmorphousWorkChain(ChunkedStructuresWorkChain):
     _chunk_size = 10
 
     @classmethod
-    def define(cls, spec: ProcessSpec) -> None:
+    def define(cls, spec: CheckedSpec) -> None:  # type: ignore[override]
         """Declare how many, the seed, and the job."""
         super().define(spec)
         spec.input("n_structures", valid_type=Int, serializer=to_aiida_type, validator=positive, help="How many.")
@@ -85,7 +85,7 @@ class CarveWorkChain(MakeAmorphousWorkChain):
     _chunk_class = CarveChunkWorkChain
 
     @classmethod
-    def define(cls, spec: ProcessSpec) -> None:
+    def define(cls, spec: CheckedSpec) -> None:  # type: ignore[override]
         """Declare the large cell."""
         super().define(spec)
         spec.input(

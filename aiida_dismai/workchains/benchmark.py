@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from aiida.common import AttributeDict
-from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext
+from aiida.engine import ExitCode, ProcessBuilder, ToContext
 from aiida.orm import AbstractCode, ArrayData, Dict, Int, to_aiida_type
 
 from ..calculations.base import validate_not_empty
@@ -15,7 +15,7 @@ from ..calculations.functions.statistics import aggregate_metrics
 from ..calculations.generators import validate_atoms
 from ..data import GeneratorData, PotentialData, StructureSetData
 from ..exit_codes import BENCHMARK, declare
-from .checked import CheckedWorkChain
+from .checked import CheckedSpec, CheckedWorkChain
 from .checks import below, composition_problems, elements_of, kind_of, potential_problems
 from .chunks import positive
 from .evaluate import EvaluateWorkChain, family_in, fill_evaluate, step_problems
@@ -72,7 +72,7 @@ class BenchmarkWorkChain(ProtocolMixin, CheckedWorkChain):
     }
 
     @classmethod
-    def define(cls, spec: ProcessSpec) -> None:
+    def define(cls, spec: CheckedSpec) -> None:  # type: ignore[override]
         """Declare ports, outline and exit codes."""
         super().define(spec)
         spec.input("train", valid_type=StructureSetData, validator=validate_not_empty, help="Training structures.")

@@ -12,10 +12,11 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from aiida.engine import ProcessSpec, WorkChain
+from aiida.engine import WorkChain
 from aiida.engine.processes.ports import PortNamespace
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 from aiida.orm import ProcessNode
+from plumpy import workchains
 from plumpy.ports import UNSPECIFIED, PortValidationError
 
 from ..engine.errors import BadInput, DismaiError
@@ -98,6 +99,21 @@ class CheckedSpec(WorkChainSpec):
 
     PORT_NAMESPACE_TYPE = WholeNamespace
 
+    def outline(self, *steps: Any) -> None:
+        """Define the order of the steps: methods of the WorkChain, or blocks of :func:`if_` and :func:`while_`."""
+        super().outline(*steps)
+
+
+# AiiDA types the steps of an outline as functions of any WorkChain, which no method of a subclass is.
+def if_(condition: Callable[[Any], bool]) -> Callable[..., Any]:
+    """Return what takes the steps that run if a method says so."""
+    return workchains.if_(condition)
+
+
+def while_(condition: Callable[[Any], bool]) -> Callable[..., Any]:
+    """Return what takes the steps that run again and again while a method says so."""
+    return workchains.while_(condition)
+
 
 class CheckedWorkChain(WorkChain):
     """A WorkChain that validates all its inputs, and survives a step that refuses what it is given."""
@@ -105,7 +121,7 @@ class CheckedWorkChain(WorkChain):
     _spec_class = CheckedSpec
 
     @classmethod
-    def define(cls, spec: ProcessSpec) -> None:
+    def define(cls, spec: CheckedSpec) -> None:  # type: ignore[override]
         """Declare the exit code of a refused step."""
         super().define(spec)
         declare(spec, STEP)

@@ -14,6 +14,7 @@ from typing import Any
 from aiida.engine import CalcJob
 from aiida.orm import AbstractCode, Dict, StructureData
 
+from ..calculations.base import option_ports
 from ..calculations.relax import OWN_CALCULATOR, validate_calculator
 from ..data import PotentialData, StructureSetData
 from ..engine.errors import BadInput
@@ -268,7 +269,7 @@ def option_problems(options: Mapping[str, Any], code: AbstractCode | None = None
     """
     found: list[Problem] = []
     kept = Options().clean(options, "", found)
-    ports = CalcJob.spec().inputs["metadata"]["options"]
+    ports = option_ports(CalcJob.spec())
     for name, value in kept.items():
         if name == "resources":
             continue

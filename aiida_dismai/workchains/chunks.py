@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from aiida.common import AttributeDict
-from aiida.engine import ExitCode, ProcessSpec, ToContext, while_
-from aiida.orm import AbstractCode, Data, Float, Int, to_aiida_type
+from aiida.engine import ExitCode, ToContext
+from aiida.orm import AbstractCode, Float, Int, to_aiida_type
 
 from ..calculations.functions.sets import concatenate_structures
 from ..data import StructureSetData
 from ..exit_codes import CHUNKS, declare
-from .checked import CheckedWorkChain
+from .checked import CheckedSpec, CheckedWorkChain, while_
 from .jobs import fill_job
 from .reasons import failed_with, reason_of
 from .restart import RestartTaskWorkChain
@@ -59,7 +59,7 @@ class ChunkedWorkChain(CheckedWorkChain):
     _chunk_size: ClassVar[int] = 100
 
     @classmethod
-    def define(cls, spec: ProcessSpec) -> None:
+    def define(cls, spec: CheckedSpec) -> None:  # type: ignore[override]
         """Declare ports and exit code."""
         super().define(spec)
         for name, default, text in (
@@ -106,7 +106,7 @@ class ChunkedWorkChain(CheckedWorkChain):
         self.report(f"launched chunks up to {last} of {len(self.ctx.chunks)}")
         return ToContext(**jobs)
 
-    def gather(self, output: str) -> tuple[dict[str, Data], ExitCode | None]:
+    def gather(self, output: str) -> tuple[dict[str, Any], ExitCode | None]:
         """Return an output of the chunks that ended well, by name, and the exit code if not all did."""
         names = [f"chunk_{index:04d}" for index in range(len(self.ctx.chunks))]
         failed = [name for name in names if not self.ctx[name].is_finished_ok]
@@ -125,7 +125,7 @@ class ChunkedStructuresWorkChain(ChunkedWorkChain):
     """Join the structures that the chunks give, also when some chunks have failed."""
 
     @classmethod
-    def define(cls, spec: ProcessSpec) -> None:
+    def define(cls, spec: CheckedSpec) -> None:  # type: ignore[override]
         """Declare outline and output."""
         super().define(spec)
         spec.outline(cls.setup, while_(cls.has_more)(cls.run_batch), cls.finish)

@@ -7,7 +7,7 @@ from itertools import product
 from typing import Any
 
 from aiida.common import AttributeDict
-from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext
+from aiida.engine import ExitCode, ProcessBuilder, ToContext
 from aiida.orm import AbstractCode, Dict, Float, Int, List, to_aiida_type
 
 from ..calculations.functions.alloys import select_snapshots
@@ -19,7 +19,7 @@ from ..engine.alloys.selection import SelectionParameters
 from ..engine.errors import BadInput
 from ..engine.parameters import validate
 from ..exit_codes import DATASET_ALLOY, declare
-from .checked import CheckedWorkChain
+from .checked import CheckedSpec, CheckedWorkChain
 from .checks import validate_job
 from .chunks import positive, share
 from .ions import note_small
@@ -140,7 +140,7 @@ class AlloyDatasetWorkChain(ProtocolMixin, CheckedWorkChain):
     }
 
     @classmethod
-    def define(cls, spec: ProcessSpec) -> None:
+    def define(cls, spec: CheckedSpec) -> None:  # type: ignore[override]
         """Declare ports, outline and exit codes."""
         super().define(spec)
         spec.expose_inputs(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from aiida.common import AttributeDict
-from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, while_
+from aiida.engine import ExitCode, ProcessBuilder, ToContext
 from aiida.orm import AbstractCode, ArrayData, Dict, Float, Int, to_aiida_type
 
 from ..calculations.functions.amorphous import select_accepted
@@ -15,7 +15,7 @@ from ..data import PotentialData, StructureSetData
 from ..engine.errors import nearest
 from ..exit_codes import DATASET_AMORPHOUS, declare
 from .amorphous import CarveWorkChain, MakeAmorphousWorkChain, NetworkWorkChain, QuenchWorkChain
-from .checked import CheckedWorkChain
+from .checked import CheckedSpec, CheckedWorkChain, while_
 from .checks import elements_of, potential_problems, relaxation_problems
 from .chunks import fill_chunks, positive, share
 from .ions import note_small
@@ -73,7 +73,7 @@ class AmorphousDatasetWorkChain(ProtocolMixin, CheckedWorkChain):
     }
 
     @classmethod
-    def define(cls, spec: ProcessSpec) -> None:
+    def define(cls, spec: CheckedSpec) -> None:  # type: ignore[override]
         """Declare ports, outline and exit codes."""
         super().define(spec)
         for name, chain in ROUTES.items():

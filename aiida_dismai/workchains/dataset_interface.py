@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aiida.common import AttributeDict
-from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, if_, while_
+from aiida.engine import ExitCode, ProcessBuilder, ToContext
 from aiida.orm import AbstractCode, ArrayData, Dict, Float, Int, StructureData, to_aiida_type
 
 from ..calculations.functions.selection import select_low_energy
@@ -15,7 +15,7 @@ from ..calculations.interfaces import BuildInterfacesCalculation
 from ..data import PotentialData, StructureSetData
 from ..dft import engine_for
 from ..exit_codes import DATASET_INTERFACE, declare
-from .checked import CheckedWorkChain
+from .checked import CheckedSpec, CheckedWorkChain, if_, while_
 from .checks import below, elements_of, potential_problems, region_problems, relaxation_problems
 from .chunks import fill_chunks, not_negative, positive, share
 from .ions import note_small
@@ -34,18 +34,18 @@ from .seeds import derive_seed
 
 def _validate(inputs: Mapping[str, Any], _: Any) -> str | None:
     """Refuse what would fail hours later."""
-    crystals = [inputs.get(name) for name in ("slab_a", "slab_b")]
-    potential, elements = inputs.get("potential"), elements_of(*crystals)
+    lower, upper, potential = inputs.get("slab_a"), inputs.get("slab_b"), inputs.get("potential")
+    elements = elements_of(lower, upper)
     found: list[Problem] = []
     if potential is None and ("training" not in inputs or "label" not in inputs or "train" not in inputs):
         text = "give a `potential`, or `training`, `label` and `train` (with a DFT code) to make one"
         found.append(Problem("", text))
     found += potential_problems(potential, elements)
-    if all(crystals):
+    if lower is not None and upper is not None:
         default = InterfaceDatasetWorkChain._default_inputs()["interface"]
         for name in ("candidates", "training"):
             if name in inputs:
-                said = region_problems(inputs[name].get_dict(), crystals[0], crystals[1], default)
+                said = region_problems(inputs[name].get_dict(), lower, upper, default)
                 known = {problem.message for problem in found}
                 found += [problem.below(name) for problem in said if problem.message not in known]
     relaxation = inputs.get("relax", {}).get("job", {}).get("parameters")
@@ -93,7 +93,7 @@ class InterfaceDatasetWorkChain(ProtocolMixin, CheckedWorkChain):
     }
 
     @classmethod
-    def define(cls, spec: ProcessSpec) -> None:
+    def define(cls, spec: CheckedSpec) -> None:  # type: ignore[override]
         """Declare ports, outline and exit codes."""
         super().define(spec)
         optional = {"required": False, "populate_defaults": False}

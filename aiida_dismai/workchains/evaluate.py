@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiida.common import AttributeDict
-from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, if_
+from aiida.engine import ExitCode, ProcessBuilder, ToContext
 from aiida.orm import AbstractCode, ArrayData, Dict, FolderData, SinglefileData
 
 from ..calculations.base import validate_not_empty
@@ -15,7 +15,7 @@ from ..data import PotentialData, StructureSetData
 from ..engine.families.contract import FamilySpec
 from ..engine.families.registry import find
 from ..exit_codes import EVALUATE, declare
-from .checked import CheckedWorkChain
+from .checked import CheckedSpec, CheckedWorkChain, if_
 from .checks import (
     below,
     composition_problems,
@@ -108,7 +108,7 @@ class EvaluateWorkChain(ProtocolMixin, CheckedWorkChain):
     }
 
     @classmethod
-    def define(cls, spec: ProcessSpec) -> None:
+    def define(cls, spec: CheckedSpec) -> None:  # type: ignore[override]
         """Declare ports, outline and exit codes."""
         super().define(spec)
         spec.input(

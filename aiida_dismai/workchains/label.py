@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec
+from aiida.engine import ExitCode, ProcessBuilder
 from aiida.orm import AbstractCode, Bool, Dict, Float, Int, List, ProcessNode, to_aiida_type
 
 from ..calculations.functions.labels import summarise_labels
@@ -13,7 +13,7 @@ from ..calculations.functions.sets import concatenate_structures
 from ..data import StructureSetData
 from ..dft import engine_for
 from ..exit_codes import LABEL, declare
-from .checked import CheckedWorkChain
+from .checked import CheckedSpec, CheckedWorkChain
 from .chunks import name_of, positive
 from .label_inputs import define_inputs, fill_label_many, validate_inputs
 from .label_lane import LabelLaneWorkChain
@@ -31,7 +31,7 @@ class LabelWorkChain(LabelProtocolMixin, CheckedWorkChain):
     """Relax every structure of a set, ``max_concurrent`` at once; those that fail are counted and named."""
 
     @classmethod
-    def define(cls, spec: ProcessSpec) -> None:
+    def define(cls, spec: CheckedSpec) -> None:  # type: ignore[override]
         """Declare ports, outline and exit codes."""
         super().define(spec)
         define_inputs(spec)

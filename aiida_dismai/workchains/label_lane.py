@@ -7,10 +7,9 @@ of each batch is through. N lanes, each with every N-th structure, keep N relaxa
 from __future__ import annotations
 
 from aiida.common import AttributeDict
-from aiida.engine import ProcessSpec, while_
 from aiida.orm import Int, List, to_aiida_type
 
-from .checked import CheckedWorkChain
+from .checked import CheckedSpec, CheckedWorkChain, while_
 from .label_inputs import validate_inputs
 from .label_structure import LabelStructureWorkChain
 
@@ -19,7 +18,7 @@ class LabelLaneWorkChain(CheckedWorkChain):
     """One of the lanes of :class:`~aiida_dismai.workchains.label.LabelWorkChain`; it never fails itself."""
 
     @classmethod
-    def define(cls, spec: ProcessSpec) -> None:
+    def define(cls, spec: CheckedSpec) -> None:  # type: ignore[override]
         """Declare ports and outline."""
         super().define(spec)
         spec.expose_inputs(LabelStructureWorkChain, exclude=("index",))

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 from aiida.common import AttributeDict
-from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, WorkChain, if_
+from aiida.engine import ExitCode, ProcessBuilder, WorkChain
 from aiida.orm import AbstractCode, Data, Dict, Int, ProcessNode, Str, to_aiida_type
 from aiida.plugins import WorkflowFactory
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from ..calculations.functions.labels import collect_steps, grouped_order, take_s
 from ..data import StructureSetData
 from ..dft import DftEngine, StageSettings, engine_for
 from ..exit_codes import LABEL_STRUCTURE, declare
-from .checked import CheckedWorkChain
+from .checked import CheckedSpec, CheckedWorkChain, if_
 from .label_inputs import define_inputs, fill_label, read_potentials, read_settings, validate_inputs
 from .label_protocol import LabelProtocolMixin
 from .request import Request
@@ -35,7 +35,7 @@ class LabelStructureWorkChain(LabelProtocolMixin, CheckedWorkChain):
     """
 
     @classmethod
-    def define(cls, spec: ProcessSpec) -> None:
+    def define(cls, spec: CheckedSpec) -> None:  # type: ignore[override]
         """Declare ports, outline and exit codes."""
         super().define(spec)
         define_inputs(spec)

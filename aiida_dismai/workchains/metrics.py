@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from aiida.common import AttributeDict
-from aiida.engine import ExitCode, ProcessSpec, ToContext, if_, while_
+from aiida.engine import ExitCode, ToContext
 from aiida.orm import Dict, FolderData, Int, SinglefileData
 
 from ..calculations.base import validate_not_empty
@@ -16,6 +16,7 @@ from ..calculations.functions.sets import slice_structures
 from ..data import StructureSetData
 from ..engine.families.parameters import DescribeParameters
 from ..exit_codes import METRICS, declare
+from .checked import CheckedSpec, if_, while_
 from .checks import below, composition_problems, elements_of, family_of, ion_problems
 from .chunks import ChunkedWorkChain, chunk_bounds
 from .jobs import DescribeChunkWorkChain, MetricsJobWorkChain
@@ -51,7 +52,7 @@ class MetricsWorkChain(ChunkedWorkChain):
     _chunk_size = 250
 
     @classmethod
-    def define(cls, spec: ProcessSpec) -> None:
+    def define(cls, spec: CheckedSpec) -> None:  # type: ignore[override]
         """Declare ports, outline and exit codes."""
         super().define(spec)
         spec.input(

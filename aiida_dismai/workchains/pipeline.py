@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from aiida.common import AttributeDict
-from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext
+from aiida.engine import ExitCode, ProcessBuilder, ToContext
 from aiida.orm import AbstractCode, StructureData
 
 from ..data import PotentialData
 from ..exit_codes import PIPELINE, declare
 from .benchmark import BenchmarkWorkChain, evaluation_problems, fill_benchmark
-from .checked import CheckedWorkChain
+from .checked import CheckedSpec, CheckedWorkChain
 from .checks import below, elements_of
 from .dataset_interface import InterfaceDatasetWorkChain, fill_dataset
 from .ions import Ions, note_small
@@ -41,7 +41,7 @@ class PipelineWorkChain(ProtocolMixin, CheckedWorkChain):
     _override_names = {"dataset": Of(lambda: InterfaceDatasetWorkChain), "benchmark": Of(lambda: BenchmarkWorkChain)}
 
     @classmethod
-    def define(cls, spec: ProcessSpec) -> None:
+    def define(cls, spec: CheckedSpec) -> None:  # type: ignore[override]
         """Declare ports, outline and exit codes."""
         super().define(spec)
         spec.expose_inputs(InterfaceDatasetWorkChain, namespace="dataset")

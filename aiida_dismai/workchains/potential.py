@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiida.common import AttributeDict
-from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, if_
+from aiida.engine import ExitCode, ProcessBuilder, ToContext
 from aiida.orm import AbstractCode, ArrayData, Dict, Float, Int, to_aiida_type
 
 from ..calculations.base import validate_not_empty
@@ -15,7 +15,7 @@ from ..calculations.potentials import EvaluatePotentialCalculation, validate_lab
 from ..data import PotentialData, StructureSetData
 from ..dft import engine_for
 from ..exit_codes import POTENTIAL, declare
-from .checked import CheckedWorkChain
+from .checked import CheckedSpec, CheckedWorkChain, if_
 from .checks import below, elements_of, relaxation_problems
 from .chunks import fill_chunks, not_negative
 from .jobs import TrainPotentialWorkChain, fill_calculation, fill_job
@@ -79,7 +79,7 @@ class PotentialWorkChain(ProtocolMixin, CheckedWorkChain):
     }
 
     @classmethod
-    def define(cls, spec: ProcessSpec) -> None:
+    def define(cls, spec: CheckedSpec) -> None:  # type: ignore[override]
         """Declare ports, outline and exit codes."""
         super().define(spec)
         spec.input(

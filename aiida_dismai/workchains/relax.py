@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from aiida.common import AttributeDict
-from aiida.engine import ProcessBuilder, ProcessSpec
+from aiida.engine import ProcessBuilder
 from aiida.orm import AbstractCode, Int
 
 from ..calculations.functions.sets import slice_structures
 from ..calculations.relax import OWN_CALCULATOR, validate_inputs, validate_periodic
 from ..data import PotentialData, StructureSetData
 from ..engine.families.registry import find
+from .checked import CheckedSpec
 from .checks import below, calculator_problems, elements_of
 from .chunks import ChunkedStructuresWorkChain, fill_chunks
 from .jobs import RelaxChunkWorkChain
@@ -40,7 +41,7 @@ class RelaxWorkChain(ProtocolMixin, ChunkedStructuresWorkChain):
     _chunk_class = RelaxChunkWorkChain
 
     @classmethod
-    def define(cls, spec: ProcessSpec) -> None:
+    def define(cls, spec: CheckedSpec) -> None:  # type: ignore[override]
         """Declare the structures and what relaxes them."""
         super().define(spec)
         spec.input("structures", valid_type=StructureSetData, validator=validate_periodic, help="Structures to relax.")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from aiida.common import AttributeDict
 from aiida.engine import (
@@ -19,9 +19,7 @@ from aiida.engine import (
     CalcJob,
     ExitCode,
     ProcessHandlerReport,
-    ProcessSpec,
     process_handler,
-    while_,
 )
 from aiida.orm import CalcJobNode, Dict, to_aiida_type
 
@@ -30,7 +28,7 @@ from ..calculations.progress import progress_lines, progress_size
 from ..calculations.relax import RelaxCalculation
 from ..engine.errors import BadInput
 from ..exit_codes import RESTART, declare
-from .checked import CheckedWorkChain, together
+from .checked import CheckedSpec, CheckedWorkChain, together, while_
 from .checks import validate_job, validate_options
 from .reasons import failed_with, reason_of, traceback_of
 
@@ -45,7 +43,7 @@ def answers(priority: int, *codes: ExitCode) -> Callable[[Handler], Handler]:
 
     def register(method: Handler) -> Handler:
         method.answers = codes  # type: ignore[attr-defined]
-        handler: Handler = process_handler(method, priority=priority, exit_codes=list(codes))
+        handler: Handler = process_handler(cast(Any, method), priority=priority, exit_codes=list(codes))
         return handler
 
     return register
@@ -91,7 +89,7 @@ class RestartTaskWorkChain(CheckedWorkChain, BaseRestartWorkChain):
     _rate_parameter: ClassVar[str | None] = None
 
     @classmethod
-    def define(cls, spec: ProcessSpec) -> None:
+    def define(cls, spec: CheckedSpec) -> None:  # type: ignore[override]
         """Expose the CalcJob's ports as they are, and declare what can go wrong."""
         super().define(spec)
         spec.expose_inputs(cls._process_class, exclude=("metadata",))

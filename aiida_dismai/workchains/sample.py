@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from aiida.common import AttributeDict
-from aiida.engine import ProcessSpec
 from aiida.orm import AbstractCode, Dict, Int, to_aiida_type
 
 from ..data import GeneratorData
+from .checked import CheckedSpec
 from .chunks import ChunkedStructuresWorkChain, fill_chunks, positive
 from .jobs import SampleChunkWorkChain
 
@@ -20,7 +20,7 @@ class SampleWorkChain(ChunkedStructuresWorkChain):
     _chunk_class = SampleChunkWorkChain
 
     @classmethod
-    def define(cls, spec: ProcessSpec) -> None:
+    def define(cls, spec: CheckedSpec) -> None:  # type: ignore[override]
         """Declare the model and what is wanted of it."""
         super().define(spec)
         spec.input("n_structures", valid_type=Int, serializer=to_aiida_type, validator=positive, help="How many.")

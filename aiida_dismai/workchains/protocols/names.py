@@ -281,7 +281,9 @@ def option_names() -> tuple[str, ...]:
     """Return the names of AiiDA's scheduler options."""
     from aiida.engine import CalcJob
 
-    return tuple(CalcJob.spec().inputs["metadata"]["options"])
+    from ...calculations.base import option_ports
+
+    return tuple(option_ports(CalcJob.spec()))
 
 
 def _part_of(annotation: Any) -> Part:
