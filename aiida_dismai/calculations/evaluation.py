@@ -1,4 +1,4 @@
-"""CalcJobs of the tasks ``postprocess``, ``describe`` and ``metrics``."""
+"""CalcJobs of the tasks ``postprocess``, ``describe``, ``metrics`` and ``compare``."""
 
 from __future__ import annotations
 
@@ -91,3 +91,36 @@ class MetricsCalculation(TaskCalculation):
             valid_type=SinglefileData,
             help="Records of the training set, as input `reference` of later runs.",
         )
+
+
+class CompareCalculation(TaskCalculation):
+    """Compare the surroundings of cations in the region of the interface, set beside set."""
+
+    TASK = "compare"
+    INPUT_PORTS = ("reference", "structures", "other")
+    OUTPUT_FILES = {"comparison": "comparison.npz"}
+
+    @classmethod
+    def define(cls, spec: CalcJobProcessSpec) -> None:  # type: ignore[override]
+        """Declare the sets and what is drawn of them."""
+        super().define(spec)
+        spec.input(
+            "reference",
+            valid_type=StructureSetData,
+            validator=validate_not_empty,
+            help="Training structures, with regions.",
+        )
+        spec.input(
+            "structures",
+            valid_type=StructureSetData,
+            validator=validate_not_empty,
+            help="Structures to compare with them, relaxed, such as generated ones of low energy.",
+        )
+        spec.input(
+            "other",
+            valid_type=StructureSetData,
+            required=False,
+            validator=validate_not_empty,
+            help="Another set to compare with them, such as random structures of high energy.",
+        )
+        spec.output("comparison", valid_type=ArrayData, help="Average fingerprints and radial distributions.")

@@ -144,6 +144,18 @@ TASKS = (
         },
         outputs=("per_structure.npz", "reference.npz"),
     ),
+    Task(
+        "compare",
+        "compare the surroundings of cations in the region of the interface, set beside set",
+        parameters=E_ + "comparison.parameters:CompareParameters",
+        function=E_ + "comparison.run:run",
+        inputs={
+            "reference": ("training structures, with regions", True),
+            "structures": ("structures to compare with them, such as generated ones of low energy", True),
+            "other": ("another set to compare, such as random structures of high energy", False),
+        },
+        outputs=("comparison.npz",),
+    ),
 )
 
 

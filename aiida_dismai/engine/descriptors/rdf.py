@@ -54,9 +54,10 @@ def radial_distribution(
     *,
     numbers: NDArray[np.int64] | None = None,
     pair: tuple[int, int] | None = None,
+    roles: tuple[NDArray[np.bool_], NDArray[np.bool_]] | None = None,
     supercell: bool = False,
 ) -> NDArray[np.float64]:
-    """Compute the RDF of one structure, of all atoms or of a pair of elements.
+    """Compute the RDF of one structure, of all atoms, of a pair of elements or between any atoms.
 
     Args:
         positions: ``(n, 3)``, Å; need not lie in the cell.
@@ -67,6 +68,7 @@ def radial_distribution(
             the largest distance to the last bin.
         numbers: ``(n,)`` atomic numbers; needed for ``pair`` only.
         pair: atomic numbers of A and B, in any order.
+        roles: which atoms are A and which B, ``(n,)`` each, in place of a pair; an atom may be both.
         supercell: count as vasppy does in the 2×2×2 supercell (see the module); the same in cells that are larger
             than ``cutoff``.
 
@@ -74,13 +76,15 @@ def radial_distribution(
         ``(bins,)`` g(r), 1 on average at large r.
 
     Raises:
-        NotAnalysed: no atoms (of an element of the pair), coordinates or a cell that are no numbers or have no volume,
-            or far more atoms than fit into the cell.
+        NotAnalysed: no atoms (of an element of the pair, of a role), coordinates or a cell that are no numbers or have
+            no volume, or far more atoms than fit into the cell.
     """
     positions = np.asarray(positions, dtype=np.float64)
     cell = np.asarray(cell, dtype=np.float64)
     periodic = np.asarray(pbc, dtype=np.bool_)
-    of_a, of_b = _roles(len(positions), numbers, pair)
+    of_a, of_b = roles if roles is not None else _roles(len(positions), numbers, pair)
+    if not (of_a.any() and of_b.any()):
+        raise NotAnalysed("no atoms between which to count distances")
     if not usable(positions, cell):
         raise NotAnalysed("NaN or absurd coordinates, or a cell without volume")
     volume = abs(float(np.linalg.det(cell)))
