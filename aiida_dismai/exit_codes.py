@@ -248,6 +248,16 @@ PIPELINE = (
     ),
 )
 
+STUDY = (
+    Code(585, "ERROR_ALL_BENCHMARKS_FAILED", "all {total} benchmarks failed: {message}", _STEP),
+    Code(
+        586,
+        "ERROR_SOME_BENCHMARKS_FAILED",
+        "{failed} of {total} benchmarks failed, the table is of the others: {message}",
+        "The table has the reason of each. Submit the study again with those that are there as `finished`. " + _STEP,
+    ),
+)
+
 DATASET_ALLOY = (
     Code(590, "ERROR_SAMPLING", "{failed} of {total} samplings failed: {message}", _STEP),
     Code(
@@ -273,7 +283,7 @@ DATASET_AMORPHOUS = (
 #: All that our processes declare.
 EXIT_CODES: tuple[Code, ...] = (
     *JOB, *STEP, *RESTART, *LABEL, *LABEL_STRUCTURE, *CHUNKS, *METRICS, *EVALUATE, *POTENTIAL,
-    *DATASET_INTERFACE, *BENCHMARK, *PIPELINE, *DATASET_ALLOY, *DATASET_AMORPHOUS,
+    *DATASET_INTERFACE, *BENCHMARK, *PIPELINE, *STUDY, *DATASET_ALLOY, *DATASET_AMORPHOUS,
 )  # fmt: skip
 
 #: What to do about those that AiiDA gives CalcJobs and BaseRestartWorkChain, by label.
