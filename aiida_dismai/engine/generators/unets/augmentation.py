@@ -54,6 +54,11 @@ class Shuffles:
             return None
         return cls(torch.from_numpy(groups), parameters.shuffled_copies)
 
+    def most(self) -> int:
+        """Return how many atoms may change places in the structure where these are most."""
+        same = self.groups[:, :, None] == self.groups[:, None, :]
+        return int((same.sum(dim=2) > 1).sum(dim=1).max())
+
     def orders(self, indices: Sequence[int], generator: torch.Generator) -> Tensor:
         """Return new orders of the atoms of some structures, ``(B, n)`` int64.
 

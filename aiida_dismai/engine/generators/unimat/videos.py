@@ -94,22 +94,23 @@ class Videos:
 
     def encode(self, fractional: Tensor) -> Tensor:
         """Return videos ``(B, 3, n, side, side)``, in [0, 1] where elements are, of coordinates ``(B, n, 3)``."""
-        span = self.maximum - self.minimum
-        scaled = (fractional - self.minimum) / torch.where(span > 0, span, 1.0)
+        device = fractional.device
+        minimum, span = self.minimum.to(device), (self.maximum - self.minimum).to(device)
+        scaled = (fractional - minimum) / torch.where(span > 0, span, 1.0)
         size, n_atoms, _ = scaled.shape
-        videos = torch.full((size, n_atoms, self.side**2, 3), ABSENT, dtype=scaled.dtype)
-        videos.scatter_(2, self.pixels[None, :, None, None].expand(size, -1, 1, 3), scaled[:, :, None])
+        videos = torch.full((size, n_atoms, self.side**2, 3), ABSENT, dtype=scaled.dtype, device=device)
+        videos.scatter_(2, self.pixels.to(device)[None, :, None, None].expand(size, -1, 1, 3), scaled[:, :, None])
         return videos.unflatten(2, (self.side, self.side)).permute(0, 4, 1, 2, 3)
 
     def decode(self, videos: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Read videos ``(B, 3, n, side, side)``.
+        """Read videos ``(B, 3, n, side, side)``, on the CPU.
 
         Returns:
             Fractional coordinates from the pixels of the right elements, not wrapped, ``(B, n, 3)`` float64; whether
             all other pixels of a frame are absent, ``(B, n)``; whether the right one is present, ``(B, n)``. A pixel
             is absent if at least one of its channels rounds to −1.
         """
-        pixels = videos.double().permute(0, 2, 3, 4, 1).flatten(2, 3)
+        pixels = videos.cpu().double().permute(0, 2, 3, 4, 1).flatten(2, 3)
         places = self.pixels[None, :, None].expand(len(pixels), -1, 1)
         scaled = pixels.take_along_dim(places[..., None], dim=2)[:, :, 0]
         present = (pixels >= PRESENT).all(dim=3)
