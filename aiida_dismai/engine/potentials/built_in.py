@@ -16,6 +16,7 @@ M3GNET = CalculatorSpec(
     "M3GNet as potential.train has trained it",
     f"{_HERE}.calculators:build_m3gnet",
     takes_potential=True,
+    evaluator=f"{_HERE}.calculators:build_evaluator",
 )
 CHGNET = CalculatorSpec(
     "chgnet",

@@ -38,19 +38,32 @@ class Repulsion(nn.Module):
     def forward(self, graph: Any) -> torch.Tensor:
         """Return ``(b,)`` energies; ``Potential`` has set positions and offsets; each bond appears twice."""
         first, second = graph.edge_index
-        charge, radius = self.charges[graph.node_type], self.radii[graph.node_type]
         distance = torch.linalg.norm(graph.pos[second] + graph.pbc_offshift - graph.pos[first], dim=1)
+        pairs = self.of_bonds(graph.node_type, first, second, distance)
+        batch = getattr(graph, "batch", None)
+        structure = torch.zeros_like(first) if batch is None else batch[first]
+        n = int(getattr(graph, "num_graphs", 1))
+        return torch.zeros(n, dtype=pairs.dtype, device=pairs.device).index_add(0, structure, pairs)
+
+    def of_bonds(
+        self, types: torch.Tensor, first: torch.Tensor, second: torch.Tensor, distance: torch.Tensor
+    ) -> torch.Tensor:
+        """Return half the energy of each pair, ``(E,)`` eV: each bond appears twice.
+
+        Args:
+            types: ``(N,)`` places of the atoms' elements in the network's embedding.
+            first: ``(E,)`` atoms.
+            second: ``(E,)`` atoms.
+            distance: ``(E,)`` Å.
+        """
+        charge, radius = self.charges[types].to(distance.dtype), self.radii[types].to(distance.dtype)
         length = 0.8854 * BOHR / (charge[first] ** 0.23 + charge[second] ** 0.23)
         scaled = distance / length
         screening = torch.stack([c * torch.exp(-e * scaled) for c, e in SCREENING]).sum(dim=0)
         x = (distance / (radius[first] + radius[second])).clamp(max=1.0)
         # polynomial envelope of DimeNet with p = 6: one at 0, with two derivatives zero at 1
         envelope = 1 - 28 * x**6 + 48 * x**7 - 21 * x**8
-        pairs = 0.5 * COULOMB * charge[first] * charge[second] / distance * screening * envelope
-        batch = getattr(graph, "batch", None)
-        structure = torch.zeros_like(first) if batch is None else batch[first]
-        n = int(getattr(graph, "num_graphs", 1))
-        return torch.zeros(n, dtype=pairs.dtype, device=pairs.device).index_add(0, structure, pairs)
+        return 0.5 * COULOMB * charge[first] * charge[second] / distance * screening * envelope
 
 
 class Repelled(nn.Module):
