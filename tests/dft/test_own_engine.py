@@ -127,11 +127,12 @@ def test_the_plugin_of_a_code_chooses_the_engine(pairs, pairs_code, vasp_code, q
     assert engine_for(pairs_code) is pairs.ENGINE
     assert engine_for(vasp_code()) is find("vasp")
     assert engine_of_plugin("pairs.other") is pairs.ENGINE
-    assert [engine.name for engine in engines()] == ["pairs", "vasp"]
-    assert set(job_types()) == {f"aiida.calculations:{name}" for name in ("pairs.run", "pairs.other", "vasp.vasp")}
+    assert [engine.name for engine in engines()] == ["pairs", "quantumespresso", "vasp"]
+    plugins = ("pairs.run", "pairs.other", "quantumespresso.pw", "vasp.vasp")
+    assert set(job_types()) == {f"aiida.calculations:{name}" for name in plugins}
     other = InstalledCode(label="add", computer=quick_computer, filepath_executable="/bin/true")
     other.default_calc_job_plugin = "core.arithmetic.add"
-    with pytest.raises(BadInput, match=r"which no DFT engine drives; .*: pairs \(pairs.run, pairs.other\), vasp \(va"):
+    with pytest.raises(BadInput, match=r"which no DFT engine drives; .*: pairs \(pairs.run, pairs.other\), quant"):
         engine_for(other.store())
 
 
@@ -143,7 +144,7 @@ def test_two_engines_of_one_plugin_are_refused(pairs, pairs_code, monkeypatch):
 
 def test_an_engine_that_cannot_be_imported_is_named(aiida_profile, monkeypatch, tmp_path, quick_computer):
     install(monkeypatch, tmp_path / "site", "dismai.dft", absent="no_such_module:ENGINE")
-    assert [engine.name for engine in engines()] == ["vasp"]
+    assert [engine.name for engine in engines()] == ["quantumespresso", "vasp"]
     code = InstalledCode(label="absent", computer=quick_computer, filepath_executable="/bin/true").store()
     with pytest.raises(BadInput, match=r"absent \(broken: ModuleNotFoundError: No module named 'no_such_module'\)"):
         engine_for(code)
@@ -175,7 +176,7 @@ def test_setup_asks_the_engines(pairs, pairs_code, quick_computer):
 def test_which_engine_is_meant(pairs, aiida_profile_clean):
     result = CliRunner().invoke(main, ["setup", "potentials"])
     assert result.exit_code == 1
-    assert "--engine: choose one of pairs, vasp" in result.output
+    assert "--engine: choose one of pairs, quantumespresso, vasp" in result.output
 
 
 def test_licensed_files_of_each_engine(pairs, tmp_path):

@@ -81,7 +81,7 @@ def test_code_of_another_plugin(build, quick_computer):
         filepath_executable="/bin/true",
         default_calc_job_plugin="core.arithmetic.add",
     ).store()
-    listed = r"plugin 'core\.arithmetic\.add', which no DFT engine drives; .*: vasp \(vasp\.vasp\)"
+    listed = r"plugin 'core\.arithmetic\.add', which no DFT engine drives; .*: .*, vasp \(vasp\.vasp\)"
     with pytest.raises(BadInput, match=listed):
         build(code=code)
 

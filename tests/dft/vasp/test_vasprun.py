@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from aiida.orm import CalcJobNode, Dict, FolderData, Int, Str
-from fakes import ended
 from pymatgen.io.vasp import Vasprun
+from support.children import ended
 
 from aiida_dismai.calculations.functions.labels import collect_steps
 from aiida_dismai.data import StructureSetData

@@ -1,0 +1,188 @@
+"""Families of pseudopotentials as aiida-pseudo keeps them: what is there, for which functional, with which cut-offs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any
+
+from aiida.orm import QueryBuilder
+from aiida_pseudo.data.pseudo import UpfData
+from aiida_pseudo.groups.family import PseudoPotentialFamily
+from aiida_pseudo.groups.mixins import RecommendedCutoffMixin
+
+from ...engine.errors import BadInput, nearest
+from ..base import PotentialFile, Potentials
+
+#: How UPF headers spell the functionals that have a name here.
+FUNCTIONALS = {
+    "PBE": "PBE",
+    "SLA PW PBE PBE": "PBE",
+    "SLA PW PBX PBC": "PBE",
+    "PBESOL": "PBEsol",
+    "SLA PW PSX PSC": "PBEsol",
+    "LDA": "LDA",
+    "PZ": "LDA",
+    "PW": "LDA",
+    "SLA PZ": "LDA",
+    "SLA PZ NOGX NOGC": "LDA",
+    "SLA PW NOGX NOGC": "LDA",
+}
+_HEADER = re.compile(r"""functional\s*=\s*["']\s*([^"']+?)\s*["']""")
+_HEADER_V1 = re.compile(r"^\s*(\S.*?)\s+Exchange-Correlation functional", re.MULTILINE)
+#: Where aiida-pseudo's own families begin in their names.
+_OFFICIAL = {"SSSP": "sssp", "PseudoDojo": "pseudo-dojo"}
+
+
+def families() -> list[str]:
+    """Return the names of the families of UPF files."""
+    found = QueryBuilder().append(PseudoPotentialFamily).all(flat=True)
+    return sorted(group.label for group in found if group.pseudo_type in (None, "pseudo.upf"))
+
+
+def find_family(name: str) -> PseudoPotentialFamily:
+    """Return a family.
+
+    Raises:
+        BadInput: no such family (names the nearest).
+    """
+    found = QueryBuilder().append(PseudoPotentialFamily, filters={"label": name}).first(flat=True)
+    if found is None:
+        known = nearest(name, families())
+        hint = install_command(name, "FOLDER")
+        raise BadInput(f"family of pseudopotentials '{name}' is not in this profile{known}; install it: {hint}")
+    return found
+
+
+def install_command(name: str, folder: str) -> str:
+    """Return the commands that install a family: aiida-pseudo's own one, or one of a folder of UPF files."""
+    official = _OFFICIAL.get(name.split("/")[0])
+    if official is not None:
+        parts = name.split("/")
+        options = f"-v {parts[1]} -x {parts[2]}" if len(parts) > 2 else ""
+        if official == "sssp" and len(parts) == 4:
+            options += f" -p {parts[3]}"
+        if official == "pseudo-dojo" and len(parts) == 6:
+            options += f" -r {parts[3]} -p {parts[4]} -f {parts[5]}"
+        return (
+            f"aiida-pseudo install {official} {options} (without internet: add --download-only on another machine, and "
+            "--from-download FILE here)"
+        )
+    return (
+        f"aiida-pseudo install family {folder} {name} -F pseudo.family.cutoffs -P pseudo.upf; aiida-pseudo family "
+        f"cutoffs set {name} CUTOFFS.json -s normal -u Eh"
+    )
+
+
+def check_family(elements: Sequence[str], potentials: Potentials) -> list[str]:
+    """Return what is missing: the family, an element in it."""
+    if potentials.mapping:
+        return ["a family of aiida-pseudo has one pseudopotential for each element: set potential_mapping to null"]
+    try:
+        family = find_family(potentials.family)
+    except BadInput as error:
+        return [str(error)]
+    nodes = {node.element: node for node in family.pseudos.values()}
+    found = []
+    missing = [element for element in elements if element not in nodes]
+    if missing:
+        found.append(
+            f"family '{potentials.family}' has no pseudopotential of {', '.join(missing)} (it has those of "
+            f"{_some(sorted(nodes))}): choose another one as potential_family, or install one with them: "
+            f"{install_command('NAME', 'FOLDER')}"
+        )
+    odd = [element for element in elements if element in nodes and not isinstance(nodes[element], UpfData)]
+    if odd:
+        found.append(f"family '{potentials.family}': that of {', '.join(odd)} is no UPF file, which pw.x needs")
+    return found
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:12]) + (", …" if len(names) > 12 else "") if names else "nothing"
+
+
+def list_pseudos(potentials: Potentials, elements: Iterable[str] = ()) -> list[PotentialFile]:
+    """Return the pseudopotentials of a family, or those of some elements; none without the family."""
+    try:
+        nodes = pseudos_of(potentials.family)
+    except BadInput:
+        return []
+    wanted = list(elements) or sorted(nodes)
+    return [
+        PotentialFile(element, nodes[element].filename, f"MD5 {nodes[element].md5}")
+        if element in nodes
+        else PotentialFile(element, element, None)
+        for element in wanted
+    ]
+
+
+def pseudos_of(name: str) -> dict[str, UpfData]:
+    """Return the pseudopotential of each element.
+
+    Raises:
+        BadInput: no such family.
+    """
+    return dict(find_family(name).pseudos)
+
+
+def functional_of(pseudo: UpfData) -> str:
+    """Return the functional that a pseudopotential was made with, by its name here where it has one."""
+    return _functional(pseudo.uuid)
+
+
+@cache
+def _functional(uuid: str) -> str:
+    from aiida.orm import load_node
+
+    with load_node(uuid).open(mode="r") as handle:
+        content = handle.read()
+    match = _HEADER.search(content) or _HEADER_V1.search(content)
+    if match is None:
+        return "unknown"
+    words = match.group(1).upper().replace("-", " ").split()
+    whole = " ".join(words)
+    return FUNCTIONALS.get(whole) or FUNCTIONALS.get(" ".join(words[:4])) or whole
+
+
+def has_shell(pseudo: UpfData, shell: str) -> bool:
+    """Whether a pseudopotential has the atomic wave functions of a shell, such as ``3d``, that U is projected on."""
+    with pseudo.open(mode="r") as handle:
+        content = handle.read()
+    waves = content[content.find("<PP_PSWFC") : content.find("</PP_PSWFC>")]
+    return re.search(rf"\b{shell.upper()}\b", waves.upper()) is not None
+
+
+def cutoffs(name: str, elements: Sequence[str], stringency: str | None) -> tuple[float, float]:
+    """Return the cut-offs that a family recommends, the largest of the elements.
+
+    Args:
+        name: of the family.
+        elements: those that occur.
+        stringency: which recommendation; None takes the family's default.
+
+    Returns:
+        Of wave functions and density, Ry.
+
+    Raises:
+        BadInput: no such family, it recommends none, or none of this stringency.
+    """
+    family = find_family(name)
+    known: tuple[Any, ...] = ()
+    if isinstance(family, RecommendedCutoffMixin):
+        known = family.get_cutoff_stringencies()
+    if not known:
+        raise BadInput(
+            f"family '{name}' recommends no cut-offs: set them (aiida-pseudo family cutoffs set {name} CUTOFFS.json -s "
+            "normal -u Eh), or give parameters.SYSTEM.ecutwfc and ecutrho (Ry)"
+        )
+    if stringency is not None and stringency not in known:
+        raise BadInput(
+            f"family '{name}' has no cut-offs '{stringency}', it has {', '.join(known)}: set parameters.stringency to "
+            "one of them, or to null for the family's default"
+        )
+    try:
+        wave, density = family.get_recommended_cutoffs(elements=tuple(elements), stringency=stringency, unit="Ry")
+    except ValueError as error:
+        raise BadInput(f"family '{name}': {error}") from error
+    return float(wave), float(density)
