@@ -11,6 +11,7 @@ from aiida import orm
 from aiida.engine.utils import instantiate_process
 from aiida.manage import get_manager
 from support import handnodes
+from support.weights import weights
 
 from aiida_dismai.cli.setup import make_localhost
 from aiida_dismai.data import PotentialData, StructureSetData
@@ -28,6 +29,7 @@ SUBMITTED = {
     "alloy_dataset": "AlloyDatasetWorkChain",
     "alloy_file": "EvaluateWorkChain",
     "amorphous_benchmark": "BenchmarkWorkChain",
+    "compare_models": "StudyWorkChain",
     "amorphous_dataset": "AmorphousDatasetWorkChain",
     "benchmark_model": "BenchmarkWorkChain",
     "evaluate_file": "EvaluateWorkChain",
@@ -75,7 +77,7 @@ def filled(aiida_profile, tmp_path_factory):
     )
     labelled = handnodes.structures(n, 2, energy=np.arange(n), trajectory=np.repeat(range(4), 3))
     labelled = labelled.with_property("forces", np.zeros((n * m, 3))).with_property("stress", np.zeros((n, 3, 3)))
-    potential = handnodes.weights(PotentialData, folder / "potential", elements=["Li", "O", "Co"])
+    potential = weights(PotentialData, "potential", elements=["Li", "O", "Co"])
     alloys = {
         f"datasets__{name}__{part}": StructureSetData(handnodes.structures(n, seed))
         for name, first in (("T300_wide", 5), ("T1500_narrow", 7))

@@ -10,6 +10,7 @@ import click
 from ..engine.families.option import FamilyName
 from .earlier import find_potential, find_split, kind_of_set, relaxed_by
 from .inputs import crystal_input, expansion_input, reference_input, structures_input
+from .launch_study import study
 from .launching import dft_launch_options, dismai_code, launch_options, start
 from .profiles import load_code, load_profile
 
@@ -276,6 +277,9 @@ def benchmark(
         oxidation_states=states_of(oxidation_states),
         base={"evaluate": {"relax": relaxation}} if relaxation else None,
     )
+
+
+launch.add_command(study)
 
 
 @launch.command()

@@ -26,7 +26,8 @@ from .study_plan import Cell, builder_of, cells_of, models_of, of_equal_time
 
 #: The family of a data set that does not say its own.
 DEFAULT_KIND = "interface"
-PARTS = {"train": True, "validation": True, "potential": False, "kind": False}
+#: Parts of a data set, and whether they are needed.
+PARTS = {"train": True, "validation": True, "potential": False, "kind": False, "overrides": False}
 
 
 def dataset_problems(datasets: Mapping[str, Any]) -> list[Problem]:
@@ -147,7 +148,8 @@ class StudyWorkChain(ProtocolMixin, CheckedWorkChain):
 
         Args:
             code: the ``dismai`` code.
-            datasets: by name: ``train``, ``validation``, and where needed ``potential`` and ``kind``.
+            datasets: by name: ``train``, ``validation``, and where needed ``potential``, ``kind`` and ``overrides``
+                of the benchmark.
             models: overrides of the benchmark by name of the model; ``model`` among them names the plug-in.
             seeds: a benchmark for each.
             axis: ``name`` of a hyper-parameter and its ``values``.
@@ -166,7 +168,7 @@ class StudyWorkChain(ProtocolMixin, CheckedWorkChain):
         builder.code = code
         for name, parts in datasets.items():
             for part, value in parts.items():
-                builder.datasets[name][part] = Str(value) if isinstance(value, str) else value
+                builder.datasets[name][part] = to_aiida_type(value) if isinstance(value, str | dict) else value
         models_of(models)
         builder.models, builder.seeds = Dict(dict(models)), List(list(seeds))
         builder.baselines, builder.max_concurrent = Bool(inputs["baselines"]), Int(inputs["max_concurrent"])

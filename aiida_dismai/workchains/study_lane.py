@@ -27,7 +27,7 @@ def define_inputs(spec: CheckedSpec) -> None:
         dynamic=True,
         valid_type=Data,
         help="Data sets by name; each a namespace of `train`, `validation`, `potential` (where structures are relaxed "
-        "with a trained one) and `kind` (family of structures; default: interface).",
+        "with a trained one), `kind` (family of structures; default: interface) and `overrides` of the benchmark.",
     )
     spec.input(
         "models",

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any
 
 from aiida.engine import ProcessBuilder
+from pydantic import TypeAdapter, ValidationError
 
 from ..engine.errors import BadInput, nearest
 from ..engine.generators.registry import find, parameter_model
@@ -66,12 +67,16 @@ def cells_of(inputs: Mapping[str, Any]) -> list[Cell]:
     variants = list(_variants(models, axis))
     if inputs["baselines"].value:
         variants += [(name, name, {}, None, "") for name in BASELINES if name not in models]
+    of_sets = {
+        name: parts["overrides"].get_dict() if "overrides" in parts else {}
+        for name, parts in inputs["datasets"].items()
+    }
     cells = []
     for seed in seeds_of(inputs["seeds"].get_list()):
         for dataset in inputs["datasets"]:
             for label, model, overrides, value, number in variants:
                 key = f"{dataset}_{label}{number}_{seed}"
-                laid = merge(shared, overrides)
+                laid = merge(merge(shared, of_sets[dataset]), overrides)
                 cells.append(Cell(key, dataset, label, model, seed, laid, value, model in BASELINES))
     keys = [cell.key for cell in cells]
     if twice := sorted({key for key in keys if keys.count(key) > 1}):
@@ -138,8 +143,23 @@ def _variants(models: Mapping[str, tuple[str, dict[str, Any]]], axis: Mapping[st
             yield label, plugin, overrides, None, ""
             continue
         for number, value in enumerate(values):
+            _check_value(plugin, name, value)
             chosen = {"generator": {"models": {plugin: {"hyperparameters": {name: value}}}}}
             yield label, plugin, merge(overrides, chosen), value, f"_v{number}"
+
+
+def _check_value(plugin: str, name: str, value: Any) -> None:
+    """Refuse a value that the hyper-parameter cannot have on any data set.
+
+    Raises:
+        BadInput: of another type, or out of bounds.
+    """
+    field = parameter_model(find(plugin)).model_fields[name]
+    try:
+        TypeAdapter(Annotated[field.annotation, *field.metadata]).validate_python(value)
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"]
+        raise BadInput(f"axis: {name} of '{plugin}' cannot be {visible(value, 40)}: {reason}") from error
 
 
 def axis_of(axis: Mapping[str, Any]) -> tuple[str, list[Any]]:
