@@ -156,7 +156,8 @@ def _check_value(plugin: str, name: str, value: Any) -> None:
     """
     field = parameter_model(find(plugin)).model_fields[name]
     try:
-        TypeAdapter(Annotated[field.annotation, *field.metadata]).validate_python(value)
+        kind: Any = Annotated[field.annotation, *field.metadata]
+        TypeAdapter(kind).validate_python(value)
     except ValidationError as error:
         reason = error.errors()[0]["msg"]
         raise BadInput(f"axis: {name} of '{plugin}' cannot be {visible(value, 40)}: {reason}") from error
