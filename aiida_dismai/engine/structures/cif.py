@@ -6,6 +6,8 @@ and does not look at the stated formula; here each of these is decided by the fi
 
 from __future__ import annotations
 
+import io
+import math
 import re
 import warnings
 from collections import Counter
@@ -24,6 +26,8 @@ from .source import open_bytes
 #: Sites of one structure after symmetry, and bytes of a file, at most.
 MAX_SITES = 5000
 MAX_BYTES = 32 * 2**20
+#: Bytes of a file, and its sites times its symmetry operations, up to which reading takes no time worth a process.
+SMALL, FEW = 65536, 2000
 #: Atoms closer than this are one site given twice, or rounded coordinates, Å.
 SAME_SITE = 0.3
 #: A rotation may change the products of lattice vectors by this share: cells are rounded.
@@ -37,41 +41,79 @@ OCCUPANCY = "_atom_site_occupancy"
 
 
 def read_cif(path: Path) -> StructureSet:
-    """Read all structures of a file.
+    """Read all structures of a file; one that is not small in a process of its own.
 
     Raises:
         BadInput: unreadable, without symmetry, with partial or unknown occupancies, or with sites that do not give the
             stated formula.
+    """
+    from .apart import read_apart
+
+    with open_bytes(path) as handle:
+        small = len(handle.read(SMALL + 1)) <= SMALL
+    try:
+        return read_here(path, str(path), FEW) if small else read_apart(path, "cif")
+    except _LongWork:
+        return read_apart(path, "cif")
+
+
+class _LongWork(Exception):
+    """There is more to do than is done in this process."""
+
+
+def read_here(path: Path, shown: str, most: float = math.inf) -> StructureSet:
+    """Read all structures of a file, whose name in errors is ``shown``, as :func:`read_cif` does.
+
+    Raises:
+        _LongWork: its sites times their symmetry operations are more than ``most``.
     """
     from ase.io.cif import parse_cif
 
     with open_bytes(path) as handle:
         content = handle.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
-        raise BadInput(f"{visible(path)}: more than {MAX_BYTES} bytes of CIF are not read; convert it to extxyz")
+        raise BadInput(f"{visible(shown)}: more than {MAX_BYTES} bytes of CIF are not read; convert it to extxyz")
     try:
         text = content.decode("utf-8-sig", errors="replace")
         with warnings.catch_warnings():
             warnings.filterwarnings("error", message="Wrong number|Duplicated loop tags")
-            import io
-
             blocks = list(parse_cif(io.StringIO(text), reader="ase"))
+    except MemoryError:
+        raise
     except Exception as error:  # ASE raises many types for one meaning
         raise BadInput(
-            f"{visible(path)}: not readable as CIF ({type(error).__name__}: {visible(error, 160)})"
+            f"{visible(shown)}: not readable as CIF ({type(error).__name__}: {visible(error, 160)})"
         ) from error
     frames = []
+    done = 0
     for block in blocks:
-        where = f"{visible(path)}: data_{visible(block.name, 40)}"
+        where = f"{visible(shown)}: data_{visible(block.name, 40)}"
         try:
             holds = block.has_structure()
         except Exception as error:
             raise BadInput(f"{where}: sites that cannot be read ({visible(error, 120)})") from error
         if holds:
+            done += _work(block)
+            if done > most:
+                raise _LongWork
             frames.append(_read_block(block, where))
     if not frames:
-        raise BadInput(f"{visible(path)}: no structure in this CIF (no atom sites with symbols and coordinates)")
+        raise BadInput(f"{visible(shown)}: no structure in this CIF (no atom sites with symbols and coordinates)")
     return StructureSet.concatenate(frames)
+
+
+def _work(block: Any) -> int:
+    """Return for how many sites, before equal ones are joined, symmetry is looked at."""
+    from ase.spacegroup import Spacegroup
+
+    tags = dict(block)
+    listed, number = _get(tags, OPERATIONS), _get(tags, NUMBER)
+    try:
+        order = len(listed) if isinstance(listed, list) else len(Spacegroup(int(number)).get_symop())
+    except Exception:  # the group is only named, or not at all: the largest order
+        order = 192
+    columns = [len(value) for key, value in tags.items() if key.startswith("_atom_site_") and isinstance(value, list)]
+    return order * max(columns, default=1)
 
 
 def _read_block(block: Any, where: str) -> StructureSet:
@@ -81,6 +123,7 @@ def _read_block(block: Any, where: str) -> StructureSet:
     _check_sites(tags, where)
     stated = _stated_formula(tags, where)
     candidates = _settings(tags, where)
+    symmetric = not _is_p1(tags)
     found: list[StructureSet] = []
     for setting in candidates:
         chosen = dict(tags)
@@ -89,7 +132,9 @@ def _read_block(block: Any, where: str) -> StructureSet:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                atoms = CIFBlock(block.name, chosen).get_atoms()
+                made = CIFBlock(block.name, chosen)
+                # equivalent sites are looked for in a time that grows with their square: not where there are none
+                atoms = made.get_atoms() if symmetric else _as_listed(made)
         except Exception as error:
             raise BadInput(f"{where}: {_symmetry_advice(tags, error)}") from error
         if not _keeps_cell(atoms.info.get("spacegroup"), atoms.cell.array):
@@ -125,6 +170,21 @@ def _read_block(block: Any, where: str) -> StructureSet:
             "are rounded (0.333 for 1/3), or mixed sites; correct the file"
         )
     return fitting[0]
+
+
+def _is_p1(tags: dict[str, Any]) -> bool:
+    """Whether all atoms of the cell are listed."""
+    listed = _get(tags, OPERATIONS)
+    if listed is not None:
+        return isinstance(listed, list) and [re.sub(r"[\s+]", "", str(item)) for item in listed] == ["x,y,z"]
+    return _get(tags, NUMBER) in (1, "1")
+
+
+def _as_listed(block: Any) -> Any:
+    """Return the atoms of a block without symmetry, inside the cell."""
+    atoms = block.get_unsymmetrized_structure()
+    atoms.set_scaled_positions(atoms.get_scaled_positions(wrap=False) % 1.0)
+    return atoms
 
 
 def _keeps_cell(group: Any, cell: NDArray[np.float64]) -> bool:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..errors import BadInput, nearest
 from ..neighbours import shortest_distance
 from ..text import visible
+from .texts import concatenated
 
 #: Level and unit of the properties that the project itself reads and writes.
 KNOWN_PROPERTIES: dict[str, tuple[str, str]] = {
@@ -338,7 +339,7 @@ class StructureSet:
             ):
                 raise BadInput(f"cannot join structure sets: property '{name}' has other levels or units in some")
             try:
-                values = np.concatenate([item.properties[name].values for item in filled])
+                values = concatenated([item.properties[name].values for item in filled], f"property '{name}'")
             except ValueError as error:
                 raise BadInput(f"cannot join structure sets: property '{name}': {error}") from error
             properties[name] = Property(values, first.level, first.unit)

@@ -19,6 +19,7 @@ from .elements import atomic_numbers
 from .frames import Frame
 from .header import BOOLEANS, HeaderError, parse_header, real
 from .source import Lines
+from .texts import refuse_padding
 
 #: Atoms of one structure at most: a file that says more is damaged.
 MAX_ATOMS = 10_000_000
@@ -197,6 +198,10 @@ def _column(
 ) -> NDArray[Any]:
     """Return the values of one property of the atoms, ``(n,)`` or ``(n, count)``."""
     types: dict[str, Any] = {"S": str, "R": np.float64, "I": np.int64, "L": np.bool_}
+    if kind == "S":
+        lengths = [len(word) for row in rows for word in row]
+        what = f"{visible(lines.path)}: line {first_line}: column '{visible(name, 40)}'"
+        refuse_padding(len(lengths), max(lengths, default=0), sum(lengths), what)
     try:
         if kind == "S":
             values: Any = rows

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import BadInput
 from ..text import visible
+from .apart import read_apart
 from .cif import read_cif
 from .container import StructureSet
-from .convert import from_ase
 from .extxyz import frames_of
-from .frames import join
+from .foreign import ASE_FORMATS
+from .frames import Frame, join_many
 from .lammps_data import is_lammps_data, read_lammps_data
 from .lammps_dump import is_lammps_dump, read_lammps_dump
 from .poscar import read_poscar
 from .set_npz import read_npz
 from .source import content_suffixes, refuse_what_is_no_data
 
-#: Formats of ASE that are read with its readers: text, or without pickles, and with elements and a lattice.
-ASE_FORMATS = (
-    "abinit-in", "abinit-out", "aims", "aims-output", "castep-cell", "castep-castep", "cfg", "cube", "dmol-car",
-    "espresso-in", "espresso-out", "exciting", "gen", "json", "netcdftrajectory", "res", "traj", "v-sim", "vasp-out",
-    "vasp-xdatcar", "vasp-xml", "wien2k", "struct", "xsd", "xsf", "crystal", "onetep-in", "onetep-out", "octopus-in",
-)  # fmt: skip
 #: Formats of ASE whose files are recognised here by other names, and what reads them.
 OWN = {"vasp": read_poscar, "cif": read_cif}
 
@@ -34,12 +30,14 @@ def read_extxyz(path: Path | str) -> StructureSet:
         BadInput: missing, unreadable, empty, a frame without a lattice, or frames whose properties differ; names frame
             and line.
     """
-    frames = []
-    for frame in frames_of(Path(path)):
+    return join_many(_prepared(frames_of(Path(path))))
+
+
+def _prepared(frames: Iterator[Frame]) -> Iterator[Frame]:
+    for frame in frames:
         frame.require_lattice()
         frame.prepare(None, atoms=True)
-        frames.append(frame)
-    return join(frames)
+        yield frame
 
 
 def load_structures(path: Path | str, element: str | None = None) -> StructureSet:
@@ -69,7 +67,6 @@ def load_structures(path: Path | str, element: str | None = None) -> StructureSe
 
 
 def _read_with_ase(path: Path) -> StructureSet:
-    from ase.io import read
     from ase.io.formats import UnknownFileTypeError, filetype
 
     try:
@@ -84,14 +81,4 @@ def _read_with_ase(path: Path) -> StructureSet:
         return OWN[form](path)
     if form not in ASE_FORMATS:
         raise BadInput(f"{visible(path)}: files of the format '{visible(form, 40)}' are not read; convert it to extxyz")
-    try:
-        frames = read(str(path), index=":", format=form, do_not_split_by_at_sign=True)
-    except Exception as error:  # ASE raises many types for one meaning
-        raise BadInput(
-            f"{visible(path)}: not readable as {form} ({type(error).__name__}: {visible(error, 160)})"
-        ) from error
-    if not frames:
-        raise BadInput(f"{visible(path)}: no structure in this file")
-    for atoms in frames:
-        atoms.info.pop("occupancy", None)
-    return from_ase(frames, f"{visible(path)}: frame {{index}}")
+    return read_apart(path, form)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
-from dataclasses import dataclass, field
+import itertools
+from collections.abc import Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,15 @@ from ..errors import BadInput
 from ..text import visible
 from .container import Property, StructureSet, unit_of
 from .conventions import SIGMA0, normalise
+from .texts import concatenated
 
 #: Keys of ours in extended XYZ: units of properties that others do not know, and shapes of atoms' properties.
 UNITS_KEY = "property_units"
 SHAPES_KEY = "property_shapes"
 #: What a reader of the file should know, such as who computed its energies; it is no property of a structure.
 NOTE_KEY = "dismai_note"
+#: Structures that are joined at once.
+BLOCK = 64
 
 
 @dataclass
@@ -85,6 +89,44 @@ class Frame:
                 'cz" (Å)'
             )
 
+    def exemplar(self) -> Frame:
+        """Return the structure with one of its atoms, which says what others must be like."""
+        arrays = {name: array[:1] for name, array in self.arrays.items()}
+        return replace(self, numbers=self.numbers[:1], positions=self.positions[:1], arrays=arrays)
+
+
+def join_many(frames: Iterable[Frame]) -> StructureSet:
+    """Join prepared frames to a set, a block at a time: as objects they take many times the memory of their numbers.
+
+    Raises:
+        BadInput: as :func:`join`.
+    """
+    sets = list(joined_blocks(frames, BLOCK))
+    if any(SIGMA0 in item.properties for item in sets):
+        sets = [
+            item.with_properties({SIGMA0: item.properties["energy"]})
+            if SIGMA0 not in item.properties and "energy" in item.properties
+            else item
+            for item in sets
+        ]
+    return StructureSet.concatenate(sets) if sets else StructureSet.empty()
+
+
+def joined_blocks(frames: Iterable[Frame], size: int) -> Iterator[StructureSet]:
+    """Join prepared frames to sets of ``size`` (the last may be smaller), all with the properties of the first frame.
+
+    Raises:
+        BadInput: as :func:`join`.
+    """
+    first: Frame | None = None
+    waiting = iter(frames)
+    while block := list(itertools.islice(waiting, size)):
+        if first is None:
+            first = block[0].exemplar()
+            yield join(block)
+        else:
+            yield join([first, *block])[1:]
+
 
 def join(frames: Sequence[Frame]) -> StructureSet:
     """Join prepared frames to a set.
@@ -115,9 +157,8 @@ def join(frames: Sequence[Frame]) -> StructureSet:
     for name, array in first.arrays.items():
         for frame in frames:
             _refuse_other_kind(name, frame, np.asarray(frame.arrays[name]), np.asarray(array), atoms=True)
-        properties[name] = Property(
-            np.concatenate([frame.arrays[name] for frame in frames]), "atom", _unit(name, first)
-        )
+        joined = concatenated([np.asarray(frame.arrays[name]) for frame in frames], f"{first.where}: '{visible(name)}'")
+        properties[name] = Property(joined, "atom", _unit(name, first))
     try:
         return StructureSet(
             np.concatenate([frame.numbers for frame in frames]),
@@ -143,7 +184,7 @@ def _column(name: str, frames: Sequence[Frame]) -> NDArray[Any]:
             raise _no_value(name, frame)
         arrays.append(array)
         _refuse_other_kind(name, frame, array, arrays[0], atoms=False)
-    return np.array(arrays)
+    return concatenated([array[None] for array in arrays], f"{frames[0].where}: '{visible(name)}'")
 
 
 def _is_text(value: Any) -> bool:

@@ -78,6 +78,7 @@ class _File:
         self.where = visible(path)
         self.types = AtomTypes(self.where)
         self.counts: dict[str, int] = {}
+        self.kinds: dict[str, int] = {}
         self.bounds: dict[str, tuple[float, float]] = {}
         self.tilt = (0.0, 0.0, 0.0)
         self.vectors: dict[str, list[float]] = {}
@@ -120,7 +121,8 @@ class _File:
                 if not section:
                     self._header(content, lines)
                 elif section == "Atom Type Labels":
-                    self.types.labels[int(words[0])] = words[1]
+                    self.types.labels[_whole(words[0])] = words[1]
+                    self.kinds.setdefault(words[1], _whole(words[0]))
                 elif section == "Masses":
                     self._mass(words, comment)
                 elif section == "Atoms":
@@ -160,10 +162,8 @@ class _File:
 
     def kind(self, word: str) -> int:
         """Return an atom type, given as number or label."""
-        for kind, label in self.types.labels.items():
-            if word == label:
-                return kind
-        return _whole(word)
+        kind = self.kinds.get(word)
+        return _whole(word) if kind is None else kind
 
     def _cell(self) -> NDArray[Any]:
         if len(self.vectors) == 3:

@@ -15,7 +15,7 @@ from ..text import visible
 from .container import StructureSet
 from .elements import atomic_numbers
 from .extxyz import MAX_ATOMS
-from .frames import Frame, join
+from .frames import Frame, join_many
 from .lammps_types import AtomTypes
 from .source import Lines, open_bytes
 
@@ -51,7 +51,7 @@ def read_lammps_dump(path: Path, element: str | None = None) -> StructureSet:
         BadInput: unreadable, cut off, or elements that cannot be determined.
     """
     with Lines(path) as lines:
-        return join(list(_frames(lines, element)))
+        return join_many(_frames(lines, element))
 
 
 def _frames(lines: Lines, element: str | None) -> Iterator[Frame]:

@@ -19,10 +19,10 @@ from ..errors import BadInput
 from ..text import visible
 
 #: Characters of a line at most; a longer one is not of a file of structures.
-MAX_LINE = 16 * 2**20
+MAX_LINE = 4 * 2**20
 #: A compressed file may unpack to so many bytes, or to so many times its own size, whichever is more.
-MAX_UNPACKED = 256 * 2**20
-MAX_RATIO = 200
+MAX_UNPACKED = 32 * 2**20
+MAX_RATIO = 50
 #: What compressed files begin with, and what opens them.
 COMPRESSIONS: dict[bytes, Any] = {
     b"\x1f\x8b": gzip.open,

@@ -10,12 +10,9 @@ from ..text import visible
 from .container import StructureSet
 from .extxyz import count_frames, frames_of
 from .files import load_structures
-from .frames import Frame, join
+from .frames import BLOCK, Frame, joined_blocks
 from .set_npz import blocks_of, count_npz
 from .source import content_suffixes
-
-#: Structures of one block.
-BLOCK = 64
 
 
 class StructureStream:
@@ -86,22 +83,10 @@ class StructureStream:
         return whole.without_properties(*left_out) if left_out else whole
 
     def _frame_blocks(self, size: int) -> Iterator[StructureSet]:
-        first: Frame | None = None
-        frames: list[Frame] = []
+        return joined_blocks(self._prepared(), size)
+
+    def _prepared(self) -> Iterator[Frame]:
         for frame in frames_of(self.path):
             frame.require_lattice()
             frame.prepare(self.properties, atoms=False)
-            first = first or frame
-            frames.append(frame)
-            if len(frames) == size:
-                yield _block(first, frames)
-                frames = []
-        if frames and first is not None:
-            yield _block(first, frames)
-
-
-def _block(first: Frame, frames: list[Frame]) -> StructureSet:
-    """Join frames, whose properties must be those of the first frame of the file."""
-    if first is frames[0]:
-        return join(frames)
-    return join([first, *frames])[1:]
+            yield frame
