@@ -1,0 +1,270 @@
+"""Training and sampling of CrysTens through the tasks; what it refuses; killed jobs."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from aiida_dismai.engine.checkpoint import load_checkpoint, load_weights
+from aiida_dismai.engine.generators.crystens.config import CrystensParameters
+from aiida_dismai.engine.generators.crystens.data import prepare
+from aiida_dismai.engine.generators.crystens.sample import sample
+from aiida_dismai.engine.generators.training.epochs import CHECKPOINT
+from aiida_dismai.engine.generators.weights import load_generator
+from aiida_dismai.engine.structures import Property, StructureSet, read_npz, write_npz
+
+SMALL = {"width": 8, "small_side": 8, "steps": 4, "validation_steps": 2, "batch_size": 4, "sampling_steps": 3}
+
+
+def train(run, name, structures, validation=None, seed=1, **options):
+    parameters = {"model": "crystens", "threads": 1, "device": "cpu", "hyperparameters": SMALL | options}
+    inputs = {} if validation is None else {"validation": validation}
+    return run("generator.train", name, parameters, seed=seed, structures=structures, **inputs)
+
+
+def weights_of(results):
+    return load_weights(results["folder"] / "generator" / "weights.safetensors")
+
+
+def same(first, second):
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+def with_regions(structures):
+    """Every second atom in the random region."""
+    region = np.tile([0, 1], len(structures.numbers) // 2)
+    properties = {"region": Property(region, "atom", "")}
+    return StructureSet(
+        structures.numbers, structures.positions, structures.cells, structures.pbc, structures.offsets, properties
+    )
+
+
+# ---------------------------------------------------------------------- training
+@pytest.fixture(scope="module")
+def parameters():
+    return CrystensParameters(**SMALL)
+
+
+def test_what_training_leaves_behind(run, crystals):
+    results = train(run, "a", crystals(8), crystals(3, seed=7))
+    assert results["status"] == "finished"
+    assert (results["side"], results["shuffled_atoms"]) == (24, 0)
+    with np.load(results["folder"] / "curves.npz") as curves:
+        for name in ("small", "large"):
+            assert curves[f"{name}_step"].tolist() == [3, 4]
+            losses = curves[f"{name}_validation_loss"]
+            assert results[f"{name}_best_step"] == [3, 4][int(np.argmin(losses))]
+            assert results[f"{name}_final_train_loss"] == curves[f"{name}_train_loss"][-1]
+            assert 0.2 < results[f"{name}_final_train_loss"] < 3  # of noise predicted as nothing, weighted
+    counts = {}
+    for name, value in weights_of(results).items():
+        counts[name[:8]] = counts.get(name[:8], 0) + value.numel()
+    assert results["trainable_parameters"] == {"small": counts["unets.0."], "large": counts["unets.1."]}
+    config = json.loads((results["folder"] / "generator" / "config.json").read_text())["model_config"]
+    assert config["padding"] == 5
+    assert config["maximum"]["species"] == 17
+    assert config["minimum"]["dx"] == -config["maximum"]["dx"]
+
+
+def test_seeds(run, toy):
+    first, again = train(run, "a", toy, seed=5, steps=2), train(run, "b", toy, seed=5, steps=2)
+    assert same(weights_of(first), weights_of(again))
+    assert not same(weights_of(first), weights_of(train(run, "c", toy, seed=6, steps=2)))
+
+
+def test_shuffles_of_the_random_region_only(toy, parameters):
+    """Sodium atoms 0, 2 and chlorine atoms 4, 6 may change places."""
+    images, pictures = prepare(with_regions(toy), with_regions(toy), parameters)
+    assert pictures.shuffles.most() == 4
+    assert pictures.shuffles.probability == pytest.approx(49 / 50)
+    plain = images.decode(images.encode(pictures.coordinates[False][:1]))[0][0]
+    seen = set()
+    for i in range(20):
+        shown = pictures.clean([0], False, torch.Generator().manual_seed(i), torch.device("cpu"))
+        found = images.decode((shown + 1) / 2)[0][0]
+        for atom in (1, 3, 5, 7):
+            torch.testing.assert_close(found[atom], plain[atom])
+        where = [int((plain - found[atom]).abs().sum(dim=1).argmin()) for atom in (0, 2, 4, 6)]
+        assert (sorted(where[:2]), sorted(where[2:])) == ([0, 2], [4, 6])
+        seen.add(tuple(where))
+    assert len(seen) == 4
+    assert prepare(toy, None, parameters)[1].shuffles is None
+    everything = CrystensParameters(**SMALL, shuffle="all")
+    assert prepare(toy, None, everything)[1].shuffles.most() == 8
+
+
+def test_two_processes_through_the_command_line(run, toy, tmp_path):
+    """One writes; the weights are those of one process with the same batches; both networks are trained."""
+    hyper = SMALL | {"devices": 2, "batch_size": 2, "steps": 2}
+    place = tmp_path / "both"
+    place.mkdir()
+    write_npz(toy, place / "structures.npz")
+    parameters = {"model": "crystens", "device": "cpu", "hyperparameters": hyper}
+    task = {"task": "generator.train", "seed": 1, "parameters": parameters, "inputs": {"structures": "structures.npz"}}
+    (place / "task.json").write_text(json.dumps(task))
+    subprocess.run([str(Path(sys.executable).with_name("dismai")), "run"], cwd=place, check=True, capture_output=True)
+    assert json.loads((place / "results.json").read_text())["status"] == "finished"
+    alone = weights_of(train(run, "alone", toy, accumulate=2, batch_size=2, steps=2))
+    both = weights_of({"folder": place})
+    assert both.keys() == alone.keys()
+    for name, value in alone.items():
+        torch.testing.assert_close(both[name], value, atol=1e-5, rtol=1e-3)
+
+
+def test_bfloat16_and_a_batch_size_by_a_dry_run(run, toy):
+    results = train(run, "a", toy, precision="bf16", batch_size="auto", steps=2)
+    assert results["status"] == "finished"
+    assert results["small_batch_size"] == results["large_batch_size"] == len(toy)
+
+
+# ---------------------------------------------------------------------- killed jobs
+def start(place, toy, **options):
+    """Start a real ``dismai run`` that writes a checkpoint at every step."""
+    place.mkdir()
+    write_npz(toy, place / "structures.npz")
+    hyper = SMALL | {"checkpoint_seconds": 0.0} | options
+    parameters = {"model": "crystens", "threads": 1, "device": "cpu", "hyperparameters": hyper}
+    task = {"task": "generator.train", "seed": 1, "parameters": parameters, "inputs": {"structures": "structures.npz"}}
+    (place / "task.json").write_text(json.dumps(task))
+    return subprocess.Popen([str(Path(sys.executable).with_name("dismai")), "run"], cwd=place)
+
+
+def progress(place):
+    """Return network and steps of all networks of the last line of progress."""
+    path = place / "progress.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+    return (lines[-1]["network"], lines[-1]["done"]) if lines else (0, 0)
+
+
+@pytest.mark.parametrize("network", ["small", "large"])
+def test_a_job_killed_in_the_middle_of_a_network_ends_as_if_it_had_not_been(run, toy, tmp_path, network):
+    process = start(tmp_path / "killed", toy, steps=12)
+    path = tmp_path / "killed" / "checkpoint" / CHECKPOINT
+    while not (path.is_file() and (network == "small" or progress(tmp_path / "killed")[0] == 2)):
+        assert process.poll() is None
+        time.sleep(0.01)
+    if network == "large":
+        written = path.stat().st_mtime_ns
+        while path.stat().st_mtime_ns == written:
+            assert process.poll() is None
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not (tmp_path / "killed" / "results.json").exists()
+    resumed = train(run, "killed", toy, steps=12, checkpoint_seconds=1e6)
+    assert resumed["status"] == "finished"
+    if network == "large":
+        assert resumed["small_resumed_from_step"] == 12
+        assert 0 < resumed["large_resumed_from_step"] < 12
+    else:
+        assert 0 < resumed["small_resumed_from_step"] < 12
+    assert same(weights_of(resumed), weights_of(train(run, "whole", toy, steps=12)))
+
+
+def test_a_job_that_ends_between_the_networks(run, toy, monkeypatch, tmp_path):
+    """Its checkpoint has the first network alone, at its last step."""
+    from aiida_dismai.engine.generators.training import steps
+
+    class Killed(BaseException):
+        pass
+
+    real, calls = steps.AveragedDescent, []
+
+    def second_is_killed(*arguments):
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise Killed
+        return real(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(steps, "AveragedDescent", second_is_killed)
+        with pytest.raises(Killed):
+            train(run, "killed", toy)
+    state = load_checkpoint(tmp_path / "killed" / "checkpoint" / CHECKPOINT)["networks"]
+    assert list(state) == ["small"]
+    assert state["small"]["count"] == 4
+    resumed = train(run, "killed", toy)
+    assert (resumed["small_resumed_from_step"], resumed["large_resumed_from_step"]) == (4, 0)
+    assert "small_seconds_per_step" not in resumed
+    assert same(weights_of(resumed), weights_of(train(run, "whole", toy)))
+
+
+# ---------------------------------------------------------------------- sampling
+@pytest.fixture
+def trained(run, toy):
+    return train(run, "trained", with_regions(toy), steps=2)
+
+
+def test_a_structure_depends_on_its_index_only(trained):
+    generator = load_generator(trained["folder"] / "generator")
+    together = sample(generator, [0, 1, 2], 9, "cpu")
+    apart = sample(generator, [2, 1], 9, "cpu")
+    assert np.array_equal(together[2].positions, apart[0].positions)
+    assert np.array_equal(together[1].positions, apart[1].positions)
+    assert not np.array_equal(together[0].positions, together[1].positions)
+    assert not np.array_equal(sample(generator, [1], 10, "cpu").positions, apart[1].positions)
+
+
+def test_samples_have_the_atoms_and_the_cell_of_the_template_and_statistics(run, trained, toy):
+    results = run(
+        "generator.sample", "sample", {"n_structures": 4, "device": "cpu"}, generator=trained["folder"] / "generator"
+    )
+    assert (results["n_structures"], results["n_rejected"]) == (4, 0)
+    found = read_npz(results["folder"] / "structures.npz")
+    assert set(found.formulas) == {"Na4Cl4"}
+    assert np.array_equal(found.cells[3], toy.cells[0])
+    assert found.values("region").tolist() == [0, 1] * 16
+    for name in ("species_accuracy", "cell_lengths", "cell_angles", "space_group", "coordinates", "pair_distances"):
+        assert results[f"reconstruction_{name}"] == pytest.approx(found.values(f"reconstruction_{name}").mean())
+    assert 0 <= results["reconstruction_species_accuracy"] <= 1
+    assert results["reconstruction_coordinates"] > 0  # the networks have learned nothing yet
+
+
+# ---------------------------------------------------------------------- bad input
+def refused(run, structures, message, validation=None, **options):
+    results = train(run, "bad", structures, validation, **options)
+    assert results["status"] != "finished"
+    assert message in results["message"]
+
+
+def test_species_that_are_not_sorted_by_element(run, toy):
+    mixed = StructureSet.from_uniform([11, 17] * 4, toy.positions.reshape(-1, 8, 3), toy.cells[0])
+    refused(run, mixed, "sort them by element first")
+
+
+def test_one_structure_only(run, crystals):
+    refused(run, crystals(1), "CrysTens cannot learn from one structure; give at least two")
+
+
+def test_a_padding_that_does_not_divide(run, toy):
+    refused(run, toy, "give 'auto' or 5, 13, …", padding=1)
+
+
+def test_other_compositions_and_cells(run, toy, crystals):
+    numbers = np.where(toy.numbers == 11, 19, toy.numbers)
+    potassium = StructureSet(numbers, toy.positions, toy.cells, toy.pbc, toy.offsets)
+    refused(run, toy, "validation structures: K4Cl4 is not Na4Cl4", validation=potassium)
+    cells = toy.cells.copy()
+    cells[3] *= 1.1
+    refused(run, StructureSet(toy.numbers, toy.positions, cells, toy.pbc, toy.offsets), "CrysTens learns one cell only")
+    refused(run, StructureSet.concatenate([toy, potassium]), "training structures")
+
+
+def test_the_weights_of_a_network_are_missing(run, trained):
+    from aiida_dismai.engine.checkpoint import save_weights
+    from aiida_dismai.engine.trained import GENERATOR
+
+    folder = trained["folder"] / "generator"
+    weights = {name: value for name, value in weights_of(trained).items() if name.startswith("unets.0.")}
+    save_weights(folder / "weights.safetensors", weights)
+    config = json.loads((folder / "config.json").read_text())
+    GENERATOR.write_config(folder, {k: v for k, v in config.items() if k not in ("format", "version", "sha256")})
+    results = run("generator.sample", "sample", {"n_structures": 1, "device": "cpu"}, generator=folder)
+    assert "no weights of the network of large images" in results["message"]
