@@ -22,6 +22,7 @@ from .model import Model
 from .nodes import arrays_of, energies_per_atom, relaxed_until
 from .origin import stand_ins_of
 from .stages import read_tree
+from .study import read_study
 
 
 def collect(node: Any) -> Report:
@@ -36,13 +37,14 @@ def collect(node: Any) -> Report:
     outputs = outputs_of(node)
     report = Report(_process(node), paper=read_paper())
     _add_models(report, outputs["benchmark"] if isinstance(outputs.get("benchmark"), dict) else outputs)
+    report.study = read_study(outputs)
     _add_datasets(report, node)
     _add_single(report, outputs)
-    shown = report.models or report.datasets or report.labels or report.potential
+    shown = report.study or report.models or report.datasets or report.labels or report.potential
     if not shown and node.is_finished_ok:
         raise BadInput(
-            f"{node.process_label}<{node.pk}> has nothing to report; give a benchmark, a pipeline, an evaluation, "
-            "a data set, a potential or labels"
+            f"{node.process_label}<{node.pk}> has nothing to report; give a study, a benchmark, a pipeline, an "
+            "evaluation, a data set, a potential or labels"
         )
     report.tree = read_tree(node)
     report.stand_ins = stand_ins_of(node)

@@ -19,6 +19,7 @@ class Report:
         process: pk, uuid, label, state, exit status and message, times of the process reported on.
         summary: ``n_models`` and ``metrics`` (mean, min, max, per model, noise floor); empty without models.
         models: one entry each.
+        study: the table of a study, models by data sets with ranks; empty for other processes.
         family: how the family of the models is shown; None without models.
         datasets: the data set that the process has made, or that it was given; at most one of each family.
         potential: test-set errors and what it was trained on; empty without.
@@ -34,6 +35,7 @@ class Report:
     process: dict[str, Any]
     summary: dict[str, Any] = field(default_factory=dict)
     models: list[Model] = field(default_factory=list)
+    study: dict[str, Any] = field(default_factory=dict)
     family: FamilyReport | None = None
     datasets: list[DataSetPart] = field(default_factory=list)
     potential: dict[str, Any] = field(default_factory=dict)

@@ -16,6 +16,7 @@ from ..engine.text import visible
 from .content import Report
 from .family import FamilyReport
 from .model import Model
+from .study import csv_rows
 
 #: Begins a formula in a spreadsheet, in all its scripts; a number may begin so, too.
 FORMULA = ("=", "+", "-", "@", "|", "%", "＝", "＋", "－", "＠")
@@ -32,7 +33,7 @@ def to_dict(report: Report) -> dict[str, Any]:
     """Return the report as plain data: numbers per structure and learning curves included, fingerprints left out."""
     content = {
         name: getattr(report, name)
-        for name in ("process", "notes", "stand_ins", "summary", "potential", "labels", "paper")
+        for name in ("process", "notes", "stand_ins", "study", "summary", "potential", "labels", "paper")
     }
     content["models"] = [
         {
@@ -93,11 +94,14 @@ def to_csv(report: Report, per: str) -> str:
     Raises:
         BadInput: the report has no models.
     """
-    if not report.models:
+    if not report.models and not report.study:
         raise BadInput(
             f"{report.process['type']}<{report.process['pk']}> has no models, and so no CSV; use --format json"
         )
-    rows = _model_rows(report) if per == "model" else _structure_rows(report)
+    if report.study:
+        rows = list(csv_rows(report.study))
+    else:
+        rows = _model_rows(report) if per == "model" else _structure_rows(report)
     names: list[str] = []
     for row in rows:
         names += [name for name in row if name not in names]

@@ -13,6 +13,7 @@ from .details import detail_tables
 from .family import DISTANCES, FamilyReport
 from .numbers import number
 from .parts import Headline
+from .study import draw_ranks, study_tables
 from .table import (
     MARK,
     OUTSIDE,
@@ -59,6 +60,7 @@ def page(report: Report) -> str:
         within=WITHIN,
         outside=OUTSIDE,
         outside_mark=OUTSIDE_MARK,
+        study=study_tables(report.study),
         details=detail_tables(report),
         paper=paper_lines(report),
         pairs=[(part.title, part.rows()) for part in report.datasets if not part.has_headings],
@@ -118,6 +120,7 @@ def sections(report: Report) -> list[dict[str, Any]]:
     groups = list(dict.fromkeys(group for model in report.models for group in (model.metrics.get("motifs") or {})))
     family = report.family
     layout = [
+        ("Ranks", [draw_ranks(report.study)]),
         ("Generated structures", [plots.energies(report), plots.distances(report), plots.steps(report)]),
         ("Distributions", [plots.curve(report, spec) for spec in (family.spec.curves if family else ())]),
         *(family.figures(report.models) if family else {}).items(),

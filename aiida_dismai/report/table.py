@@ -13,6 +13,7 @@ from .content import Report
 from .details import detail_tables
 from .family import DISTANCES, FamilyReport
 from .numbers import number
+from .study import study_tables
 
 #: Entries of the results of `potential.train`, what they are, and their digits.
 ERRORS = (
@@ -209,6 +210,10 @@ def render(report: Report) -> Iterator[Any]:
     yield Text(visible(head, LIMIT) + (f", {duration(process['seconds'])}" if process["seconds"] else ""), style="bold")
     for note in report.notes:
         yield Text(f"! {visible(note, LIMIT)}", style="yellow")
+    for one in study_tables(report.study):
+        yield table(one.title, one.columns, one.rows, numeric=range(1, len(one.columns)))
+        for note in one.notes:
+            yield Text(f"  {visible(note, LIMIT)}", style="dim")
     if report.measures():
         models = report.summary.get("n_models", 0)
         title = f"metrics ({report.kind}): {f'mean over {models} models' if models != 1 else 'one model'}"

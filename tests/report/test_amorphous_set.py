@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from aiida import orm
 from support import handmade
+from support.printed import printed
 
 from aiida_dismai.data import StructureSetData
 from aiida_dismai.engine.runner import run_task
@@ -15,8 +16,6 @@ from aiida_dismai.parsers.base import make_node
 from aiida_dismai.report.collect import collect
 from aiida_dismai.report.export import to_json
 from aiida_dismai.report.html import page
-from aiida_dismai.report.table import render
-from aiida_dismai.terminal import console
 
 pytestmark = pytest.mark.engine
 
@@ -81,11 +80,7 @@ def test_the_table_has_the_paper_beside(report):
 
 
 def test_it_is_shown_everywhere(report):
-    screen = console()
-    with screen.capture() as captured:
-        for part in render(report):
-            screen.print(part)
-    text = " ".join(captured.get().split())
+    text = printed(report)
     html = page(report)
     for words in ("paper, read off its figures", "quench from the melt", "rings of 6 per atom"):
         assert words in text

@@ -3,7 +3,7 @@
 import pytest
 from aiida import orm
 from support import handmade
-from test_origin import printed
+from support.printed import printed
 
 from aiida_dismai.data import StructureSetData
 from aiida_dismai.report import plots

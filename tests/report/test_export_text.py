@@ -48,7 +48,7 @@ def test_no_cell_begins_a_formula(text):
 def test_names_of_columns_are_text_too(monkeypatch):
     model = SimpleNamespace(name="=1+1")
     monkeypatch.setattr(export, "_model_rows", lambda report: [{"model": model.name, "=cmd()": 1.0, "d": "-x"}])
-    report = SimpleNamespace(models=[model], process={"type": "x", "pk": 1})
+    report = SimpleNamespace(study={}, models=[model], process={"type": "x", "pk": 1})
     rows = list(csv.reader(io.StringIO(export.to_csv(report, "model"))))
     assert rows == [["model", "'=cmd()", "d"], ["'=1+1", "1.0", "'-x"]]
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from aiida import orm
 from support import handmade
+from support.printed import printed
 
 from aiida_dismai.engine.families.registry import find
 from aiida_dismai.engine.runner import run_task
@@ -19,8 +20,7 @@ from aiida_dismai.report.details import detail_tables
 from aiida_dismai.report.export import to_csv, to_json
 from aiida_dismai.report.families.alloy import figures
 from aiida_dismai.report.html import page
-from aiida_dismai.report.table import MARK, metric_rows, render
-from aiida_dismai.terminal import console
+from aiida_dismai.report.table import MARK, metric_rows
 
 pytestmark = pytest.mark.engine
 
@@ -70,14 +70,6 @@ def measure(aiida_profile, tmp_path_factory):
     return run
 
 
-def text_of(report):
-    screen = console()
-    with screen.capture() as captured:
-        for part in render(report):
-            screen.print(part)
-    return " ".join(captured.get().split())
-
-
 @pytest.mark.parametrize("kind", SETS)
 def test_every_distance_has_its_floor_and_its_validation_set_beside_it(measure, kind):
     report = measure(kind)
@@ -94,7 +86,7 @@ def test_every_distance_has_its_floor_and_its_validation_set_beside_it(measure, 
         assert rows[name].validation == f"{validation['at_measured']:.3g}"
         assert rows[name].within == (metrics[name]["value"] <= floor["upper"])
         assert rows[name].spread == f"({metrics[name]['lower']:.4g}, {metrics[name]['upper']:.4g})"
-    text = text_of(report)
+    text = printed(report)
     assert "bootstrap interval" in text
     assert (MARK in text) == any(row.within for row in rows.values())
 
@@ -108,7 +100,7 @@ def test_every_distance_has_its_floor_and_its_validation_set_beside_it(measure, 
     ],
 )
 def test_only_the_papers_numbers_of_the_same_kind_are_quoted(measure, kind, there, not_there):
-    for text in (text_of(measure(kind)), page(measure(kind)).rpartition("</script>")[0].partition("<body>")[2]):
+    for text in (printed(measure(kind)), page(measure(kind)).rpartition("</script>")[0].partition("<body>")[2]):
         for words in there:
             assert words in text
         for words in not_there:

@@ -4,15 +4,14 @@ import numpy as np
 import pytest
 from aiida import orm
 from support import handmade
+from support.printed import printed
 
 from aiida_dismai.data import StructureSetData
 from aiida_dismai.report import origin
 from aiida_dismai.report.collect import collect
 from aiida_dismai.report.export import to_dict
 from aiida_dismai.report.html import page
-from aiida_dismai.report.table import render
 from aiida_dismai.standin.outputs import notice_for
-from aiida_dismai.terminal import console
 
 WARNING = "Energies are not DFT: vasp@localhost is a stand-in for VASP"
 
@@ -20,14 +19,6 @@ WARNING = "Energies are not DFT: vasp@localhost is a stand-in for VASP"
 @pytest.fixture(scope="module")
 def graph(aiida_profile, tmp_path_factory):
     return handmade.fresh(aiida_profile, tmp_path_factory.mktemp("weights"))
-
-
-def printed(report):
-    screen = console()
-    with screen.capture() as captured:
-        for part in render(report):
-            screen.print(part)
-    return " ".join(captured.get().split())
 
 
 def vasp_job(graph, label, executable, **files):
