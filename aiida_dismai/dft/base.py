@@ -17,6 +17,7 @@ import numpy as np
 from aiida.orm import AbstractCode, Data, FolderData, ProcessNode, StructureData
 from numpy.typing import NDArray
 
+from ..engine.methods import Method
 from .settings import StageSettings
 
 
@@ -117,6 +118,10 @@ class PotentialFile:
     fingerprint: str | None
 
 
+#: What may stand between two words of a text, also where its lines became a list, or JSON.
+GAP = rb"(?:[\s\"',\[\]]|\\[nrt])+"
+
+
 @dataclass(frozen=True)
 class LicensedFiles:
     """Files that belong to the code's owners and must not be shared, and how they are recognised in a database.
@@ -125,7 +130,8 @@ class LicensedFiles:
         noun: what they are, in the plural.
         node_types: beginnings of the ``node_type`` of nodes that hold one.
         file_name: pattern of the names of such files.
-        content: pattern of what only such a file has inside.
+        content: pattern of what only such a file has inside; texts in nodes and files in others are searched too, with
+            :data:`GAP` between two words of the pattern it is found however the lines were broken.
         advice: how not to have them in an archive.
     """
 
@@ -134,6 +140,12 @@ class LicensedFiles:
     file_name: re.Pattern[str]
     content: re.Pattern[bytes]
     advice: str
+
+
+def short_fingerprint(fingerprint: str | None) -> str:
+    """Return kind and beginning of a checksum as one word, ``MD5:b62ec2893717``."""
+    kind, _, value = (fingerprint or "").partition(" ")
+    return f"{kind}:{value.rstrip('…')[:12]}" if value else kind
 
 
 class DftEngine(ABC):
@@ -197,6 +209,33 @@ class DftEngine(ABC):
             family: its name.
             folder: where the files are.
         """
+
+    def method(self, settings: StageSettings, elements: Sequence[str], potentials: Potentials) -> Method:
+        """Return what the labels of a stage are computed with; they carry it.
+
+        Args:
+            settings: the stage.
+            elements: those of the structure.
+            potentials: family and mapping.
+        """
+        hubbard = settings.hubbard_u
+        files = {item.element: item.fingerprint for item in self.list_potentials(potentials)}
+        return Method(
+            engine=self.name,
+            functional=settings.functional or "?",
+            hubbard={name: f"{hubbard[name].orbital} {hubbard[name].u:g}" for name in elements if name in hubbard},
+            potentials={name: short_fingerprint(files[name]) for name in elements if files.get(name)},
+        )
+
+    def cutoff(self, settings: StageSettings, elements: Sequence[str], potentials: Potentials) -> float | None:
+        """Return the cut-off of the plane waves of a stage, eV; None if it is not known before the job.
+
+        Args:
+            settings: the stage.
+            elements: those of the structure.
+            potentials: family and mapping.
+        """
+        return None
 
     # ------------------------------------------------------------------ one stage
     @abstractmethod

@@ -12,15 +12,22 @@ from collections.abc import Sequence
 from aiida.common.exceptions import NotExistent
 
 from ...engine.errors import nearest
-from ..base import LicensedFiles, PotentialFile, Potentials
+from ..base import GAP, LicensedFiles, PotentialFile, Potentials
 
 LICENSED = LicensedFiles(
     noun="POTCARs",
     node_types=("data.vasp.potcar_file.",),
     file_name=re.compile("POTCAR", re.IGNORECASE),
-    # The end of a POTCAR's header, and what only a whole one has after it: the tabulated potential. VASP copies the
-    # header into OUTCAR, but neither this line nor the tables.
-    content=re.compile(rb"END of PSCTR-controll parameters[^\n]*\n\s*(local part|[-+0-9.])"),
+    # The end of a POTCAR's header (however it is spelt), and what only a whole one has after it: the tabulated
+    # potential; or one of its tables. VASP copies the header into OUTCAR, but neither this line nor the tables.
+    content=re.compile(
+        (
+            rb"END~of~PSCTR-contr?oll?~parameters~(local~part|[-+0-9.])"
+            rb"|(local~part|(reciprocal|real)~space~part|gradient~corrections~used~for~XC|core~charge-density~\(partial\)"
+            rb"|atomic~pseudo~charge-density|augmentation~charges~\(non~spe?h?e?rical\)|PAW~radial~sets)(~[-+0-9.][-+0-9.DE]*){5}"
+        ).replace(b"~", GAP),
+        re.IGNORECASE,
+    ),
     advice="leave POTCAR out of ADDITIONAL_RETRIEVE_LIST, or delete that node",
 )
 
