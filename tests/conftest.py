@@ -18,8 +18,8 @@ os.environ["DISMAI_ALLOW_FACTORY"] = ",".join(
     (
         "ase.calculators.emt:EMT",
         "ase.calculators.lj:LennardJones",
-        "standin_calculators:PausedOnce",
-        "standin_calculators:KilledOnce",
+        "support.standin_calculators:PausedOnce",
+        "support.standin_calculators:KilledOnce",
     )
 )
 
@@ -54,7 +54,7 @@ def dismai_code(quick_computer):
         computer=quick_computer,
         filepath_executable=str(Path(sys.prefix) / "bin" / "dismai"),
         default_calc_job_plugin="dismai.relax",
-        prepend_text=f"export OMP_NUM_THREADS=1 PYTHONPATH={Path(__file__).parent / 'workchains'} "
+        prepend_text=f"export OMP_NUM_THREADS=1 PYTHONPATH={Path(__file__).parent} "
         f"DISMAI_ALLOW_FACTORY={os.environ['DISMAI_ALLOW_FACTORY']}",
     ).store()
 

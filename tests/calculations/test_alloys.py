@@ -9,9 +9,8 @@ import pytest
 from aiida import orm
 from aiida.common.folders import SandboxFolder
 from aiida.engine import run_get_node
-from aiida.engine.utils import instantiate_process
-from aiida.manage import get_manager
 from aiida.plugins import CalculationFactory
+from support.children import process
 
 from aiida_dismai.data import ClusterExpansionData
 from aiida_dismai.engine.alloys.expansion import packaged_file
@@ -37,13 +36,10 @@ def inputs_of(code, node=None, **parameters):
     return inputs | ({} if node is None else {"expansion": node})
 
 
-def process(inputs):
-    return instantiate_process(get_manager().get_runner(), CalculationFactory("dismai.alloys.sample"), **inputs)
-
-
 def test_the_expansion_is_staged(dismai_code):
     with SandboxFolder() as folder:
-        info = process(inputs_of(dismai_code, ClusterExpansionData.packaged())).prepare_for_submission(folder)
+        job = process("dismai.alloys.sample", inputs_of(dismai_code, ClusterExpansionData.packaged()))
+        info = job.prepare_for_submission(folder)
         with folder.open("task.json") as handle:
             task = json.load(handle)
     assert task["inputs"] == {"expansion": "input_expansion.json"}
@@ -66,7 +62,7 @@ def test_what_does_not_fit_is_refused_before_submission(dismai_code, parameters,
         node = ClusterExpansionData.packaged()
         parameters = {"expansion": json.loads(packaged_file().model_dump_json(exclude_none=True))}
     with pytest.raises(ValueError, match=message):
-        process(inputs_of(dismai_code, node, **parameters))
+        process("dismai.alloys.sample", inputs_of(dismai_code, node, **parameters))
 
 
 @pytest.mark.engine

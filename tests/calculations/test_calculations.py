@@ -9,9 +9,8 @@ import pytest
 from aiida import orm
 from aiida.common.folders import SandboxFolder
 from aiida.engine import run_get_node
-from aiida.engine.utils import instantiate_process
-from aiida.manage import get_manager
 from aiida.plugins import CalculationFactory
+from support.children import process
 
 from aiida_dismai.calculations.base import TaskCalculation, validate_code
 from aiida_dismai.data import StructureSetData
@@ -30,10 +29,6 @@ def relax(code, structures, **parameters):
         "parameters": orm.Dict({**LJ, **parameters}),
         "metadata": OPTIONS,
     }
-
-
-def process(entry_point, inputs):
-    return instantiate_process(get_manager().get_runner(), CalculationFactory(entry_point), **inputs)
 
 
 @pytest.mark.parametrize("task", sorted(all_tasks()))

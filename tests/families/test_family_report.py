@@ -11,6 +11,7 @@ import pytest
 from aiida import orm
 from support import handmade
 from support.handnodes import finish, process
+from support.printed import printed
 
 from aiida_dismai.data import StructureSetData
 from aiida_dismai.engine.context import Context
@@ -24,8 +25,6 @@ from aiida_dismai.report.export import to_csv, to_json
 from aiida_dismai.report.family import find_report
 from aiida_dismai.report.html import page
 from aiida_dismai.report.model import Model
-from aiida_dismai.report.table import render
-from aiida_dismai.terminal import console
 
 pytestmark = pytest.mark.usefixtures("aiida_profile_clean")
 
@@ -72,14 +71,6 @@ def benchmark(measure, kind, train=None):
         outputs |= {f"metrics__model_{index}": metrics, f"per_structure__model_{index}": arrays}
     finish(node, outputs)
     return node
-
-
-def printed(report):
-    screen = console()
-    with screen.capture() as captured:
-        for part in render(report):
-            screen.print(part)
-    return " ".join(captured.get().replace("─", "").split())
 
 
 def shown(report):

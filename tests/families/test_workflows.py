@@ -2,8 +2,7 @@
 
 import pytest
 from aiida.engine import run_get_node
-from aiida.engine.utils import instantiate_process
-from aiida.manage import get_manager
+from support.children import process
 
 from aiida_dismai.data import StructureSetData
 from aiida_dismai.engine.errors import BadInput
@@ -12,11 +11,6 @@ from aiida_dismai.workchains.benchmark import BenchmarkWorkChain
 from aiida_dismai.workchains.evaluate import EvaluateWorkChain
 
 pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("aiida_profile_clean")]
-
-
-def process(workchain, builder):
-    """Return a WorkChain process that was set up but not run."""
-    return instantiate_process(get_manager().get_runner(), workchain, **builder._inputs(prune=True))
 
 
 @pytest.fixture
@@ -40,7 +34,9 @@ def test_an_evaluation(rocksalt_code, sets, check):
     assert outputs["per_structure"].get_array("curve_unlike").shape == (4, 7)
     report = collect(node)
     assert report.measures() == ["d_unlike", "antisite_percent", "failed_percent", "mean_relaxation_steps"]
-    assert [(item.value, item.label) for item in report.family.headline(report.models)] == [("50 %", "perfect crystals")]
+    assert [(item.value, item.label) for item in report.family.headline(report.models)] == [
+        ("50 %", "perfect crystals")
+    ]
 
 
 def test_the_inputs_of_a_benchmark(rocksalt_code, crystals):

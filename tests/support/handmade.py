@@ -25,8 +25,8 @@ from support.handnodes import (
     relaxed,
     results,
     structures,
-    weights,
 )
+from support.weights import weights
 
 CALCULATIONS = "aiida.calculations:dismai."
 WORKFLOWS = "aiida.workflows:dismai."
@@ -37,12 +37,10 @@ def fresh(profile: Any, folder: Path, **options: Any) -> SimpleNamespace:
     from aiida_dismai.cli.setup import make_localhost
 
     profile.reset_storage()
-    return build(make_localhost(str(folder / "jobs"))[0], folder, **options)
+    return build(make_localhost(str(folder / "jobs"))[0], **options)
 
 
-def build(
-    computer: orm.Computer, folder: Path, vasp: str = "/opt/bin/dismai-vasp-standin", n_models: int = 2
-) -> SimpleNamespace:
+def build(computer: orm.Computer, vasp: str = "/opt/bin/dismai-vasp-standin", n_models: int = 2) -> SimpleNamespace:
     """Return the nodes of a finished pipeline: two crystals, two VASP jobs, a potential, ``n_models`` models."""
     dismai = code(computer, "dismai", "dismai.relax", "/opt/bin/dismai")
     vasp_code = code(computer, "vasp", "vasp.vasp", vasp)
@@ -52,8 +50,8 @@ def build(
         crystal.append_atom(symbols=element, position=[0.0, 0.0, 0.0])
         crystals.append(crystal.store())
     pipeline = process(orm.WorkChainNode, WORKFLOWS + "pipeline", "PipelineWorkChain", {"dataset__slab_a": crystals[0]})
-    data = _dataset(pipeline, crystals, dismai, vasp_code, folder)
-    bench = _benchmark(pipeline, data, dismai, folder, n_models)
+    data = _dataset(pipeline, crystals, dismai, vasp_code)
+    bench = _benchmark(pipeline, data, dismai, n_models)
     outputs = {f"dataset__{name}": node for name, node in data.outputs.items()}
     outputs |= {f"benchmark__{name}": node for name, node in bench.outputs.items()}
     finish(pipeline, outputs)
@@ -70,7 +68,7 @@ def build(
     )
 
 
-def _dataset(caller: Any, crystals: list[Any], dismai: Any, vasp_code: Any, folder: Path) -> SimpleNamespace:
+def _dataset(caller: Any, crystals: list[Any], dismai: Any, vasp_code: Any) -> SimpleNamespace:
     node = process(
         orm.WorkChainNode,
         WORKFLOWS + "dataset.interface",
@@ -116,7 +114,7 @@ def _dataset(caller: Any, crystals: list[Any], dismai: Any, vasp_code: Any, fold
     finish(label, {"labelled": labelled, "summary": label_summary})
 
     n = 30
-    potential = weights(PotentialData, folder / "potential", elements=["Li", "O", "Co"])
+    potential = weights(PotentialData, "potential", elements=["Li", "O", "Co"])
     found = {
         "potential": potential,
         "results": results(
@@ -233,7 +231,7 @@ def _parity() -> orm.ArrayData:
     )
 
 
-def _benchmark(caller: Any, data: SimpleNamespace, dismai: Any, folder: Path, n_models: int) -> SimpleNamespace:
+def _benchmark(caller: Any, data: SimpleNamespace, dismai: Any, n_models: int) -> SimpleNamespace:
     train, validation = data.outputs["train"], data.outputs["validation"]
     node = process(
         orm.WorkChainNode,
@@ -247,7 +245,7 @@ def _benchmark(caller: Any, data: SimpleNamespace, dismai: Any, folder: Path, n_
     evaluate = None
     for index in range(n_models):
         name = f"model_{index}"
-        generator = weights(GeneratorData, folder / name, model="cryingan", elements=["Li", "O", "Co"])
+        generator = weights(GeneratorData, name, model="cryingan", elements=["Li", "O", "Co"])
         epochs = np.arange(1, 101)
         made = {
             "generator": generator,

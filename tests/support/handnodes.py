@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from aiida import orm
 from aiida.common.links import LinkType
 
-from aiida_dismai.data import GeneratorData, StructureSetData
-from aiida_dismai.engine.structures import Property, StructureSet, write_npz
+from aiida_dismai.data import StructureSetData
+from aiida_dismai.engine.structures import Property, StructureSet
 
 NUMBERS = [3, 3, 27, 8, 8, 8]
 
@@ -37,18 +36,6 @@ def relaxed(n: int, seed: int, level: float) -> StructureSetData:
             n, seed, energy=energies, converged=converged, steps=random.integers(5, 90, n), fmax=np.full(n, 0.04)
         )
     )
-
-
-def weights(cls: type, folder: Path, **config: Any) -> Any:
-    """Return a node of weights (of no network)."""
-    folder.mkdir(parents=True)
-    content = b"weights of " + folder.name.encode()
-    (folder / "weights.safetensors").write_bytes(content)
-    if cls is GeneratorData:
-        write_npz(structures(1, 0), folder / "template.npz")
-    some = {key: {} for key in cls.FORMAT.keys} | {"data_std": 1.0, "model_version": 1, "model": "cryingan"}
-    cls.FORMAT.write_config(folder, some | {"architecture": "m3gnet"} | config)
-    return cls(folder)
 
 
 def arrays(**values: Any) -> orm.ArrayData:

@@ -14,8 +14,8 @@ from aiida_dismai.standin.main import CALCULATOR_VARIABLE, FAILURE_VARIABLE
 from aiida_dismai.standin.potcars import write_potcar_family
 
 FAMILY = "standin-test"
-#: Folder of the calculators that go wrong on purpose.
-CALCULATORS = Path(__file__).parents[1] / "workchains"
+#: Folder of this package, whose calculators go wrong on purpose.
+TESTS = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def vasp_code(quick_computer):
             computer=quick_computer,
             filepath_executable=str(Path(sys.prefix) / "bin" / "dismai-vasp-standin"),
             default_calc_job_plugin="vasp.vasp",
-            prepend_text=f"export OMP_NUM_THREADS=1 PYTHONPATH={CALCULATORS}\n"
+            prepend_text=f"export OMP_NUM_THREADS=1 PYTHONPATH={TESTS}\n"
             f"export {CALCULATOR_VARIABLE}={calculator} {FAILURE_VARIABLE}={failure}",
         ).store()
 

@@ -6,9 +6,10 @@ from aiida.common import AttributeDict
 from aiida.engine import run
 from aiida_vasp.data.potcar import PotcarData
 from ase.build import bulk
-from fakes import ended, process, weights
+from support.children import ended, process
+from support.weights import weights
 
-from aiida_dismai.data import StructureSetData
+from aiida_dismai.data import PotentialData, StructureSetData
 from aiida_dismai.data.structures import set_to_structure_data
 from aiida_dismai.engine.errors import BadInput
 from aiida_dismai.engine.structures import from_ase
@@ -39,6 +40,11 @@ def crystals():
     return {"slab_a": lower, "slab_b": upper}
 
 
+def known():
+    """Return a potential that knows the crystals."""
+    return weights(PotentialData, elements=["Mg", "O", "Li", "F"])
+
+
 def said(chain, builder):
     """Return what a submission says, by path."""
     found = {}
@@ -58,7 +64,7 @@ def test_a_family_that_is_not_there_is_missed_before_interfaces_are_built(dismai
     assert "no POTCAR is named for Mg, F" in elements
     assert "POTCAR family 'dismai-standin' is not in this profile" in family
     with pytest.raises(ValueError, match=r"dataset\.label\.dft, dataset\.train\.check.label.dft: no POTCAR is named"):
-        process(PipelineWorkChain, builder._inputs(prune=True))
+        process(PipelineWorkChain, builder)
 
 
 @pytest.fixture
@@ -83,7 +89,7 @@ def test_a_data_set_with_a_missing_family_is_not_submitted(dataset):
 def test_a_family_that_is_deleted_while_the_interfaces_are_built_is_an_exit_code(
     dataset, slabs, potcar_family, monkeypatch
 ):
-    chain = process(InterfaceDatasetWorkChain, dataset._inputs(prune=True))
+    chain = process(InterfaceDatasetWorkChain, dataset)
     chain.setup()
     chain.ctx.built_training = ended(outputs={"structures": slabs(1)})
     orm.Group.collection.delete(PotcarData.get_potcar_group(potcar_family).pk)
@@ -95,7 +101,11 @@ def test_a_family_that_is_deleted_while_the_interfaces_are_built_is_an_exit_code
 
 def test_the_papers_region_is_refused_for_other_crystals(dismai_code, crystals):
     builder = InterfaceDatasetWorkChain.get_builder_from_protocol(
-        dismai_code, **crystals, seed=1, potential=weights("potential", ["Mg", "O", "Li", "F"]), protocol="demo"
+        dismai_code,
+        **crystals,
+        seed=1,
+        potential=known(),
+        protocol="demo",
     )
     found = said(InterfaceDatasetWorkChain, builder)
     assert set(found) == {
@@ -121,7 +131,7 @@ def test_everything_that_is_wrong_is_said_at_once(dismai_code, vasp_code, crysta
     }
     with pytest.raises(BadInput) as refused:
         PipelineWorkChain.get_builder_from_protocol(
-            vasp_code(), **crystals, model="cryingan", seed=1, potential=weights("potential", ["Cu"]),
+            vasp_code(), **crystals, model="cryingan", seed=1, potential=weights(PotentialData, elements=["Cu"]),
             protocol="demo", overrides=overrides, options={"queue": "x"},
         )  # fmt: skip
     lines = str(refused.value).splitlines()
@@ -192,7 +202,7 @@ def test_a_step_that_is_refused_its_inputs_ends_with_an_exit_code(dismai_code, c
     builder = RelaxWorkChain.get_builder_from_protocol(
         dismai_code, StructureSetData(copper(1)), protocol="demo", overrides=overrides
     )
-    chain = process(RelaxWorkChain, builder._inputs(prune=True))
+    chain = process(RelaxWorkChain, builder)
     right, misspelt = chain.chunk_inputs, orm.Dict({"fmx": 1})
     monkeypatch.setattr(chain, "chunk_inputs", lambda *chunk: AttributeDict({**right(*chunk), "parameters": misspelt}))
     monkeypatch.setattr(
@@ -213,7 +223,7 @@ def test_what_is_wrong_in_several_places_is_said_once():
 def test_a_data_set_that_will_be_too_small_is_warned_of(dismai_code, crystals):
     def notes(n):
         return InterfaceDatasetWorkChain.get_builder_from_protocol(
-            dismai_code, **crystals, seed=1, potential=weights("potential", ["Mg", "O", "Li", "F"]), protocol="demo",
+            dismai_code, **crystals, seed=1, potential=known(), protocol="demo",
             overrides={"interface": PLAIN, "n_structures": n},
         )._notes  # fmt: skip
 

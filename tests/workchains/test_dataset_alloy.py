@@ -8,7 +8,7 @@ import pytest
 import yaml
 from aiida import orm
 from aiida.engine import run_get_node
-from fakes import ended, process
+from support.children import ended, process
 
 from aiida_dismai.data import ClusterExpansionData
 from aiida_dismai.engine.alloys.energies import evaluate
@@ -39,7 +39,7 @@ def builder(dismai_code):
 
 
 def built(builder):
-    return process(AlloyDatasetWorkChain, builder._inputs(prune=True))
+    return process(AlloyDatasetWorkChain, builder)
 
 
 def refused(make):

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from aiida import orm
 from aiida.engine import run_get_node
-from fakes import ended, process, weights
+from support.children import ended, process
+from support.weights import weights
 
 from aiida_dismai.calculations.functions.amorphous import select_accepted
-from aiida_dismai.data import StructureSetData
+from aiida_dismai.data import PotentialData, StructureSetData
 from aiida_dismai.engine.errors import BadInput
 from aiida_dismai.engine.structures import StructureSet
 from aiida_dismai.engine.tasks import find_task
@@ -50,7 +51,7 @@ def builder(dismai_code, large_cell):
 
 
 def built(builder):
-    return process(AmorphousDatasetWorkChain, builder._inputs(prune=True))
+    return process(AmorphousDatasetWorkChain, builder)
 
 
 def refused(make):
@@ -266,7 +267,7 @@ def test_one_way_only(builder):
 
 
 def test_a_trained_potential_takes_the_place_of_edip(builder):
-    chain = built(builder(potential=weights("potential", elements=["Si"])))
+    chain = built(builder(potential=weights(PotentialData, elements=["Si"])))
     assert chain.inputs.relax.job.parameters["calculator"] == "m3gnet"
     assert built(builder()).inputs.relax.job.parameters["calculator"] == "edip"
 

@@ -5,9 +5,10 @@ import pytest
 from aiida import orm
 from aiida.engine import run_get_node
 from ase.build import bulk
-from fakes import ended, process, weights
+from support.children import ended, process
+from support.weights import weights
 
-from aiida_dismai.data import StructureSetData
+from aiida_dismai.data import PotentialData, StructureSetData
 from aiida_dismai.engine.errors import BadInput
 from aiida_dismai.engine.structures import from_ase
 from aiida_dismai.workchains.benchmark import BenchmarkWorkChain
@@ -32,7 +33,7 @@ def builder(dismai_code, copper):
 
 
 def built(builder):
-    return process(EvaluateWorkChain, builder._inputs(prune=True))
+    return process(EvaluateWorkChain, builder)
 
 
 @pytest.fixture
@@ -115,7 +116,7 @@ def test_the_kind_of_the_overrides_holds_where_no_other_is_named(builder):
 
 def test_what_alloys_have_no_use_for_is_refused(builder):
     with pytest.raises(ValueError, match="neither pushed apart nor relaxed: leave out potential"):
-        built(builder("alloy", potential=weights("potential")))
+        built(builder("alloy", potential=weights(PotentialData)))
     relaxed = builder()
     relaxed.metrics.job.parameters = orm.Dict({"kind": "alloy"})
     with pytest.raises(ValueError, match="leave out postprocess and relax"):
@@ -133,22 +134,22 @@ def test_a_potential_that_is_missing_or_not_used_is_refused_before_anything_runs
     with pytest.raises(ValueError, match="'m3gnet' needs a `potential`"):
         built(builder(overrides=None))
     with pytest.raises(ValueError, match="it would not be used"):
-        built(builder(potential=weights("potential")))
+        built(builder(potential=weights(PotentialData)))
     sets = StructureSetData(copper(2)), StructureSetData(copper(2))
     bench = BenchmarkWorkChain.get_builder_from_protocol(dismai_code, *sets, "cryingan", 1, protocol="demo")
     with pytest.raises(ValueError, match="'m3gnet' needs a `potential`"):
-        process(BenchmarkWorkChain, bench._inputs(prune=True))
+        process(BenchmarkWorkChain, bench)
 
 
 def test_a_benchmark_of_alloys_has_no_potential(dismai_code, copper):
     sets = StructureSetData(copper(2)), StructureSetData(copper(2))
     arguments = (dismai_code, *sets, "cryingan", 1)
     bench = BenchmarkWorkChain.get_builder_from_protocol(*arguments, kind="alloy", protocol="demo")
-    chain = process(BenchmarkWorkChain, bench._inputs(prune=True))
+    chain = process(BenchmarkWorkChain, bench)
     assert set(chain.inputs.evaluate) & {"postprocess", "relax"} == set()
-    bench.potential = weights("potential")
+    bench.potential = weights(PotentialData)
     with pytest.raises(ValueError, match="leave out potential"):
-        process(BenchmarkWorkChain, bench._inputs(prune=True))
+        process(BenchmarkWorkChain, bench)
 
 
 def test_an_evaluation_of_alloys(dismai_code, alloys):

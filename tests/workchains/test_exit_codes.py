@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 from aiida import orm
-from fakes import ended, process, weights
+from support.children import ended, process
+from support.weights import weights
 
-from aiida_dismai.data import StructureSetData
+from aiida_dismai.data import GeneratorData, PotentialData, StructureSetData
 from aiida_dismai.data.structures import set_to_structure_data
 from aiida_dismai.engine.interfaces.crystals import li3sccl6, licoo2
 from aiida_dismai.engine.structures import StructureSet
@@ -47,7 +48,7 @@ def relax(dismai_code, copper):
     builder = RelaxWorkChain.get_builder_from_protocol(
         dismai_code, StructureSetData(copper(3)), protocol="demo", overrides=overrides
     )
-    chain = process(RelaxWorkChain, builder._inputs(prune=True))
+    chain = process(RelaxWorkChain, builder)
     chain.setup()
     return chain
 
@@ -78,8 +79,8 @@ def test_a_failed_chunk_fails_the_sampling(dismai_code, copper):
     builder = SampleWorkChain.get_builder()
     inputs = BenchmarkWorkChain.get_protocol_inputs("demo", {"sample": {"n_structures": 4, "chunk_size": 2}})
     fill_sample(builder, dismai_code, inputs["sample"], None)
-    builder.generator, builder.seed = weights("generator"), orm.Int(1)
-    chain = process(SampleWorkChain, builder._inputs(prune=True))
+    builder.generator, builder.seed = weights(GeneratorData), orm.Int(1)
+    chain = process(SampleWorkChain, builder)
     chain.setup()
     chain.ctx.chunk_0000 = ended(outputs={"structures": StructureSetData(copper(2))})
     chain.ctx.chunk_0001 = ended(**FAILED)
@@ -92,7 +93,7 @@ def evaluate(dismai_code, copper):
     builder = EvaluateWorkChain.get_builder_from_protocol(
         dismai_code, structures, structures, kind="amorphous", protocol="demo", overrides={"relax": {"parameters": LJ}}
     )
-    return process(EvaluateWorkChain, builder._inputs(prune=True))
+    return process(EvaluateWorkChain, builder)
 
 
 def test_evaluate(evaluate, copper):
@@ -113,7 +114,7 @@ def potential(dismai_code, labelled, vasp_code, potcar_family):
     builder = PotentialWorkChain.get_builder_from_protocol(
         dismai_code, labelled, 1, vasp_code(), labelled, protocol="demo", overrides={"check": {"label": label}}
     )
-    return process(PotentialWorkChain, builder._inputs(prune=True))
+    return process(PotentialWorkChain, builder)
 
 
 def test_potential(potential, labelled):
@@ -137,9 +138,9 @@ def test_potential(potential, labelled):
 @pytest.fixture
 def dataset(dismai_code, crystals):
     builder = InterfaceDatasetWorkChain.get_builder_from_protocol(
-        dismai_code, **crystals, seed=1, potential=weights("potential"), protocol="demo"
+        dismai_code, **crystals, seed=1, potential=weights(PotentialData), protocol="demo"
     )
-    chain = process(InterfaceDatasetWorkChain, builder._inputs(prune=True))
+    chain = process(InterfaceDatasetWorkChain, builder)
     chain.setup()
     return chain
 
@@ -161,7 +162,7 @@ def test_dataset(dataset, labelled):
 @pytest.mark.parametrize("named", [True, False])
 def test_rounds_go_on_where_the_one_before_ended(dismai_code, crystals, monkeypatch, named):
     builder = InterfaceDatasetWorkChain.get_builder_from_protocol(
-        dismai_code, **crystals, seed=1, potential=weights("potential"), protocol="demo"
+        dismai_code, **crystals, seed=1, potential=weights(PotentialData), protocol="demo"
     )
     parameters = builder.candidates.get_dict()
     size = parameters["n_structures"]
@@ -169,7 +170,7 @@ def test_rounds_go_on_where_the_one_before_ended(dismai_code, crystals, monkeypa
         del parameters["n_structures"]
         size = 1  # the default of interfaces.build
     builder.candidates = orm.Dict(parameters)
-    chain = process(InterfaceDatasetWorkChain, builder._inputs(prune=True))
+    chain = process(InterfaceDatasetWorkChain, builder)
     chain.setup()
     submitted = []
     monkeypatch.setattr(chain, "submit", lambda process, **inputs: submitted.append(inputs) or ended())
@@ -191,7 +192,7 @@ def test_too_few_structures_are_named_and_kept(dataset, labelled):
 
 def test_a_failed_check_does_not_lose_the_potential(dataset):
     trained = {
-        "potential": weights("potential"),
+        "potential": weights(PotentialData),
         "results": orm.Dict({"a": 1}),
         "curves": orm.ArrayData(np.zeros(2)),
         "parity": orm.ArrayData(np.zeros(2)),
@@ -213,7 +214,7 @@ def benchmark(dismai_code, labelled):
         kind="amorphous",
         overrides={"evaluate": {"relax": {"parameters": LJ}}},
     )
-    chain = process(BenchmarkWorkChain, builder._inputs(prune=True))
+    chain = process(BenchmarkWorkChain, builder)
     chain.ctx.message = ""
     return chain
 
@@ -225,7 +226,7 @@ def metrics(value, failed, floor=0.1):
 
 
 def test_benchmark_keeps_what_was_trained_and_goes_on_with_it(benchmark, monkeypatch):
-    trained = {"generator": weights("generator"), "curves": orm.ArrayData(np.zeros(2)), "results": orm.Dict({"a": 1})}
+    trained = {"generator": weights(GeneratorData), "curves": orm.ArrayData(np.zeros(2)), "results": orm.Dict({"a": 1})}
     benchmark.ctx.train_model_0, benchmark.ctx.train_model_1 = ended(outputs=trained), ended(**FAILED)
     submitted = []
     monkeypatch.setattr(benchmark, "submit", lambda process, **inputs: submitted.append(inputs) or ended())
@@ -288,9 +289,9 @@ def test_a_model_without_any_structure_counts_as_failed_only(benchmark):
 
 def test_pipeline(dismai_code, crystals):
     builder = PipelineWorkChain.get_builder_from_protocol(
-        dismai_code, **crystals, model="cryingan", seed=1, potential=weights("potential"), protocol="demo"
+        dismai_code, **crystals, model="cryingan", seed=1, potential=weights(PotentialData), protocol="demo"
     )
-    chain = process(PipelineWorkChain, builder._inputs(prune=True))
+    chain = process(PipelineWorkChain, builder)
     chain.ctx.dataset = ended(**FAILED)
     assert chain.run_benchmark().status == status(chain, "ERROR_DATASET")
     chain.ctx.benchmark = ended(**FAILED)
@@ -300,15 +301,15 @@ def test_pipeline(dismai_code, crystals):
 def test_no_potential_and_no_way_to_one_is_refused(dismai_code, crystals):
     builder = InterfaceDatasetWorkChain.get_builder_from_protocol(dismai_code, **crystals, seed=1, protocol="demo")
     with pytest.raises(ValueError, match="give a `potential`, or `training`, `label` and `train`"):
-        process(InterfaceDatasetWorkChain, builder._inputs(prune=True))
+        process(InterfaceDatasetWorkChain, builder)
 
 
 def test_crystals_that_the_potential_does_not_know_are_refused(dismai_code, crystals):
     builder = InterfaceDatasetWorkChain.get_builder_from_protocol(
-        dismai_code, **crystals, seed=1, potential=weights("potential", ["Cu"]), protocol="demo"
+        dismai_code, **crystals, seed=1, potential=weights(PotentialData, elements=["Cu"]), protocol="demo"
     )
     with pytest.raises(ValueError, match="the potential does not know Cl, Co, Li, O, Sc; it was trained for Cu"):
-        process(InterfaceDatasetWorkChain, builder._inputs(prune=True))
+        process(InterfaceDatasetWorkChain, builder)
 
 
 @pytest.mark.parametrize(

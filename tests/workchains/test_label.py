@@ -29,7 +29,7 @@ def test_a_set_is_labelled_and_a_failing_structure_does_not_lose_the_rest(slabs,
     frames = to_ase(slabs(3).structures)
     frames[1].symbols[2] = "Au"
     structures = StructureSetData(from_ase(frames))
-    code = vasp_code("standin_calculators:NoGold")
+    code = vasp_code("support.standin_calculators:NoGold")
     overrides = label_overrides | {"max_concurrent": 2, "max_failed_fraction": 0.3}
     builder = LabelWorkChain.get_builder_from_protocol(code, structures, "demo", overrides)
     outputs, node = run_get_node(builder)
@@ -163,7 +163,7 @@ def test_steps_before_a_kill_inside_a_step_are_labels(slabs, vasp_code, label_ov
 def test_nothing_labelled(slabs, vasp_code, label_overrides):
     change = {"stage_2": {"settings": {"parameters": {"nsw": 1}}}}
     builder = LabelWorkChain.get_builder_from_protocol(
-        vasp_code("standin_calculators:NotANumber"),
+        vasp_code("support.standin_calculators:NotANumber"),
         slabs(1),
         "demo",
         label_overrides | {"pre_relaxed": True} | change,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from aiida import orm
 from aiida.engine import run_get_node
-from fakes import ended, process
+from support.children import ended, process
 
 from aiida_dismai.calculations.functions.records import merge_records
 from aiida_dismai.data import StructureSetData

@@ -2,7 +2,7 @@
 
 import pytest
 from aiida import orm
-from fakes import ended, process
+from support.children import ended, process
 
 from aiida_dismai.data import StructureSetData
 from aiida_dismai.workchains.jobs import RelaxChunkWorkChain
@@ -87,7 +87,7 @@ def test_chunks_say_why_one_of_them_failed(dismai_code, copper):
     builder = RelaxWorkChain.get_builder_from_protocol(
         dismai_code, StructureSetData(copper()), protocol="demo", overrides={"parameters": LJ}
     )
-    relax = process(RelaxWorkChain, builder._inputs(prune=True))
+    relax = process(RelaxWorkChain, builder)
     relax.setup()
     relax.ctx.chunk_0000 = ended(402, f"Fake<3> [360]: {CRASH}")
     relax.ctx.chunks = [(0, 1)]

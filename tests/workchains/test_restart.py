@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from aiida import orm
 from aiida.engine import run_get_node
-from fakes import ended, process
+from support.children import ended, process
 
 from aiida_dismai.data import StructureSetData
 from aiida_dismai.engine.structures import Property
@@ -218,7 +218,7 @@ def test_a_relaxation_is_cut_off_and_finished_by_the_next_job(dismai_code, coppe
     """The soft stop of the wall time leaves a checkpoint; the next job starts from it."""
     wall = 40
     kwargs = {"marker": str(tmp_path / "paused"), "call": 25, "seconds": wall}
-    paused = {"calculator": "standin_calculators:PausedOnce", "calculator_kwargs": kwargs}
+    paused = {"calculator": "support.standin_calculators:PausedOnce", "calculator_kwargs": kwargs}
     inputs = {
         "code": dismai_code,
         "structures": StructureSetData(copper(8)),
@@ -244,7 +244,7 @@ def test_a_killed_relaxation_is_finished_by_the_next_job(dismai_code, copper, tm
         "structures": StructureSetData(copper(6)),
         "parameters": orm.Dict(
             {
-                "calculator": "standin_calculators:KilledOnce",
+                "calculator": "support.standin_calculators:KilledOnce",
                 "calculator_kwargs": kwargs,
                 "optimizer": "BFGS",
                 "steps": 60,

@@ -14,11 +14,13 @@ from pathlib import Path
 import numpy as np
 from ase.calculators.lj import LennardJones
 
+from aiida_dismai.engine.checkpoint import load_weights, save_weights
 from aiida_dismai.engine.generators.registry import find
 from aiida_dismai.engine.potentials.architectures import ARCHITECTURES
 from aiida_dismai.engine.potentials.calculators import make_calculator
 from aiida_dismai.engine.runner import run_task
 from aiida_dismai.engine.structures import StructureSet, from_ase, to_ase, write_npz
+from aiida_dismai.engine.trained import CONFIG, GENERATOR, WEIGHTS
 
 HERE = Path(__file__).parent
 #: As small as the models allow.
@@ -62,9 +64,13 @@ HYPERPARAMETERS = {
         "epochs": 2,
         "batch_size": 4,
     },
+    "crystens": {"width": 8, "small_side": 8, "steps": 2, "batch_size": 4, "sampling_steps": 2},
     "random": {},
     "resample": {},
 }
+#: Models whose smallest network is large: of their weights every so many are kept and the others zero, so that the
+#: repository stores little.
+THINNED = {"crystens": 50, "unimat": 50}
 NETWORKS = {
     "m3gnet": {
         "cutoff": 4.0,
@@ -103,9 +109,24 @@ def model(name: str, scratch: Path, place: Path) -> None:
     parameters = {"model": name, "hyperparameters": HYPERPARAMETERS[name], "device": "cpu", "threads": 1}
     run(scratch / "train", "generator.train", parameters, **training)
     weights = scratch / "train" / "generator"
+    thin(weights, THINNED.get(name, 1))
     run(scratch / "sample", "generator.sample", {"n_structures": 2, "threads": 1, "device": "cpu"}, generator=weights)
     shutil.copytree(weights, place)
     shutil.copy(scratch / "sample" / "structures.npz", place / "samples.npz")
+
+
+def thin(folder: Path, interval: int) -> None:
+    """Set all but every ``interval``-th number of a model's weights to zero."""
+    if interval == 1:
+        return
+    weights = load_weights(folder / WEIGHTS)
+    for values in weights.values():
+        kept = values.flatten()[::interval].clone()
+        values.zero_()
+        values.view(-1)[::interval] = kept
+    save_weights(folder / WEIGHTS, weights)
+    record = json.loads((folder / CONFIG).read_text())
+    GENERATOR.write_config(folder, {k: v for k, v in record.items() if k not in ("format", "version", "sha256")})
 
 
 def network(name: str, scratch: Path, place: Path) -> None:

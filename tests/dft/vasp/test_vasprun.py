@@ -273,7 +273,8 @@ def test_another_structure_than_the_one_submitted(aiida_profile):
 def collected(numbers, jobs):
     nodes = {f"stage_2_run_{run:02d}_retrieved": folder(data).store() for run, data in enumerate(jobs)}
     structures = StructureSetData(StructureSet.from_uniform(numbers, np.zeros((1, len(numbers), 3)), 6 * np.eye(3)))
-    return collect_steps(Str("vasp"), Str("code"), structures.store(), Int(0), Int(0), **nodes)
+    methods = Dict({"stage_2": {"method": "vasp PBE", "cutoff": 400.0}})
+    return collect_steps(Str("vasp"), Str("code"), methods, structures.store(), Int(0), Int(0), **nodes)
 
 
 def test_a_job_and_its_continuation(aiida_profile):

@@ -6,9 +6,9 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from alloy_reference import DATA, GENERATION, read_inputs
 from ase.geometry import cell_to_cellpar, cellpar_to_cell
 from scipy.spatial.transform import Rotation
+from support.alloy_reference import DATA, GENERATION, read_inputs
 
 from aiida_dismai.engine.alloys.cleanup import Cleaned, clean
 from aiida_dismai.engine.alloys.lattice import Lattice, LatticeError

@@ -6,9 +6,9 @@ import json
 
 import numpy as np
 import pytest
-from alloy_reference import DATA, TABLES, read_inputs, read_table
 from pymatgen.core import Lattice as PmgLattice
 from pymatgen.core import Structure
+from support.alloy_reference import DATA, TABLES, read_inputs, read_table
 
 from aiida_dismai.engine.alloys.cleanup import Alignment, Cleaned, clean
 from aiida_dismai.engine.alloys.counts import Counts, cluster_probabilities, count_pairs, short_range_order

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from alloy_reference import TABLES, read_inputs, read_metrics, read_table
+from support.alloy_reference import TABLES, read_inputs, read_metrics, read_table
 
 from aiida_dismai.engine.alloys.describe import cluster_labels, describe, sro_labels
 from aiida_dismai.engine.alloys.lattice import LatticeError

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from alloy_reference import GENERATION, read_inputs, read_table
 from ase.build import bulk
+from support.alloy_reference import GENERATION, read_inputs, read_table
 
 from aiida_dismai.engine.alloys.energies import evaluate
 from aiida_dismai.engine.alloys.expansion import packaged_expansion

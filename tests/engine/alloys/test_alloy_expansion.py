@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from alloy_reference import GENERATION, read_inputs, read_table
 from pymatgen.core import Lattice as PmgLattice
 from pymatgen.core import Structure
+from support.alloy_reference import GENERATION, read_inputs, read_table
 
 from aiida_dismai.engine.alloys.cleanup import clean
 from aiida_dismai.engine.alloys.counts import count_pairs

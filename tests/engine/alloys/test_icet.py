@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from alloy_reference import GENERATION, read_inputs
 from ase.build import bulk, make_supercell
 from icet import ClusterExpansion, ClusterSpace
-from monte_carlo_systems import BCC5, HCP
+from support.alloy_reference import GENERATION, read_inputs
+from support.monte_carlo_systems import BCC5, HCP
 
 from aiida_dismai.engine.alloys.energies import evaluate
 from aiida_dismai.engine.alloys.expansion import Expansion, read_file

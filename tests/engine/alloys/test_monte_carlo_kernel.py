@@ -6,8 +6,8 @@ import itertools
 
 import numpy as np
 import pytest
-from monte_carlo_systems import SYSTEMS, Neighbours, system_of
 from scipy.stats import chisquare
+from support.monte_carlo_systems import SYSTEMS, Neighbours, system_of
 from sympy.utilities.iterables import multiset_permutations
 
 from aiida_dismai.engine.alloys.cleanup import Alignment, Cleaned

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from monte_carlo_systems import HCP
+from support.monte_carlo_systems import HCP
 
 from aiida_dismai.engine import compiling
 from aiida_dismai.engine.alloys.energies import evaluate

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 from ase import Atoms
-from carving import A, crystal, gas, large, parameters, skewed
+from support.carving import A, crystal, gas, large, parameters, skewed
 
 from aiida_dismai.engine.amorphous.bonds import bonds_within
 from aiida_dismai.engine.amorphous.carve.large import look_at

@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pytest
-from carving import crystal, gas, large, parameters, skewed
+from support.carving import crystal, gas, large, parameters, skewed
 
 from aiida_dismai.engine.amorphous.carve.plan import Plan
 from aiida_dismai.engine.amorphous.carve.windows import costs, pick

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from carving import crystal, gas, large, skewed
+from support.carving import crystal, gas, large, skewed
 
 from aiida_dismai.engine.amorphous.bonds import bonds_within
 from aiida_dismai.engine.amorphous.carve.seam import Rules, close

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 from ase.io import write
-from carving import A, crystal, gas, parameters, skewed
+from support.carving import A, crystal, gas, parameters, skewed
 
 from aiida_dismai.engine.amorphous.carve.run import run
 from aiida_dismai.engine.context import Context

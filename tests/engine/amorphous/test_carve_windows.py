@@ -4,8 +4,8 @@ import itertools
 
 import numpy as np
 import pytest
-from carving import A, crystal, gas, large, skewed
 from scipy.spatial.transform import Rotation
+from support.carving import A, crystal, gas, large, skewed
 
 from aiida_dismai.engine.amorphous.bonds import bonds_within
 from aiida_dismai.engine.amorphous.carve.windows import COST_OF_ATOM, around, costs, pick

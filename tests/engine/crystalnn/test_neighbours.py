@@ -5,11 +5,11 @@ from __future__ import annotations
 import warnings
 from dataclasses import asdict
 
-import crystals
 import numpy as np
 import pytest
 from pymatgen.core import Species
 from pymatgen.core.local_env import CrystalNN
+from support import crystals
 
 from aiida_dismai.engine.crystalnn.elements import kinds_of, neutral_radius, radius
 from aiida_dismai.engine.crystalnn.errors import CrystalNNError

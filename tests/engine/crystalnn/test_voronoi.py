@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import warnings
 
-import crystals
 import numpy as np
 import pytest
 from pymatgen.core.local_env import VoronoiNN
+from support import crystals
 
 from aiida_dismai.engine.crystalnn.errors import CrystalNNError
 from aiida_dismai.engine.crystalnn.points import lay_out

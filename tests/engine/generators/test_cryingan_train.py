@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from support.weights import same_weights, weights_of
 
-from aiida_dismai.engine.checkpoint import load_checkpoint, load_weights
+from aiida_dismai.engine.checkpoint import load_checkpoint
 from aiida_dismai.engine.context import Context
 from aiida_dismai.engine.errors import BadInput, Diverged, OutOfMemory
 from aiida_dismai.engine.generators.cryingan.config import CryinganParameters
@@ -18,14 +19,6 @@ from aiida_dismai.engine.generators.cryingan.data import prepare
 from aiida_dismai.engine.generators.cryingan.train import EARLIER, Adversaries, train
 from aiida_dismai.engine.generators.training.epochs import CHECKPOINT
 from aiida_dismai.engine.structures import StructureSet, write_npz
-
-
-def weights_of(results):
-    return load_weights(results["folder"] / "generator" / "weights.safetensors")
-
-
-def same(first, second):
-    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
 def check(structures, **parameters):
@@ -182,8 +175,8 @@ def test_seeds(run, toy, tiny):
     first = run("generator.train", "a", parameters, seed=5, structures=toy)
     again = run("generator.train", "b", parameters, seed=5, structures=toy)
     other = run("generator.train", "c", parameters, seed=6, structures=toy)
-    assert same(weights_of(first), weights_of(again))
-    assert not same(weights_of(first), weights_of(other))
+    assert same_weights(weights_of(first), weights_of(again))
+    assert not same_weights(weights_of(first), weights_of(other))
 
 
 @pytest.mark.parametrize("pooling", ["mean", "max", "mix"])
@@ -273,7 +266,7 @@ def test_a_run_cut_into_pieces_gives_the_same_weights(run, toy, tiny):
                 break
             assert piece["error"]["kind"] == "unfinished"
     assert pieces == 6  # two epochs of three batches
-    assert same(weights_of(piece), weights_of(whole))
+    assert same_weights(weights_of(piece), weights_of(whole))
     for name, values in np.load(whole["folder"] / "curves.npz").items():
         np.testing.assert_array_equal(np.load(piece["folder"] / "curves.npz")[name], values)
 
@@ -298,4 +291,4 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been_killed(run, toy, tiny, tmp_p
     parameters["hyperparameters"] = hyper | {"checkpoint_seconds": 1e6}
     whole = run("generator.train", "whole", parameters, structures=toy)
     assert whole["resumed_from_epoch"] == 0
-    assert same(weights_of(resumed), weights_of(whole))
+    assert same_weights(weights_of(resumed), weights_of(whole))

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from support.weights import same_weights, weights_of
 
-from aiida_dismai.engine.checkpoint import load_checkpoint, load_weights
+from aiida_dismai.engine.checkpoint import load_checkpoint
 from aiida_dismai.engine.context import Context
 from aiida_dismai.engine.errors import BadInput
 from aiida_dismai.engine.generators.cryingan.config import CryinganParameters
@@ -195,21 +196,13 @@ def test_validation_structures_are_not_translated(run, tiny):
 
 
 # ---------------------------------------------------------------------- seeds, resuming
-def weights_of(results):
-    return load_weights(results["folder"] / "generator" / "weights.safetensors")
-
-
-def same(first, second):
-    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
-
-
 def test_seeds_decide_with_translations_too(run, tiny):
     parameters = {"model": "cryingan", "threads": 1, "hyperparameters": tiny | {"translations": [2, 2, 1]}}
     first = run("generator.train", "a", parameters, seed=5, structures=toy_alloys())
     again = run("generator.train", "b", parameters, seed=5, structures=toy_alloys())
     other = run("generator.train", "c", parameters, seed=6, structures=toy_alloys())
-    assert same(weights_of(first), weights_of(again))
-    assert not same(weights_of(first), weights_of(other))
+    assert same_weights(weights_of(first), weights_of(again))
+    assert not same_weights(weights_of(first), weights_of(other))
 
 
 def test_a_killed_run_with_translations_goes_on_as_if_it_had_not_been_killed(run, tiny, tmp_path):
@@ -232,7 +225,7 @@ def test_a_killed_run_with_translations_goes_on_as_if_it_had_not_been_killed(run
     parameters["hyperparameters"] = hyper | {"checkpoint_seconds": 1e6}
     whole = run("generator.train", "whole", parameters, structures=toy_alloys())
     assert whole["resumed_from_epoch"] == 0
-    assert same(weights_of(resumed), weights_of(whole))
+    assert same_weights(weights_of(resumed), weights_of(whole))
 
 
 # ---------------------------------------------------------------------- bad input

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from interface_reference import COMPOSITION, DATA, as_collected, read_fingerprints
+from support.interface_reference import COMPOSITION, DATA, as_collected, read_fingerprints
 
 from aiida_dismai.engine.descriptors.motifs import most_likely
 from aiida_dismai.engine.families.interface.metrics import InterfaceMetrics

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from interface_reference import read_fingerprints
+from support.interface_reference import read_fingerprints
 
 from aiida_dismai.engine.crystalnn.options import CrystalNNOptions
 from aiida_dismai.engine.descriptors.chemistry import Chemistry

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from interface_reference import COMPOSITION
+from support.interface_reference import COMPOSITION
 
 from aiida_dismai.engine.context import Context
 from aiida_dismai.engine.errors import BadInput, NotAnalysed, Unfinished

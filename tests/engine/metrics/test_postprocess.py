@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from interface_reference import DATA
+from support.interface_reference import DATA
 
 from aiida_dismai.engine.context import Context
 from aiida_dismai.engine.errors import BadInput, Unfinished

@@ -6,7 +6,7 @@ import csv
 
 import numpy as np
 import pytest
-from interface_reference import COMPOSITION, DATA, as_collected, read_fingerprints
+from support.interface_reference import COMPOSITION, DATA, as_collected, read_fingerprints
 
 from aiida_dismai.engine.descriptors.fingerprints import MAX_CN, feature_labels, motif_labels
 from aiida_dismai.engine.descriptors.motifs import label_of, most_likely

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from cdvae_scenes import CELL, crystals, tiny
+from support.cdvae_scenes import CELL, crystals, tiny
 
 from aiida_dismai.engine.errors import BadInput
 from aiida_dismai.engine.generators.cdvae.data import Limits, prepare, upright

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from cdvae_scenes import scene
+from support.cdvae_scenes import scene
 from torch.distributions import Normal, kl_divergence
 from torch.nn import functional
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from cdvae_scenes import crystals, scene, tiny
+from support.cdvae_scenes import crystals, scene, tiny
 
 from aiida_dismai.engine.errors import BadInput, BadWeights
 from aiida_dismai.engine.generators.cdvae import SPEC

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from cdvae_scenes import CELL, crystals, scene
+from support.cdvae_scenes import CELL, crystals, scene
 from torch import Tensor, nn
 
 from aiida_dismai.engine.errors import BadWeights

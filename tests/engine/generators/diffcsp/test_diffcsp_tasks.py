@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from support.weights import same_weights, weights_of
 
 from aiida_dismai.engine.checkpoint import load_weights, save_weights
 from aiida_dismai.engine.errors import BadInput, BadWeights
@@ -38,14 +39,6 @@ SMALL = {
     "epochs": 3,
 }
 JOINT = {"lattice": "joint"}
-
-
-def weights_of(results):
-    return load_weights(results["folder"] / "generator" / "weights.safetensors")
-
-
-def same(first, second):
-    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
 def mixed_sizes():
@@ -198,8 +191,8 @@ def test_structures_of_different_sizes_and_compositions(run):
 
 def test_seeds(run, toy):
     first, again = train(run, "a", toy, seed=5), train(run, "b", toy, seed=5)
-    assert same(weights_of(first), weights_of(again))
-    assert not same(weights_of(first), weights_of(train(run, "c", toy, seed=6)))
+    assert same_weights(weights_of(first), weights_of(again))
+    assert not same_weights(weights_of(first), weights_of(train(run, "c", toy, seed=6)))
 
 
 def test_a_killed_run_goes_on_as_if_it_had_not_been_killed(run, toy, crystals, tmp_path):
@@ -224,7 +217,7 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been_killed(run, toy, crystals, t
     parameters["hyperparameters"] = hyper | {"checkpoint_seconds": 1e6}
     whole = run("generator.train", "whole", parameters, structures=toy, validation=crystals(3, seed=4))
     assert whole["resumed_from_epoch"] == 0
-    assert same(weights_of(resumed), weights_of(whole))
+    assert same_weights(weights_of(resumed), weights_of(whole))
 
 
 def test_two_processes_through_the_command_line(run, toy, tmp_path):

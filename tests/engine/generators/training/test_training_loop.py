@@ -6,7 +6,8 @@ import math
 import numpy as np
 import pytest
 import torch
-from training_problems import Regression, make_infinite, spoil_gradient
+from support.training_problems import Regression, make_infinite, spoil_gradient
+from support.weights import same_weights
 
 from aiida_dismai.engine.checkpoint import load_checkpoint, save_checkpoint
 from aiida_dismai.engine.context import Context
@@ -23,10 +24,6 @@ def train(folder, problem=None, seed=1, **parameters):
     folder.mkdir(exist_ok=True)
     settings = GraphTrainingParameters(**{"batch_size": 4, "epochs": 3} | parameters)
     return fit(problem or Regression(), settings, Context(folder, seed=seed), "cpu")
-
-
-def same(first, second):
-    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
 # ---------------------------------------------------------------------- one step
@@ -103,7 +100,7 @@ def test_the_weights_of_the_best_validation_are_kept(tmp_path):
     assert found.results["best_epoch"] == best + 1
     assert best < 11
     again = train(tmp_path / "short", Regression(n_validation=4), epochs=best + 1, learning_rate=0.3)
-    assert same(found.best, again.best)
+    assert same_weights(found.best, again.best)
     draws = {(indices, value) for _, validation, indices, value in problem.drawn if validation}
     assert len(draws) == 1  # the same noise in every validation
 
@@ -117,7 +114,7 @@ def test_validation_at_intervals_and_at_the_end(tmp_path):
 def test_without_validation_the_last_weights_are_given(tmp_path):
     problem = Regression(n_validation=0)
     found = train(tmp_path, problem, epochs=3, learning_rate=0.3)
-    assert same(found.best, problem.network.state_dict())
+    assert same_weights(found.best, problem.network.state_dict())
     assert "validation_loss" not in found.curves
     assert found.results["best_epoch"] == 3
 
@@ -148,14 +145,14 @@ def test_a_run_cut_into_pieces_is_the_same_run(tmp_path, monkeypatch):
         except Unfinished:
             continue
     assert pieces == 12  # one step at least in each; four epochs of three steps
-    assert same(found.best, whole.best)
+    assert same_weights(found.best, whole.best)
     for name, values in whole.curves.items():
         np.testing.assert_array_equal(found.curves[name], values)
     assert found.results["resumed_from_epoch"] == 3.8
     first, last = (load_checkpoint(tmp_path / name / "checkpoint" / CHECKPOINT) for name in ("whole", "pieces"))
-    assert same(first["network"], last["network"])
+    assert same_weights(first["network"], last["network"])
     for key, state in first["optimizer"]["state"].items():
-        assert same(state, last["optimizer"]["state"][key])
+        assert same_weights(state, last["optimizer"]["state"][key])
 
 
 def test_batch_and_learning_rate_may_change_in_the_middle_of_an_epoch(tmp_path, monkeypatch):
@@ -187,12 +184,12 @@ def test_a_finished_run_is_not_trained_again(tmp_path):
     problem = Regression()
     again = train(tmp_path, problem)
     assert problem.drawn == []
-    assert same(first.best, again.best)
+    assert same_weights(first.best, again.best)
 
 
 def test_seeds(tmp_path):
-    assert same(train(tmp_path / "a").best, train(tmp_path / "b").best)
-    assert not same(train(tmp_path / "a").best, train(tmp_path / "c", seed=2).best)
+    assert same_weights(train(tmp_path / "a").best, train(tmp_path / "b").best)
+    assert not same_weights(train(tmp_path / "a").best, train(tmp_path / "c", seed=2).best)
 
 
 def test_checkpoints_follow_epochs_and_seconds(tmp_path, monkeypatch):
@@ -266,7 +263,7 @@ def test_bfloat16_is_near_float32(tmp_path):
     exact = train(tmp_path / "a", epochs=3)
     rounded = train(tmp_path / "b", epochs=3, precision="bf16")
     assert all(value.dtype == torch.float32 for value in rounded.best.values())
-    assert not same(exact.best, rounded.best)
+    assert not same_weights(exact.best, rounded.best)
     np.testing.assert_allclose(rounded.curves["train_loss"], exact.curves["train_loss"], rtol=0.02)
 
 

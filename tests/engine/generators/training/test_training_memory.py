@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from training_problems import Regression
+from support.training_problems import Regression
 
 from aiida_dismai.engine.checkpoint import load_checkpoint
 from aiida_dismai.engine.context import Context

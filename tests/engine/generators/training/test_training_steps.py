@@ -7,7 +7,8 @@ import json
 import numpy as np
 import pytest
 import torch
-from training_problems import Regression, make_infinite
+from support.training_problems import Regression, make_infinite
+from support.weights import same_weights
 
 from aiida_dismai.engine.checkpoint import load_checkpoint, save_checkpoint
 from aiida_dismai.engine.context import Context
@@ -34,10 +35,6 @@ def train(folder, *problems, seed=1, **parameters):
 
 def two(**options):
     return Named("first", **options), Named("second", **options)
-
-
-def same(first, second):
-    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
 def test_passes_keep_their_last_smaller_batch_whatever_a_round_is(tmp_path):
@@ -75,7 +72,7 @@ def test_the_average_is_the_rule_applied_to_the_weights(tmp_path, monkeypatch):
         expected = {name: kept * value + (1 - kept) * seen[call - 1][name] for name, value in expected.items()}
     for name, value in expected.items():
         torch.testing.assert_close(found.best[name].double(), value, atol=1e-6, rtol=1e-5)
-    assert not same(found.best, seen[-1])
+    assert not same_weights(found.best, seen[-1])
     assert found.results["best_step"] == 141
 
 
@@ -87,8 +84,8 @@ def test_the_averages_of_the_lowest_validation_are_kept_and_latest_weights_valid
     assert found.results["best_step"] == found.curves["step"][best] < 61
     shorter = train(tmp_path / "b", steps=int(found.results["best_step"]), learning_rate=0.3)["first"]
     state = load_checkpoint(tmp_path / "b" / "checkpoint" / CHECKPOINT)["networks"]["first"]
-    assert same(found.best, state["average"])
-    assert not same(state["average"], state["network"])
+    assert same_weights(found.best, state["average"])
+    assert not same_weights(state["average"], state["network"])
     assert len(shorter.curves["step"]) == 1
     draws = {value for _, validation, _, value in problem.drawn if validation}
     assert len(draws) == 60  # noise drawn again each time
@@ -108,7 +105,7 @@ def test_networks_follow_each_other_with_random_numbers_of_their_own(tmp_path):
     found = train(tmp_path, first, second)
     assert list(found) == ["first", "second"]
     assert [entry[3] for entry in first.drawn] != [entry[3] for entry in second.drawn]
-    assert same(found["first"].best, train(tmp_path / "alone")["first"].best)
+    assert same_weights(found["first"].best, train(tmp_path / "alone")["first"].best)
     last = json.loads((tmp_path / "progress.jsonl").read_text().splitlines()[-1])
     assert (last["done"], last["total"], last["network"]) == (14, 14, 2)
     assert {"train_loss", "train_square", "validation_square"} <= last.keys()
@@ -129,16 +126,16 @@ def test_a_run_cut_into_pieces_is_the_same_run(tmp_path, monkeypatch):
             continue
     assert pieces == 16  # the last step of a network ends without a question
     for name in whole:
-        assert same(found[name].best, whole[name].best)
+        assert same_weights(found[name].best, whole[name].best)
         for curve, values in whole[name].curves.items():
             np.testing.assert_array_equal(found[name].curves[curve], values)
     names = ("whole", "pieces")
     first, last = (load_checkpoint(tmp_path / name / "checkpoint" / CHECKPOINT)["networks"] for name in names)
     for name, state in first.items():
-        assert same(state["network"], last[name]["network"])
-        assert same(state["average"], last[name]["average"])
+        assert same_weights(state["network"], last[name]["network"])
+        assert same_weights(state["average"], last[name]["average"])
         for key, moments in state["optimizer"]["state"].items():
-            assert same(moments, last[name]["optimizer"]["state"][key])
+            assert same_weights(moments, last[name]["optimizer"]["state"][key])
 
 
 def test_a_finished_run_is_not_trained_again_and_a_longer_one_goes_on(tmp_path):
@@ -148,7 +145,7 @@ def test_a_finished_run_is_not_trained_again_and_a_longer_one_goes_on(tmp_path):
     assert again[0].drawn == again[1].drawn == []
     longer = train(tmp_path / "a", *two(n_validation=0), steps=12)
     whole = train(tmp_path / "b", *two(n_validation=0), steps=12)
-    assert all(same(longer[name].best, whole[name].best) for name in whole)
+    assert all(same_weights(longer[name].best, whole[name].best) for name in whole)
 
 
 def test_a_checkpoint_of_other_networks_is_refused(tmp_path):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from ase.build import bulk
-from training_problems import Regression, make_infinite
+from support.training_problems import Regression, make_infinite
 
 from aiida_dismai.engine.context import Context
 from aiida_dismai.engine.errors import BadInput, Diverged

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import published_unets as published
 import pytest
 import torch
+from support import published_unets as published
 from support.plain_unets import plain_unet
 
 pytestmark = pytest.mark.engine

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import published_unets as published
 import pytest
 import torch
+from support import published_unets as published
 
 from aiida_dismai.engine.checkpoint import save_weights
 from aiida_dismai.engine.errors import BadWeights

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import published_unets as published
 import pytest
 import torch
+from support import published_unets as published
 
 from aiida_dismai.engine.generators.training.average import decay
 from aiida_dismai.engine.generators.unets import diffusion

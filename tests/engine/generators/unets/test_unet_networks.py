@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-import published_unets as published
 import pytest
 import torch
+from support import published_unets as published
 
 from aiida_dismai.engine.generators.unets.networks import VideoUNet
 from aiida_dismai.engine.generators.unets.temporal import FrameAttention

@@ -9,7 +9,7 @@ from ase.build import bulk
 
 from aiida_dismai.engine.structures import StructureSet, load_structures
 
-DATA = Path(__file__).parents[2] / "data" / "reference"
+DATA = Path(__file__).parents[1] / "data" / "reference"
 INTERFACE = {"Li": 1.0, "Sc": 3.0, "Co": 3.0, "Cl": -1.0, "O": -2.0}
 SPINEL = {"Li": 1.0, "Mg": 2.0, "Ti": 4.0, "O": -2.0}
 SALT = {"Na": 1.0, "Cl": -1.0}

@@ -10,7 +10,7 @@ import numpy as np
 
 from aiida_dismai.engine.structures import StructureSet, load_structures
 
-DATA = Path(__file__).parents[2] / "data" / "reference" / "alloy"
+DATA = Path(__file__).parents[1] / "data" / "reference" / "alloy"
 #: Which inputs, with which alignment, became which of the authors' cluster tables.
 TABLES = {
     "train_300K": ("train_300K", "none"),

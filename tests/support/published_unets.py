@@ -10,7 +10,7 @@ import torch
 
 from aiida_dismai.engine.generators.unets.networks import SuperResolutionUNet, UNet, VideoUNet
 
-FOLDER = Path(__file__).parents[3] / "data" / "published" / "unets"
+FOLDER = Path(__file__).parents[1] / "data" / "published" / "unets"
 NETWORKS = {"unet": (UNet, 4), "srunet": (SuperResolutionUNet, 4), "unet3d": (VideoUNet, 3)}
 
 

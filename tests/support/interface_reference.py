@@ -11,7 +11,7 @@ import numpy as np
 from aiida_dismai.engine.metrics.collect import Collected
 from aiida_dismai.engine.metrics.records import StoredRecords
 
-DATA = Path(__file__).parents[2] / "data" / "reference" / "int"
+DATA = Path(__file__).parents[1] / "data" / "reference" / "int"
 COMPOSITION = {"Li": 72, "Sc": 12, "Co": 36, "Cl": 72, "O": 72}
 
 
