@@ -14,7 +14,7 @@ Padding = Annotated[int, Field(ge=0, le=1000)] | Literal["auto"]
 class CrystensParameters(UNetParameters):
     """Hyper-parameters of CrysTens.
 
-    Sources: CrysTens (npj Computational Materials 2023) and the Dismai-Bench paper with its public scripts, as
+    Sources: CrysTens (Digital Discovery 2024) and the Dismai-Bench paper with its public scripts, as
     collected in the project's design notes. The padding that its authors used is in a file that was not published.
     """
 
