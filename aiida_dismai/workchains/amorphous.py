@@ -11,8 +11,9 @@ from aiida.orm import Dict, Int, to_aiida_type
 from ..calculations.amorphous import validate_carving
 from ..calculations.base import validate_not_empty
 from ..data import StructureSetData
+from .bounds import not_negative, positive
 from .checked import CheckedSpec
-from .chunks import ChunkedStructuresWorkChain, not_negative, positive
+from .chunks import ChunkedStructuresWorkChain
 from .jobs import CarveChunkWorkChain, NetworkChunkWorkChain, QuenchChunkWorkChain
 
 #: Parameters of a job that the division into chunks gives.

@@ -15,9 +15,9 @@ from ..calculations.functions.statistics import aggregate_metrics
 from ..calculations.generators import validate_atoms
 from ..data import GeneratorData, PotentialData, StructureSetData
 from ..exit_codes import BENCHMARK, declare
+from .bounds import positive
 from .checked import CheckedSpec, CheckedWorkChain
 from .checks import below, composition_problems, elements_of, kind_of, potential_problems
-from .chunks import positive
 from .evaluate import EvaluateWorkChain, family_in, fill_evaluate, step_problems
 from .generator import GeneratorWorkChain, fill_generator
 from .ions import Ions, note_few

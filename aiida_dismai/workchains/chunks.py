@@ -7,39 +7,16 @@ from typing import Any, ClassVar
 
 from aiida.common import AttributeDict
 from aiida.engine import ExitCode, ToContext
-from aiida.orm import AbstractCode, Float, Int, to_aiida_type
+from aiida.orm import AbstractCode, Int, to_aiida_type
 
 from ..calculations.functions.sets import concatenate_structures
 from ..data import StructureSetData
 from ..exit_codes import CHUNKS, declare
+from .bounds import positive
 from .checked import CheckedSpec, CheckedWorkChain, while_
 from .jobs import fill_job
 from .reasons import failed_with, reason_of
 from .restart import RestartTaskWorkChain
-
-
-def name_of(port: Any) -> str:
-    """Return the name of a port, for messages; the port may be nobody's."""
-    return str(getattr(port, "name", None) or "value")
-
-
-def positive(node: Int | None, port: Any) -> str | None:
-    """Refuse a number below one."""
-    return f"{name_of(port)}: must be at least 1 (given: {node.value})" if node is not None and node.value < 1 else None
-
-
-def share(node: Float | None, port: Any) -> str | None:
-    """Refuse what is no share below one."""
-    if node is None or 0 <= node.value < 1:
-        return None
-    return f"{name_of(port)}: must be at least 0 and below 1 (given: {node.value:g})"
-
-
-def not_negative(node: Int | Float | None, port: Any) -> str | None:
-    """Refuse a negative number, and one that is none."""
-    if node is None or 0 <= node.value < float("inf"):
-        return None
-    return f"{name_of(port)}: must not be negative (given: {node.value:g})"
 
 
 def chunk_bounds(count: int, size: int) -> list[tuple[int, int]]:

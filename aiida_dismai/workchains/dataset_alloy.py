@@ -19,9 +19,9 @@ from ..engine.alloys.selection import SelectionParameters
 from ..engine.errors import BadInput
 from ..engine.parameters import validate
 from ..exit_codes import DATASET_ALLOY, declare
+from .bounds import positive, share_below_one
 from .checked import CheckedSpec, CheckedWorkChain
 from .checks import validate_job
-from .chunks import positive, share
 from .ions import note_small
 from .jobs import SampleAlloyWorkChain, fill_job
 from .protocols import ProtocolMixin
@@ -190,7 +190,7 @@ class AlloyDatasetWorkChain(ProtocolMixin, CheckedWorkChain):
             valid_type=Float,
             serializer=to_aiida_type,
             default=lambda: Float(0.2),
-            validator=share,
+            validator=share_below_one,
             help="Share of the validation sets.",
         )
         spec.inputs.validator = validate_inputs

@@ -15,9 +15,10 @@ from ..data import PotentialData, StructureSetData
 from ..engine.errors import nearest
 from ..exit_codes import DATASET_AMORPHOUS, declare
 from .amorphous import CarveWorkChain, MakeAmorphousWorkChain, NetworkWorkChain, QuenchWorkChain
+from .bounds import positive, share_below_one
 from .checked import CheckedSpec, CheckedWorkChain, while_
 from .checks import elements_of, potential_problems, relaxation_problems
-from .chunks import fill_chunks, positive, share
+from .chunks import fill_chunks
 from .ions import note_small
 from .jobs import MeasureAmorphousWorkChain, fill_job
 from .problems import Problem, answer
@@ -119,7 +120,7 @@ class AmorphousDatasetWorkChain(ProtocolMixin, CheckedWorkChain):
             valid_type=Float,
             serializer=to_aiida_type,
             default=lambda: Float(0.2),
-            validator=share,
+            validator=share_below_one,
             help="Share of the validation set.",
         )
         spec.inputs.validator = validate_inputs

@@ -13,18 +13,12 @@ from ..calculations.functions.sets import concatenate_structures
 from ..data import StructureSetData
 from ..dft import engine_for
 from ..exit_codes import LABEL, declare
+from .bounds import positive, share
 from .checked import CheckedSpec, CheckedWorkChain
-from .chunks import name_of, positive
 from .label_inputs import define_inputs, fill_label_many, validate_inputs
 from .label_lane import LabelLaneWorkChain
 from .label_protocol import LabelProtocolMixin
 from .request import Request
-
-
-def _fraction(node: Float | None, port: Any) -> str | None:
-    if node is None or 0 <= node.value <= 1:
-        return None
-    return f"{name_of(port)}: must lie between 0 and 1 (given: {node.value:g})"
 
 
 class LabelWorkChain(LabelProtocolMixin, CheckedWorkChain):
@@ -54,7 +48,7 @@ class LabelWorkChain(LabelProtocolMixin, CheckedWorkChain):
             "max_failed_fraction",
             valid_type=Float,
             serializer=to_aiida_type,
-            validator=_fraction,
+            validator=share,
             default=lambda: Float(1.0),
             help="Largest allowed share of failed structures; above it the process fails (its outputs are kept).",
         )

@@ -9,8 +9,9 @@ from aiida.common import AttributeDict
 from aiida.orm import AbstractCode, Dict, Int, to_aiida_type
 
 from ..data import GeneratorData
+from .bounds import positive
 from .checked import CheckedSpec
-from .chunks import ChunkedStructuresWorkChain, fill_chunks, positive
+from .chunks import ChunkedStructuresWorkChain, fill_chunks
 from .jobs import SampleChunkWorkChain
 
 

@@ -14,8 +14,8 @@ from ..engine.errors import BadInput
 from ..engine.families.registry import find
 from ..exit_codes import STUDY, declare
 from .benchmark import BenchmarkWorkChain
+from .bounds import positive
 from .checked import CheckedSpec, CheckedWorkChain
-from .chunks import positive
 from .problems import Problem, answer
 from .protocols import ProtocolMixin
 from .protocols.names import Of
