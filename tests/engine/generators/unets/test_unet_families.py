@@ -1,4 +1,4 @@
-"""UniMat on all families: trained, sampled, post-processed and measured through the tasks, to an honest result."""
+"""CrysTens and UniMat on all families, through the tasks: trained, sampled and measured, to an honest result."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from aiida_dismai.engine.structures import load_structures, read_npz
 
 pytestmark = pytest.mark.engine
 REFERENCE = Path(__file__).parents[3] / "data" / "reference"
-TINY = {"width": 8, "steps": 1, "batch_size": 2, "sampling_steps": 2, "accept": "all"}
+TINY = {"width": 8, "steps": 1, "batch_size": 2, "sampling_steps": 2}
+OWN = {"crystens": {"small_side": 16}, "unimat": {"accept": "all"}}
 
 
 def interfaces(run):
@@ -30,17 +31,18 @@ def silicon(run):
     return load_structures(REFERENCE / "a_Si" / "inputs" / "train.extxyz.gz")[:3]
 
 
+@pytest.mark.parametrize("model", OWN)
 @pytest.mark.parametrize(
     ("make", "kind", "shuffled"), [(interfaces, "interface", 30), (alloys, "alloy", 0), (silicon, "amorphous", 0)]
 )
-def test_from_training_to_metrics(run, make, kind, shuffled):
+def test_from_training_to_metrics(run, model, make, kind, shuffled):
     data = make(run)
-    parameters = {"model": "unimat", "threads": 1, "hyperparameters": TINY}
+    parameters = {"model": model, "threads": 1, "device": "cpu", "hyperparameters": TINY | OWN[model]}
     trained = run("generator.train", "trained", parameters, structures=data)
     assert trained["status"] == "finished", trained.get("error")
     assert trained["shuffled_atoms"] == shuffled
     sampled = run("generator.sample", "sampled", {"n_structures": 2}, generator=trained["folder"] / "generator")
-    assert (sampled["status"], sampled["n_structures"], sampled["share_accepted"]) == ("finished", 2, 1.0)
+    assert (sampled["status"], sampled["n_structures"], sampled["n_rejected"]) == ("finished", 2, 0)
     generated = read_npz(sampled["folder"] / "structures.npz")
     assert generated.formulas == data.formulas[:2]
     np.testing.assert_array_equal(generated.cells[0], data.cells[0])
