@@ -15,9 +15,14 @@ from ..engine.text import visible
 #: Entries of parameters that name a calculator, with the entry of its arguments.
 CALCULATORS = {"calculator": "calculator_kwargs", "potential": "potential_kwargs"}
 #: Options of jobs whose text becomes a part of the script that is executed.
-SCRIPT = ("prepend_text", "append_text", "environment_variables", "mpirun_extra_params", "custom_scheduler_commands")
+SCRIPT = (
+    "prepend_text", "append_text", "environment_variables", "mpirun_extra_params", "custom_scheduler_commands",
+    "environment_variables_double_quotes", "use_double_quotes", "shebang",
+)  # fmt: skip
 #: Begins the lines that `--gpus` adds itself.
 OWN = "#SBATCH --gres=gpu:"
+#: What begins scripts unless something else is set.
+SHELL = "#!/bin/bash"
 
 
 def executed(inputs: Any) -> list[str]:
@@ -42,7 +47,7 @@ def _lines(inputs: Any) -> Iterator[str]:
             place = f"{path}.{name}".lstrip(".")
             if name in CALCULATORS and isinstance(item, str) and (line := foreign_calculator(item)):
                 yield f"{line} ({visible(place, 100)})"
-            elif name in SCRIPT and item and not str(item).startswith(OWN):
+            elif name in SCRIPT and item and not str(item).startswith(OWN) and item != SHELL:
                 yield f"text in the job's script: '{visible(item, 80)}' ({visible(place, 100)})"
             waiting.append((place, item))
 

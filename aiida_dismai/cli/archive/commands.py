@@ -5,18 +5,24 @@ from __future__ import annotations
 import json
 import logging
 import os
+import stat
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
 from ...engine.errors import BadInput
+from ...engine.files import NO_PLACE
 from ...engine.text import visible
 from ...terminal import console, table
 from ..profiles import load_node, load_profile
+from .open import open_command
+from .private import Private, private_content, rows
 
 
 @click.group()
@@ -32,19 +38,38 @@ def create(pk: str, output: str, force: bool) -> None:
     """Export PK (a benchmark, a data set, or any process or node) with its whole provenance to OUTPUT.
 
     In it: the process with all it called, every input and output, and whatever those were made from, back to
-    the bulk crystals. Licensed potentials of DFT codes go in by hash only.
+    the bulk crystals. Licensed potentials of DFT codes go in by hash only. Printed is what else goes in: users,
+    computers, paths, texts of job scripts, and, marked with "!", what looks like a key, a token or a password.
     """
     if Path(output).exists() and not force:
         raise BadInput(f"{output} exists; give another name, or --force to overwrite it")
     load_profile()
-    counts = write_archive(load_node(pk), Path(output))
+    counts = write_archive(load_node(pk), Path(output), _print_private)
     size = Path(output).stat().st_size / 1e6
     click.echo(f"wrote {output}: {counts['nodes']} nodes, {counts['processes']} of them processes, {size:.1f} MB")
     click.echo(f"check it with `aiida-dismai archive check {output}`")
 
 
-def write_archive(node: Any, output: Path) -> dict[str, int]:
+def _print_private(found: list[Private]) -> None:
+    console().print(table("goes in besides", ("", "kind", "what", "where"), rows(found)))
+    secrets = sum(item.warning for item in found)
+    if secrets:
+        click.echo(
+            f"! {secrets} of these look secret: do not share the archive before you have looked at them; what a job "
+            "was given cannot be taken out of it, so change the secret, and give it in the environment of the computer",
+            err=True,
+        )
+
+
+def write_archive(
+    node: Any, output: Path, show: Callable[[list[Private]], None] = lambda found: None
+) -> dict[str, int]:
     """Write a node's provenance into an archive.
+
+    Args:
+        node: whose provenance.
+        output: path of the archive; a symbolic link is replaced, not written through.
+        show: called before with what else than science goes in.
 
     Returns:
         How many ``nodes`` and ``processes`` are in it.
@@ -76,22 +101,44 @@ def write_archive(node: Any, output: Path) -> dict[str, int]:
             + (f" (and {len(held) - 1} more)" if len(held) > 1 else "")
             + f"; {files.advice}"
         )
+    show(private_content(nodes))
     # AiiDA's own report of every step would drown ours
     logging.getLogger("aiida.export").setLevel(logging.WARNING)
     # the set is closed already: AiiDA's rules that can be switched off would only add to it
-    create_archive(
-        nodes,
-        output,
-        overwrite=True,
-        include_comments=True,
-        include_logs=True,
-        input_calc_forward=False,
-        input_work_forward=False,
-        return_backward=False,
-        call_calc_backward=False,
-        call_work_backward=False,
-    )
+    with _beside(output) as written:
+        create_archive(
+            nodes,
+            written,
+            include_comments=True,
+            include_logs=True,
+            input_calc_forward=False,
+            input_work_forward=False,
+            return_backward=False,
+            call_calc_backward=False,
+            call_work_backward=False,
+        )
     return {"nodes": len(nodes), "processes": sum(isinstance(item, ProcessNode) for item in nodes)}
+
+
+@contextmanager
+def _beside(output: Path) -> Iterator[Path]:
+    """Give the path of a new file in a folder that nobody else can write to; it becomes ``output``.
+
+    The permissions of a file that is replaced are kept; a symbolic link is replaced.
+
+    Raises:
+        BadInput: the folder is not there, or nothing can be written there.
+    """
+    try:
+        kept = stat.S_IMODE(output.lstat().st_mode) & 0o777 if output.is_file() and not output.is_symlink() else None
+        with tempfile.TemporaryDirectory(prefix=".dismai-archive-", dir=output.parent) as folder:
+            written = Path(folder) / "archive"
+            yield written
+            if kept is not None:
+                written.chmod(kept)
+            os.replace(written, output)
+    except NO_PLACE as error:
+        raise BadInput(f"{visible(output)}: cannot be written ({error.strerror})") from error
 
 
 @archive.command()
@@ -113,6 +160,9 @@ def check(file: str, as_json: bool) -> None:
         console().print(table(file, ("", "check", "found"), rows))
     if not passed:
         raise click.exceptions.Exit(1)
+
+
+archive.add_command(open_command)
 
 
 def _mark(finding: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +16,7 @@ def node_name(node: Any) -> str:
 def texts_of(node: Any) -> Iterator[tuple[str, str]]:
     """Yield the name of the place and the text: label, description, attributes, extras, comments and logs.
 
-    Attributes and extras are JSON, with characters beyond ASCII as they are.
+    Attributes and extras are JSON, with line ends and characters beyond ASCII as they are.
     """
     from aiida.orm import Log
 
@@ -24,7 +25,7 @@ def texts_of(node: Any) -> Iterator[tuple[str, str]]:
             yield place, text
     for place, values in (("attributes", node.base.attributes.all), ("extras", node.base.extras.all)):
         if values:
-            yield place, json.dumps(values, ensure_ascii=False, default=str)
+            yield place, re.sub(r"\\[nrt]", "\n", json.dumps(values, ensure_ascii=False, default=str))
     for comment in node.base.comments.all():
         yield "comments", comment.content
     for log in Log.collection.get_logs_for(node):

@@ -126,6 +126,6 @@ def _members(name: str, kept: Any, zipped: bool) -> Iterator[tuple[str, IO[bytes
         return
     with tarfile.open(fileobj=kept, mode="r:") as archive:
         for item in archive:
-            member = archive.extractfile(item) if item.isfile() else None
-            if member is not None:
-                yield f"{name}!{item.name}", member
+            content = archive.extractfile(item) if item.isfile() else None
+            if content is not None:
+                yield f"{name}!{item.name}", content

@@ -17,6 +17,7 @@ from typing import Any
 
 from ...engine.errors import BadInput
 from ...engine.text import visible
+from .rerun import programs, rerun_lines
 
 PROFILE = "archive-check"
 #: Process types and names of the steps whose Dict outputs are metrics. The check of the potential is one of them: its
@@ -98,6 +99,7 @@ def check(path: Path) -> list[Finding]:
     from aiida.tools.archive import import_archive
 
     stated, version = open_archive(path)
+    executed = _executed(path)
     before = QueryBuilder().append(Node).count()
     import_archive(path, create_group=False)
     nodes = QueryBuilder().append(Node).count() - before
@@ -105,7 +107,7 @@ def check(path: Path) -> list[Finding]:
         Finding("checksums of the file", True, f"written by AiiDA {version}"),
         Finding("nodes", nodes == stated > 0, f"{nodes} imported of {stated} stated"),
     ]
-    findings += [_structures(), _weights(), *_licence(), _executed(), *_traces()]
+    findings += [_structures(), _weights(), *_licence(), *executed, *_traces()]
     return findings
 
 
@@ -180,24 +182,20 @@ def _licence() -> list[Finding]:
     return findings
 
 
-def _executed() -> Finding:
-    """List what running the processes again would execute beside the project's own code."""
-    from aiida.orm import AbstractCode, CalcJobNode, Dict, ProcessNode, QueryBuilder
+def _executed(path: Path) -> list[Finding]:
+    """List what running the processes again would import or execute; the file is only read."""
+    from aiida.tools.archive.abstract import get_format
 
-    from ..executes import executed
+    with get_format().open(path, "r") as reader:
+        lines, named = rerun_lines(reader.querybuilder), programs(reader.querybuilder)
+    return [
+        Finding("what runs when it is run again", True, _some(lines) or "registered names only", bool(lines)),
+        Finding("programs that its codes name", True, _some(named) or "none"),
+    ]
 
-    parameters = QueryBuilder().append(Dict, tag="input", project=["uuid", "attributes"])
-    parameters.append(ProcessNode, with_incoming="input")
-    jobs = QueryBuilder().append(CalcJobNode, project=["uuid", "attributes"])
-    codes = QueryBuilder().append(AbstractCode, project=["uuid", "attributes"])
-    lines: dict[str, str] = {}
-    for builder in (parameters, jobs, codes):
-        for uuid, attributes in builder.distinct().iterall():
-            for line in executed(attributes):
-                lines.setdefault(line, f"{line} <{uuid}>")
-    shown = [*lines.values()][:20]
-    found = "; ".join(shown) + (f"; and {len(lines) - 20} more" if len(lines) > 20 else "")
-    return Finding("what runs when it is run again", True, found or "registered names only", bool(shown))
+
+def _some(lines: list[str]) -> str:
+    return "; ".join(lines[:20]) + (f"; and {len(lines) - 20} more" if len(lines) > 20 else "")
 
 
 def _traces() -> list[Finding]:

@@ -1,0 +1,85 @@
+"""`aiida-dismai archive open`: read somebody's archive in a profile of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ...engine.errors import BadInput
+from ...engine.text import visible
+from ...terminal import console, table
+
+
+@click.command("open")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@click.option("--name", help="Name of the profile; without it that of FILE with 'archive-' before it.")
+def open_command(file: str, name: str | None) -> None:
+    """Import FILE into a new profile, in which nothing else is; no profile of yours is touched.
+
+    Numbers and codes of others do not get among yours: an imported job could become the source of a cached one. Before
+    the import it is printed what running its processes again would import or execute.
+    """
+    path = Path(file)
+    profile = name or "archive-" + (re.sub(r"[^A-Za-z0-9]+", "-", path.stem).strip("-") or "unnamed")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,60}", profile):
+        raise BadInput(f"--name: '{visible(profile, 60)}': take letters, digits, _ and -, at most 61")
+    with tempfile.TemporaryDirectory(prefix="dismai-archive-open-") as folder:
+        run = subprocess.Popen(
+            [sys.executable, "-P", "-m", f"{__package__}.opening", str(path.resolve()), profile],
+            env=os.environ | {"PYTHONSAFEPATH": "1", "AIIDA_PATH": _config_path()},
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert run.stdout is not None
+        assert run.stderr is not None
+        before = _answer(path, run)
+        lines = before["executed"] or ["registered names only"]
+        rows = [("!" if before["executed"] else "", "runs when it is run again", line) for line in lines]
+        rows += [("", "program of a code", line) for line in before["programs"]]
+        console().print(table(f"{file}, before it is imported", ("", "what", "found"), rows))
+        after = _answer(path, run)
+        run.wait()
+    click.echo(f"imported into the new profile '{profile}': {after['nodes']} nodes, {after['processes']} processes")
+    for pk, label, uuid in after["top"][:10]:
+        click.echo(f"{visible(label)}<{pk}> {visible(uuid)}: aiida-dismai -p {profile} report {pk}")
+    click.echo(f"delete it: verdi profile delete {profile}")
+
+
+def _config_path() -> str:
+    from aiida.manage.configuration.settings import AiiDAConfigDir
+
+    return str(AiiDAConfigDir.get())
+
+
+def _answer(path: Path, run: subprocess.Popen[str]) -> dict[str, Any]:
+    """Return the next line of JSON of the process.
+
+    Raises:
+        BadInput: what it says, or that it ended without a line.
+    """
+    assert run.stdout is not None
+    assert run.stderr is not None
+    while line := run.stdout.readline():
+        try:
+            found = json.loads(line)
+        except ValueError:  # what a library prints
+            continue
+        if not isinstance(found, dict):
+            continue
+        if "error" in found:
+            run.communicate()
+            raise BadInput(visible(found["error"], 1000))
+        return found
+    last = (run.stderr.read().strip().splitlines() or ["no message"])[-1]
+    run.communicate()
+    raise BadInput(f"{visible(path)}: could not be opened: {visible(last)}")
