@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from aiida import orm
-from support.children import ended, process
+from support.children import ended, process, run_outline
 from support.weights import weights
 
 from aiida_dismai.data import GeneratorData, PotentialData, StructureSetData
@@ -22,7 +22,7 @@ from aiida_dismai.workchains.sample import SampleWorkChain, fill_sample
 
 pytestmark = pytest.mark.usefixtures("aiida_profile_clean")
 LJ = {"calculator": "ase.calculators.lj:LennardJones"}
-FAILED = {"exit_status": 999, "message": "fell over"}
+ELEMENTS = ("Li", "Sc", "Co", "Cl", "O")
 
 
 @pytest.fixture
@@ -38,6 +38,21 @@ def labelled(copper):
 
 
 @pytest.fixture
+def interfaces():
+    """Three labelled, relaxed structures of the elements of the crystals."""
+    positions = np.random.default_rng(1).uniform(0, 9, (3, 5, 3))
+    structures = StructureSet.from_uniform([3, 21, 27, 17, 8], positions, 9 * np.eye(3))
+    return StructureSetData(
+        structures.with_property("energy", np.zeros(3))
+        .with_property("stress", np.zeros((3, 3, 3)))
+        .with_property("forces", np.zeros((15, 3)))
+        .with_property("trajectory", np.arange(3))
+        .with_property("converged", np.ones(3, bool))
+        .with_property("region", np.tile([0, 0, 2, 3, 3], 3))
+    )
+
+
+@pytest.fixture
 def crystals():
     return {"slab_a": set_to_structure_data(licoo2())[0], "slab_b": set_to_structure_data(li3sccl6())[0]}
 
@@ -48,30 +63,33 @@ def relax(dismai_code, copper):
     builder = RelaxWorkChain.get_builder_from_protocol(
         dismai_code, StructureSetData(copper(3)), protocol="demo", overrides=overrides
     )
-    chain = process(RelaxWorkChain, builder)
-    chain.setup()
-    return chain
+    return process(RelaxWorkChain, builder)
 
 
 def status(chain, label):
     return getattr(chain.exit_codes, label).status
 
 
+def failed(label="failed"):
+    return ended(999, f"{label} fell over")
+
+
 def test_a_failed_chunk_fails_the_relaxation_and_keeps_the_others(relax, copper):
-    assert relax.ctx.chunks == [(0, 2), (2, 3)]
-    relax.ctx.chunk_0000 = ended(outputs={"structures": StructureSetData(copper(2))})
-    relax.ctx.chunk_0001 = ended(**FAILED)
-    result = relax.finish()
+    chunks = {"chunk_0000": ended(outputs={"structures": StructureSetData(copper(2))}), "chunk_0001": failed()}
+    result, submitted = run_outline(relax, chunks)
     assert result.status == status(relax, "ERROR_CHUNKS_FAILED")
     assert "1 of 2 chunks failed" in result.message
     assert len(relax.outputs["structures"]) == 2
+    assert [len(inputs["structures"]) for _, inputs in submitted] == [2, 1]
 
 
 def test_chunks_are_joined_in_order(relax, copper):
     parts = copper(3)
-    relax.ctx.chunk_0000 = ended(outputs={"structures": StructureSetData(parts[:2])})
-    relax.ctx.chunk_0001 = ended(outputs={"structures": StructureSetData(parts[2:])})
-    assert relax.finish() is None
+    chunks = {
+        "chunk_0000": ended(outputs={"structures": StructureSetData(parts[:2])}),
+        "chunk_0001": ended(outputs={"structures": StructureSetData(parts[2:])}),
+    }
+    assert run_outline(relax, chunks)[0] is None
     assert relax.outputs["structures"].structures == parts
 
 
@@ -81,10 +99,8 @@ def test_a_failed_chunk_fails_the_sampling(dismai_code, copper):
     fill_sample(builder, dismai_code, inputs["sample"], None)
     builder.generator, builder.seed = weights(GeneratorData), orm.Int(1)
     chain = process(SampleWorkChain, builder)
-    chain.setup()
-    chain.ctx.chunk_0000 = ended(outputs={"structures": StructureSetData(copper(2))})
-    chain.ctx.chunk_0001 = ended(**FAILED)
-    assert chain.finish().status == status(chain, "ERROR_CHUNKS_FAILED")
+    chunks = {"chunk_0000": ended(outputs={"structures": StructureSetData(copper(2))}), "chunk_0001": failed()}
+    assert run_outline(chain, chunks)[0].status == status(chain, "ERROR_CHUNKS_FAILED")
 
 
 @pytest.fixture
@@ -96,16 +112,34 @@ def evaluate(dismai_code, copper):
     return process(EvaluateWorkChain, builder)
 
 
-def test_evaluate(evaluate, copper):
-    evaluate.ctx.postprocess = ended(**FAILED)
-    assert evaluate.inspect_postprocess().status == status(evaluate, "ERROR_POSTPROCESS")
-    evaluate.ctx.relax = ended(**FAILED)
-    assert evaluate.inspect_relax().status == status(evaluate, "ERROR_RELAX")
-    evaluate.ctx.metrics = ended(**FAILED)
-    assert evaluate.finish().status == status(evaluate, "ERROR_METRICS")
-    evaluate.ctx.postprocess = ended(outputs={"structures": StructureSetData(StructureSet.empty())})
-    assert evaluate.inspect_postprocess() is None
-    assert evaluate.has_structures() is False
+@pytest.mark.parametrize(
+    ("stage", "label"), [("postprocess", "ERROR_POSTPROCESS"), ("relax", "ERROR_RELAX"), ("metrics", "ERROR_METRICS")]
+)
+def test_a_failed_stage_fails_the_evaluation(evaluate, copper, stage, label):
+    structures = StructureSetData(copper(2))
+    stages = {
+        "postprocess": ended(outputs={"structures": structures}),
+        "relax": ended(outputs={"structures": structures}),
+    }
+    result, submitted = run_outline(evaluate, stages | {stage: failed(stage)})
+    assert result.status == status(evaluate, label)
+    assert f"{stage} fell over" in result.message
+    assert submitted[-1][0] == stage
+
+
+def test_an_evaluation_of_which_nothing_is_left_relaxes_nothing(evaluate):
+    nothing = StructureSetData(StructureSet.empty())
+    measured = {
+        "results": orm.Dict({"a": 1}),
+        "per_structure": orm.ArrayData(np.zeros(2)),
+        "reference": orm.SinglefileData.from_string("records"),
+    }
+    result, submitted = run_outline(
+        evaluate, {"postprocess": ended(outputs={"structures": nothing}), "metrics": ended(outputs=measured)}
+    )
+    assert result is None
+    assert [label for label, _ in submitted] == ["postprocess", "metrics"]
+    assert len(submitted[-1][1]["structures"]) == 0
 
 
 @pytest.fixture
@@ -117,22 +151,44 @@ def potential(dismai_code, labelled, vasp_code, potcar_family):
     return process(PotentialWorkChain, builder)
 
 
-def test_potential(potential, labelled):
-    potential.ctx.train = ended(**FAILED)
-    assert potential.inspect_train().status == status(potential, "ERROR_TRAINING")
-    assert potential.wants_check()
-    check = status(potential, "ERROR_CHECK")
-    potential.ctx.relax = ended(**FAILED)
-    assert potential.run_label().status == check
+def trained(elements=("Cu",)):
+    """Return the outputs of a training of a potential."""
+    return {
+        "potential": weights(PotentialData, elements=list(elements)),
+        "results": orm.Dict({"a": 1}),
+        "curves": orm.ArrayData(np.zeros(2)),
+        "parity": orm.ArrayData(np.zeros(2)),
+    }
+
+
+@pytest.mark.parametrize(
+    ("stage", "label"),
+    [
+        ("train", "ERROR_TRAINING"),
+        ("check_relax", "ERROR_CHECK"),
+        ("check_label", "ERROR_CHECK"),
+        ("check_evaluate", "ERROR_CHECK"),
+    ],
+)
+def test_a_failed_stage_fails_the_potential(potential, labelled, stage, label):
+    stages = {
+        "train": ended(outputs=trained()),
+        "check_relax": ended(outputs={"structures": labelled}),
+        "check_label": ended(outputs={"labelled": labelled}),
+    }
+    result, submitted = run_outline(potential, stages | {stage: failed(stage)})
+    assert result.status == status(potential, label)
+    assert f"{stage} fell over" in result.message
+    assert submitted[-1][0] == stage
+    assert ("potential" in potential.outputs) == (stage != "train")
+
+
+def test_a_check_without_a_relaxed_structure(potential, labelled):
     lost = StructureSetData(labelled.structures.with_property("energy", np.full(3, np.nan)))
-    potential.ctx.relax = ended(outputs={"structures": lost})
-    result = potential.run_label()
-    assert result.status == check
+    stages = {"train": ended(outputs=trained()), "check_relax": ended(outputs={"structures": lost})}
+    result, _ = run_outline(potential, stages)
+    assert result.status == status(potential, "ERROR_CHECK")
     assert "could not relax one" in result.message
-    potential.ctx.label = ended(**FAILED)
-    assert potential.run_evaluate().status == check
-    potential.ctx.evaluate = ended(**FAILED)
-    assert potential.inspect_check().status == check
 
 
 @pytest.fixture
@@ -140,27 +196,59 @@ def dataset(dismai_code, crystals):
     builder = InterfaceDatasetWorkChain.get_builder_from_protocol(
         dismai_code, **crystals, seed=1, potential=weights(PotentialData), protocol="demo"
     )
-    chain = process(InterfaceDatasetWorkChain, builder)
-    chain.setup()
-    return chain
+    return process(InterfaceDatasetWorkChain, builder)
 
 
-def test_dataset(dataset, labelled):
-    assert not dataset.needs_potential()
-    dataset.ctx.built = ended(**FAILED)
-    assert dataset.run_relax().status == status(dataset, "ERROR_BUILD")
-    dataset.ctx.built_training = ended(**FAILED)
-    assert dataset.run_label().status == status(dataset, "ERROR_BUILD")
-    dataset.ctx.label = ended(**FAILED)
-    assert dataset.run_potential().status == status(dataset, "ERROR_LABEL")
-    dataset.ctx.trained = ended(**FAILED)
-    assert dataset.inspect_potential().status == status(dataset, "ERROR_POTENTIAL")
-    dataset.ctx.relax = ended(**FAILED)
-    assert dataset.select().status == status(dataset, "ERROR_RELAX")
+@pytest.mark.parametrize(("stage", "label"), [("build_candidates", "ERROR_BUILD"), ("relax_0", "ERROR_RELAX")])
+def test_a_failed_stage_fails_the_data_set(dataset, labelled, stage, label):
+    stages = {"build_candidates": ended(outputs={"structures": labelled})}
+    result, submitted = run_outline(dataset, stages | {stage: failed(stage)})
+    assert result.status == status(dataset, label)
+    assert f"{stage} fell over" in result.message
+    assert submitted[-1][0] == stage
+
+
+@pytest.fixture
+def dataset_with_dft(dismai_code, vasp_code, potcar_family, crystals):
+    label = {"potential_family": potcar_family, "potential_mapping": dict.fromkeys(ELEMENTS, "Cu")}
+    builder = InterfaceDatasetWorkChain.get_builder_from_protocol(
+        dismai_code, **crystals, seed=1, dft_code=vasp_code(), protocol="demo",
+        overrides={"label": label, "n_check": 0, "max_rounds": 1},
+    )  # fmt: skip
+    return process(InterfaceDatasetWorkChain, builder)
+
+
+@pytest.mark.parametrize(
+    ("stage", "label"),
+    [("build_training", "ERROR_BUILD"), ("label", "ERROR_LABEL"), ("potential", "ERROR_POTENTIAL")],
+)
+def test_a_failed_way_to_the_potential_fails_the_data_set(dataset_with_dft, interfaces, stage, label):
+    stages = {
+        "build_training": ended(outputs={"structures": interfaces}),
+        "label": ended(outputs={"labelled": interfaces}),
+    }
+    result, submitted = run_outline(dataset_with_dft, stages | {stage: failed(stage)})
+    assert result.status == status(dataset_with_dft, label)
+    assert f"{stage} fell over" in result.message
+    assert submitted[-1][0] == stage
+
+
+def test_a_failed_check_does_not_lose_the_potential(dataset_with_dft, interfaces):
+    made = trained(ELEMENTS)
+    stages = {
+        "build_training": ended(outputs={"structures": interfaces}),
+        "label": ended(outputs={"labelled": interfaces}),
+        "potential": ended(PotentialWorkChain.exit_codes.ERROR_CHECK.status, "no DFT", made),
+        "build_candidates": ended(outputs={"structures": interfaces}),
+        "relax_0": failed(),
+    }
+    _, submitted = run_outline(dataset_with_dft, stages)
+    assert dataset_with_dft.outputs["potential"].pk == made["potential"].pk
+    assert dict(submitted)["relax_0"]["potential"].pk == made["potential"].pk
 
 
 @pytest.mark.parametrize("named", [True, False])
-def test_rounds_go_on_where_the_one_before_ended(dismai_code, crystals, monkeypatch, named):
+def test_each_round_starts_where_the_one_before_ended(dismai_code, crystals, interfaces, named):
     builder = InterfaceDatasetWorkChain.get_builder_from_protocol(
         dismai_code, **crystals, seed=1, potential=weights(PotentialData), protocol="demo"
     )
@@ -169,37 +257,23 @@ def test_rounds_go_on_where_the_one_before_ended(dismai_code, crystals, monkeypa
     if not named:
         del parameters["n_structures"]
         size = 1  # the default of interfaces.build
-    builder.candidates = orm.Dict(parameters)
+    builder.candidates, builder.max_rounds = orm.Dict(parameters), orm.Int(3)
     chain = process(InterfaceDatasetWorkChain, builder)
-    chain.setup()
-    submitted = []
-    monkeypatch.setattr(chain, "submit", lambda process, **inputs: submitted.append(inputs) or ended())
-    chain.ctx.round = 2
-    chain.build_candidates()
-    assert submitted[0]["parameters"]["first"] == 2 * size
-    assert submitted[0]["parameters"]["n_structures"] == size
+    relaxed = {f"relax_{index}": ended(outputs={"structures": interfaces}) for index in range(3)}
+    _, submitted = run_outline(chain, relaxed | {"build_candidates": ended(outputs={"structures": interfaces})})
+    built = [inputs["parameters"] for label, inputs in submitted if label == "build_candidates"]
+    assert [parameters["first"] for parameters in built] == [0, size, 2 * size]
+    assert {parameters["n_structures"] for parameters in built} == {size}
 
 
-def test_too_few_structures_are_named_and_kept(dataset, labelled):
-    dataset.ctx.relax = ended(outputs={"structures": labelled})
-    assert dataset.select() is None
-    result = dataset.finish()
+def test_too_few_structures_are_named_and_kept(dataset, interfaces):
+    dataset.inputs.max_rounds = orm.Int(1)
+    stages = {name: ended(outputs={"structures": interfaces}) for name in ("build_candidates", "relax_0")}
+    result, _ = run_outline(dataset, stages)
     assert result.status == status(dataset, "ERROR_TOO_FEW")
     assert "3 of 12 structures after 3 candidates, of which 3 converged" in result.message
     assert dataset.outputs["energies"]["low"] == 3
     assert len(dataset.outputs["candidates"]) == 3
-
-
-def test_a_failed_check_does_not_lose_the_potential(dataset):
-    trained = {
-        "potential": weights(PotentialData),
-        "results": orm.Dict({"a": 1}),
-        "curves": orm.ArrayData(np.zeros(2)),
-        "parity": orm.ArrayData(np.zeros(2)),
-    }
-    dataset.ctx.trained = ended(PotentialWorkChain.exit_codes.ERROR_CHECK.status, "no DFT", trained)
-    assert dataset.inspect_potential() is None
-    assert dataset.outputs["potential"].pk == trained["potential"].pk
 
 
 @pytest.fixture
@@ -214,9 +288,7 @@ def benchmark(dismai_code, labelled):
         kind="amorphous",
         overrides={"evaluate": {"relax": {"parameters": LJ}}},
     )
-    chain = process(BenchmarkWorkChain, builder)
-    chain.ctx.message = ""
-    return chain
+    return process(BenchmarkWorkChain, builder)
 
 
 def metrics(value, failed, floor=0.1):
@@ -225,77 +297,87 @@ def metrics(value, failed, floor=0.1):
     return orm.Dict(measured | {"failed_percent": {"value": failed}, "noise_floor": {"validation": validation}})
 
 
-def test_benchmark_keeps_what_was_trained_and_goes_on_with_it(benchmark, monkeypatch):
-    trained = {"generator": weights(GeneratorData), "curves": orm.ArrayData(np.zeros(2)), "results": orm.Dict({"a": 1})}
-    benchmark.ctx.train_model_0, benchmark.ctx.train_model_1 = ended(outputs=trained), ended(**FAILED)
-    submitted = []
-    monkeypatch.setattr(benchmark, "submit", lambda process, **inputs: submitted.append(inputs) or ended())
-    benchmark.run_samples()
-    assert benchmark.outputs["generators"]["model_0"].pk == trained["generator"].pk
-    assert [inputs["generator"].pk for inputs in submitted] == [trained["generator"].pk]
+def good_models(labelled, *evaluated):
+    """Return the children of a benchmark whose models all came through, with these metrics."""
+    children = {}
+    for index, found in enumerate(evaluated):
+        made = {
+            "generator": weights(GeneratorData),
+            "curves": orm.ArrayData(np.zeros(2)),
+            "results": orm.Dict({"a": 1}),
+        }
+        measured = {"metrics": found, "per_structure": orm.ArrayData(np.zeros(2))}
+        children |= {
+            f"train_model_{index}": ended(outputs=made),
+            f"sample_model_{index}": ended(outputs={"structures": StructureSetData(labelled.structures[:1])}),
+            f"evaluate_model_{index}": ended(outputs=measured),
+        }
+    return children
 
 
-def test_benchmark_measures_against_both_sets_of_the_data(benchmark, labelled, monkeypatch):
-    benchmark.ctx.sample_model_0 = ended(outputs={"structures": StructureSetData(labelled.structures[:1])})
-    submitted = []
-    monkeypatch.setattr(benchmark, "submit", lambda process, **inputs: submitted.append(inputs) or ended())
-    benchmark.run_evaluations()
-    assert submitted[0]["reference"].uuid == benchmark.inputs.train.uuid
-    assert submitted[0]["validation"].uuid == benchmark.inputs.validation.uuid
+@pytest.fixture
+def models(labelled):
+    return good_models(labelled, metrics(0.2, 50.0), metrics(0.4, 50.0, floor=0.2))
 
 
-def test_benchmark_of_which_no_model_came_through(benchmark):
-    benchmark.ctx.train_model_0 = benchmark.ctx.train_model_1 = ended(**FAILED)
-    result = benchmark.run_samples()
-    assert result.status == status(benchmark, "ERROR_ALL_MODELS_FAILED")
-    assert "model_1: train: fell over" in result.message
-
-
-def test_benchmark_of_which_one_model_failed(benchmark):
-    evaluated = {"metrics": metrics(0.2, 50.0), "per_structure": orm.ArrayData(np.zeros(2))}
-    benchmark.ctx.evaluate_model_0 = ended(outputs=evaluated)
-    benchmark.ctx.evaluate_model_1 = ended(**FAILED)
-    result = benchmark.finish()
+@pytest.mark.parametrize("stage", ["train", "sample", "evaluate"])
+def test_benchmark_of_which_one_model_failed(benchmark, models, stage):
+    """What was trained is kept, and the other model goes through."""
+    result, submitted = run_outline(benchmark, models | {f"{stage}_model_1": failed(stage)})
     assert result.status == status(benchmark, "ERROR_SOME_MODELS_FAILED")
+    assert f"model_1: {stage}: {stage} fell over" in result.message
+    generator = models["train_model_0"].outputs.generator
+    assert benchmark.outputs["generators"]["model_0"].pk == generator.pk
+    assert dict(submitted)["sample_model_0"]["generator"].pk == generator.pk
+    assert ("sample_model_1" in dict(submitted)) == (stage != "train")
     assert benchmark.outputs["summary"]["metrics"]["d_all"]["mean"] == 0.2
 
 
-def test_benchmark_gives_mean_min_and_max(benchmark):
-    for name, value, floor in (("model_0", 0.2, 0.1), ("model_1", 0.4, 0.2)):
-        evaluated = {"metrics": metrics(value, 50.0, floor), "per_structure": orm.ArrayData(np.zeros(2))}
-        benchmark.ctx[f"evaluate_{name}"] = ended(outputs=evaluated)
-    assert benchmark.finish() is None
+def test_benchmark_measures_against_both_sets_of_the_data(benchmark, models):
+    _, submitted = run_outline(benchmark, models)
+    inputs = dict(submitted)["evaluate_model_0"]
+    assert inputs["reference"].uuid == benchmark.inputs.train.uuid
+    assert inputs["validation"].uuid == benchmark.inputs.validation.uuid
+
+
+@pytest.mark.parametrize("stage", ["train", "sample", "evaluate"])
+def test_benchmark_of_which_no_model_came_through(benchmark, models, stage):
+    children = models | {f"{stage}_model_{index}": failed(stage) for index in range(2)}
+    result, _ = run_outline(benchmark, children)
+    assert result.status == status(benchmark, "ERROR_ALL_MODELS_FAILED")
+    assert f"model_1: {stage}: {stage} fell over" in result.message
+
+
+def test_benchmark_gives_mean_min_and_max(benchmark, models):
+    assert run_outline(benchmark, models)[0] is None
     found = benchmark.outputs["summary"]["metrics"]["d_all"]
     assert (found["min"], found["max"], found["per_model"]) == (0.2, 0.4, [0.2, 0.4])
     assert found["mean"] == pytest.approx(0.3)
     # fewer structures analysed, a higher floor: both are means over the models
     assert (found["floor"], found["validation"]) == (pytest.approx(0.15), pytest.approx(0.075))
-    failed = benchmark.outputs["summary"]["metrics"]["failed_percent"]
-    assert (failed["floor"], failed["validation"]) == (None, None)
+    failures = benchmark.outputs["summary"]["metrics"]["failed_percent"]
+    assert (failures["floor"], failures["validation"]) == (None, None)
 
 
-def test_a_model_without_any_structure_counts_as_failed_only(benchmark):
-    for name, value in (("model_0", 0.2), ("model_1", None)):
-        evaluated = {
-            "metrics": metrics(value, 100.0 if value is None else 0.0),
-            "per_structure": orm.ArrayData(np.zeros(2)),
-        }
-        benchmark.ctx[f"evaluate_{name}"] = ended(outputs=evaluated)
-    assert benchmark.finish() is None
+def test_a_model_without_any_structure_counts_as_failed_only(benchmark, labelled):
+    children = good_models(labelled, metrics(0.2, 0.0), metrics(None, 100.0))
+    assert run_outline(benchmark, children)[0] is None
     summary = benchmark.outputs["summary"]["metrics"]
     assert summary["d_all"]["models"] == 1
     assert summary["failed_percent"]["mean"] == 50.0
 
 
-def test_pipeline(dismai_code, crystals):
+@pytest.mark.parametrize(("stage", "label"), [("dataset", "ERROR_DATASET"), ("benchmark", "ERROR_BENCHMARK")])
+def test_a_failed_stage_fails_the_pipeline(dismai_code, crystals, interfaces, stage, label):
     builder = PipelineWorkChain.get_builder_from_protocol(
         dismai_code, **crystals, model="cryingan", seed=1, potential=weights(PotentialData), protocol="demo"
     )
     chain = process(PipelineWorkChain, builder)
-    chain.ctx.dataset = ended(**FAILED)
-    assert chain.run_benchmark().status == status(chain, "ERROR_DATASET")
-    chain.ctx.benchmark = ended(**FAILED)
-    assert chain.finish().status == status(chain, "ERROR_BENCHMARK")
+    made = {"train": interfaces, "validation": interfaces}
+    result, submitted = run_outline(chain, {"dataset": ended(outputs=made)} | {stage: failed(stage)})
+    assert result.status == status(chain, label)
+    assert f"{stage} fell over" in result.message
+    assert submitted[-1][0] == stage
 
 
 def test_no_potential_and_no_way_to_one_is_refused(dismai_code, crystals):

@@ -209,10 +209,6 @@ def test_progress_counts_on_when_a_remedy_keeps_the_checkpoint(training, job):
     assert not goes_on(handle(training, job(400, lines=6)))
 
 
-def test_the_memory_of_the_potential_is_in_its_micro_batch():
-    assert TrainPotentialWorkChain._memory_parameter == "micro_batch_size"
-
-
 @pytest.mark.engine
 def test_a_relaxation_is_cut_off_and_finished_by_the_next_job(dismai_code, copper, tmp_path):
     """The soft stop of the wall time leaves a checkpoint; the next job starts from it."""
