@@ -8,6 +8,7 @@ from aiida.engine import CalcJobProcessSpec
 from aiida.orm import ArrayData
 
 from ..data import PotentialData, StructureSetData
+from ..engine.methods import methods_of, mixed
 from .base import TaskCalculation, validate_not_empty
 
 LABELS = ("energy", "forces", "stress")
@@ -32,6 +33,15 @@ def validate_elements(inputs: dict[str, Any], _: Any) -> str | None:
     return None
 
 
+def validate_one_method(inputs: dict[str, Any], _: Any) -> str | None:
+    """Refuse labels of several methods, unless the parameters allow them."""
+    structures, parameters = inputs.get("structures"), inputs.get("parameters")
+    if structures is None or parameters is None or parameters.get_dict().get("mixed_labels"):
+        return None
+    found = mixed(methods_of(structures.structures))
+    return f"{found}; train on one of them, or set the parameter mixed_labels to true" if found else None
+
+
 class TrainPotentialCalculation(TaskCalculation):
     """Train an M3GNet potential on labelled structures."""
 
@@ -54,6 +64,7 @@ class TrainPotentialCalculation(TaskCalculation):
             validator=validate_labelled,
             help="Structures with energy (eV), forces (eV/Å), stress (GPa) and trajectory.",
         )
+        spec.inputs.validator = validate_one_method
         spec.output("potential", valid_type=PotentialData, help="Weights of the epoch with the best validation error.")
         spec.output("potential_last", valid_type=PotentialData, help="Weights of the last epoch.")
         spec.output("curves", valid_type=ArrayData, help="Losses and errors by epoch.")

@@ -13,6 +13,7 @@ from ..engine.errors import BadInput
 from ..terminal import console, table
 from .potentials import chosen_engine, engine_option, label_options, potential_rows, potentials_command
 from .profiles import load_profile
+from .pseudos import pseudos_command
 
 PROFILE_HINTS = """\
 To try things out (SQLite, no services to install; also makes the computer 'localhost'):
@@ -198,6 +199,7 @@ def _ask_dismai(path: str) -> None:
 
 
 setup.add_command(potentials_command)
+setup.add_command(pseudos_command)
 
 
 @setup.command("check")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiida.common import AttributeDict
@@ -21,7 +21,7 @@ from .chunks import fill_chunks, not_negative, positive, share
 from .ions import note_small
 from .jobs import fill_calculation, fill_job
 from .label import LabelWorkChain
-from .label_inputs import fill_label_many, label_problems
+from .label_inputs import fill_label_many, label_problems, methods_of_inputs, mixing_problems
 from .potential import PotentialWorkChain, check_problems, fill_check
 from .problems import Problem, answer
 from .protocols import ProtocolMixin, merge
@@ -55,12 +55,21 @@ def _validate(inputs: Mapping[str, Any], _: Any) -> str | None:
         found += below("label", label_problems(inputs["label"], elements))
         found += _region_moves(inputs)
     if potential is None:
-        found += below("train", check_problems(inputs.get("train", {}).get("check", {}), elements))
+        train = inputs.get("train", {})
+        found += below("train", check_problems(train.get("check", {}), elements))
+        found += _mixing(inputs.get("label") or {}, train, elements)
     if inputs["n_structures"].value == 1 and inputs["validation_share"].value > 0:
         found.append(
             Problem("n_structures", "a single structure cannot be split; take more, or the validation_share 0")
         )
     return answer(found)
+
+
+def _mixing(label: Mapping[str, Any], train: Mapping[str, Any], elements: Sequence[str]) -> list[Problem]:
+    """Return whether the potential would be checked with another method than it is trained on."""
+    checked_with = methods_of_inputs(train.get("check", {}).get("label") or {}, elements)
+    methods = [*methods_of_inputs(label, elements), *checked_with]
+    return mixing_problems(methods, train.get("train", {}).get("job", {}).get("parameters"), "train.check.label")
 
 
 def _region_moves(inputs: Mapping[str, Any]) -> list[Problem]:

@@ -13,6 +13,7 @@ from aiida.orm import AbstractCode, Bool, Dict, Int, Str, to_aiida_type
 from ..data import StructureSetData
 from ..dft import Potentials, StageSettings, engine_for
 from ..engine.errors import BadInput
+from ..engine.methods import mixed
 from ..engine.parameters import validate
 from .checks import below, elements_of, option_problems, validate_options
 from .problems import Problem, answer
@@ -151,6 +152,40 @@ def label_problems(inputs: Mapping[str, Any], elements: Sequence[str]) -> list[P
             if not option_problems(options):  # else said by the port
                 found += below(f"{stage}.options", option_problems(options, dft.get("code")))
     return found
+
+
+def methods_of_inputs(inputs: Mapping[str, Any], elements: Sequence[str]) -> list[str]:
+    """Return the methods of the labels that labelling with these inputs would make; none if that is not known.
+
+    Args:
+        inputs: of labelling, without structures.
+        elements: all that will occur.
+    """
+    dft, stages = inputs.get("dft") or {}, [inputs.get(stage) or {} for stage in STAGES]
+    if "code" not in dft or "potential_family" not in dft:
+        return []
+    found = []
+    for stage in (stage for stage in stages if "settings" in stage):
+        try:
+            settings = validate(StageSettings, stage["settings"].get_dict(), "stage settings")
+            found.append(str(engine_for(dft["code"]).method(settings, elements, read_potentials(dft))))
+        except BadInput:
+            continue  # said elsewhere
+    return found
+
+
+def mixing_problems(methods: Sequence[str], parameters: Dict | None, path: str) -> list[Problem]:
+    """Return whether labels of several methods would be put together without being asked for.
+
+    Args:
+        methods: of all the labels.
+        parameters: of the training, whose ``mixed_labels`` allows it.
+        path: of what brings the second method.
+    """
+    found = mixed(methods)
+    if not found or (parameters is not None and parameters.get_dict().get("mixed_labels")):
+        return []
+    return [Problem(path, f"{found}; use one for all, or set mixed_labels of the training to true")]
 
 
 def _said(path: str, look: Callable[[], Any]) -> list[Problem]:

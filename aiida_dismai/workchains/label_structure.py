@@ -17,7 +17,7 @@ from ..data import StructureSetData
 from ..dft import DftEngine, StageSettings, engine_for
 from ..exit_codes import LABEL_STRUCTURE, declare
 from .checked import CheckedSpec, CheckedWorkChain, if_
-from .label_inputs import define_inputs, fill_label, read_potentials, read_settings, validate_inputs
+from .label_inputs import STAGES, define_inputs, fill_label, read_potentials, read_settings, validate_inputs
 from .label_protocol import LabelProtocolMixin
 from .request import Request
 
@@ -145,6 +145,7 @@ class LabelStructureWorkChain(LabelProtocolMixin, CheckedWorkChain):
             outputs = collect_steps(
                 Str(self.engine.name),
                 Str(code.full_label),
+                Dict(self._methods()),
                 self.inputs.structures,
                 self.inputs.index,
                 self.inputs.index,
@@ -176,6 +177,19 @@ class LabelStructureWorkChain(LabelProtocolMixin, CheckedWorkChain):
         workflow = cast(type[WorkChain], WorkflowFactory(self.engine.workflow))
         inputs.metadata = {"call_link_label": stage, "label": f"structure {self.inputs.index.value} {stage}"}
         self.to_context(**{stage: self.submit(workflow, **inputs)})
+
+    def _methods(self) -> dict[str, Any]:
+        """Return what the labels of each stage that ran were computed with."""
+        elements = self.ctx.structure.get_kind_names()
+        potentials = read_potentials(self.inputs.dft)
+        found: dict[str, Any] = {}
+        for stage in (stage for stage in STAGES if stage in self.ctx):
+            settings = read_settings(self.inputs[stage].settings, stage)
+            found[stage] = {
+                "method": str(self.engine.method(settings, elements, potentials)),
+                "cutoff": self.engine.cutoff(settings, elements, potentials),
+            }
+        return found
 
     def _movable(self, settings: StageSettings) -> NDArray[np.bool_]:
         """Return which sites move, in the order of the sites."""

@@ -14,13 +14,14 @@ from ..calculations.functions.selection import prepare_check
 from ..calculations.potentials import EvaluatePotentialCalculation, validate_labelled
 from ..data import PotentialData, StructureSetData
 from ..dft import engine_for
+from ..engine.methods import methods_of
 from ..exit_codes import POTENTIAL, declare
 from .checked import CheckedSpec, CheckedWorkChain, if_
 from .checks import below, elements_of, relaxation_problems
 from .chunks import fill_chunks, not_negative
 from .jobs import TrainPotentialWorkChain, fill_calculation, fill_job
 from .label import LabelWorkChain
-from .label_inputs import fill_label_many, label_problems
+from .label_inputs import fill_label_many, label_problems, methods_of_inputs, mixing_problems
 from .problems import Problem, answer
 from .protocols import ProtocolMixin, merge
 from .protocols.names import Names, Of, job
@@ -50,10 +51,16 @@ def validate_inputs(inputs: Mapping[str, Any], port: Any) -> str | None:
     if "structures" not in port:
         return None  # exposed by a WorkChain that brings the structures, and checks
     check, structures = inputs.get("check") or {}, inputs.get("structures")
+    parameters = inputs.get("train", {}).get("job", {}).get("parameters")
+    methods = [] if structures is None else methods_of(structures.structures)
+    mixing = mixing_problems(methods, parameters, "structures")
     if "structures" not in check:
-        return None
+        return answer(mixing)
     known, elements = elements_of(structures), elements_of(check["structures"])
-    found = check_problems(check, elements)
+    found = check_problems(check, elements) + mixing
+    if not mixing:
+        checked_with = methods_of_inputs(check.get("label") or {}, elements)
+        found += mixing_problems([*methods, *checked_with], parameters, "check.label")
     if odd := sorted(set(elements) - set(known)):
         text = f"{', '.join(odd)} is not in the structures that are trained on ({', '.join(known)})"
         found.append(Problem("check.structures", text))

@@ -12,6 +12,7 @@ NAMED = re.compile(r"vasp(?!py)|potcar|incar\b|espresso|\bpw\.x", re.IGNORECASE)
 ALLOWED = (
     "dft/vasp/",
     "dft/quantumespresso/",
+    "cli/pseudos.py",
     "standin/",
     "demo/",
     "engine/structures/files.py",

@@ -50,13 +50,21 @@ def take_structure(structures: StructureSetData, index: Int) -> StructureData:
 
 @calcfunction
 def collect_steps(
-    engine: Str, source: Str, structures: StructureSetData, index: Int, trajectory: Int, **nodes: Data
+    engine: Str,
+    source: Str,
+    methods: Dict,
+    structures: StructureSetData,
+    index: Int,
+    trajectory: Int,
+    **nodes: Data,
 ) -> dict[str, Any]:
     """Collect the ionic steps of all jobs on one structure.
 
     Args:
         engine: name of the DFT engine that reads the jobs.
         source: who computed the labels; the property ``source``.
+        methods: ``method`` and ``cutoff`` (eV, or None) of each stage, ``stage_1`` and ``stage_2``; properties of the
+            labels.
         structures: the set that the structure is from; its ``region`` is carried over.
         index: which of them.
         trajectory: number that the labels get as property ``trajectory``.
@@ -91,7 +99,12 @@ def collect_steps(
         steps.append((stage, done[stage], result))
         done[stage] += result.done
         start = result.positions[-1] if len(result.positions) else start
-    labelled = [_label(initial, back, stage, first, item) for stage, first, item in steps if len(item.energies)]
+    described = methods.get_dict()
+    labelled = [
+        _label(initial, back, stage, first, item).with_properties(_described(described, stage, len(item.energies)))
+        for stage, first, item in steps
+        if len(item.energies)
+    ]
     dropped = [
         {"stage": stage, "step": first + number, "reason": why}
         for stage, first, item in steps
@@ -197,6 +210,17 @@ def _label(initial: StructureSet, back: NDArray[np.int64], stage: int, first: in
     if "region" in initial.properties:
         properties["region"] = Property(np.tile(initial.values("region"), n), "atom")
     return StructureSet.from_uniform(initial.numbers, item.positions[:, back], item.cells, initial.pbc[0], properties)
+
+
+def _described(methods: dict[str, Any], stage: int, n: int) -> dict[str, Property]:
+    """Return method and cut-off as properties of the steps of a stage; no cut-off unless that of all is known."""
+    own = methods.get(f"stage_{stage}", {})
+    found = {}
+    if own.get("method"):
+        found["method"] = Property(np.full(n, own["method"]), "structure")
+    if all(item.get("cutoff") is not None for item in methods.values()) and own:
+        found["cutoff"] = Property(np.full(n, float(own["cutoff"])), "structure", "eV")
+    return found
 
 
 def _relaxed(second: StructureSet, steps: int, converged: bool) -> StructureSet:

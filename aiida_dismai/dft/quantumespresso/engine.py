@@ -26,6 +26,8 @@ import numpy as np
 from aiida import orm
 from numpy.typing import NDArray
 
+from ...engine.errors import BadInput
+from ...engine.methods import Method
 from ..base import DftEngine, DftRun, IonicSteps, PotentialFile, Potentials
 from ..settings import StageSettings
 from .namelists import (
@@ -36,7 +38,7 @@ from .namelists import (
     hubbard_of,
     namelists,
 )
-from .pseudos import check_family, install_command, list_pseudos, pseudos_of
+from .pseudos import check_family, functional_of, install_command, list_pseudos, pseudos_of
 from .stdout import RYDBERG, PwOutput, read_stdout
 from .structures import with_hubbard, without_hubbard
 from .trust import job_refusal, refusals
@@ -44,7 +46,31 @@ from .trust import job_refusal, refusals
 #: Exit codes of a job whose complete ionic steps can be trusted: success; output that the plugin could not read, out of
 #: time, ions not converged, electrons not converged (that step is dropped), interrupted, troubles of the final SCF of
 #: vc-relax (which is dropped) and of BFGS. Any other failure spoils the job.
-TRUSTED_EXITS = (0, 301, 303, 304, 305, 320, 321, 322, 340, 350, 400, 500, 501, 502, 503, 510, 511, 520, 521)
+TRUSTED_EXITS = (
+    0,
+    301,
+    302,
+    303,
+    304,
+    305,
+    310,
+    311,
+    312,
+    320,
+    321,
+    322,
+    340,
+    350,
+    400,
+    500,
+    501,
+    502,
+    503,
+    510,
+    511,
+    520,
+    521,
+)
 #: Exit codes by which AiiDA says what the scheduler did: out of memory, out of time, a node that failed.
 SCHEDULER_EXITS = range(100, 200)
 #: Wall time of jobs whose options have none, s: pw.x must know when to stop.
@@ -87,6 +113,12 @@ class QuantumEspressoEngine(DftEngine):
         """Return aiida-pseudo's command that installs a family."""
         return install_command(family, folder)
 
+    def method(self, settings: StageSettings, elements: Sequence[str], potentials: Potentials) -> Method:
+        """Return the method, with the functional of the pseudopotentials."""
+        nodes = pseudos_of(potentials.family)
+        made = sorted({functional_of(nodes[element]) for element in elements if element in nodes})
+        return replace(super().method(settings, elements, potentials), functional="+".join(made).replace(" ", "_"))
+
     def cutoff(self, settings: StageSettings, elements: Sequence[str], potentials: Potentials) -> float | None:
         """Return the cut-off of the wave functions, eV."""
         return cutoffs_of(settings, elements, potentials)[0] * RYDBERG
@@ -102,6 +134,13 @@ class QuantumEspressoEngine(DftEngine):
     ) -> dict[str, Any]:
         """Return the inputs of the WorkChain; U makes a structure of its own, by a calcfunction."""
         kinds = structure.get_kind_names()
+        available = pseudos_of(potentials.family)
+        for kind in structure.kinds:
+            if kind.name != kind.symbol or kind.name not in available:
+                raise BadInput(
+                    f"kind '{kind.name}' ({kind.symbol}) of the structure: kinds must be named after elements that the "
+                    f"family '{potentials.family}' has"
+                )
         options = {"max_wallclock_seconds": DEFAULT_WALLTIME, **options}
         hubbard = hubbard_of(settings, kinds)
         given = structure
@@ -117,7 +156,6 @@ class QuantumEspressoEngine(DftEngine):
             plugin_settings["GAMMA_ONLY"] = True  # real wave functions: half the time; not implemented for U
         if not movable.all():
             plugin_settings["FIXED_COORDS"] = [[not flag] * 3 for flag in movable.tolist()]
-        available = pseudos_of(potentials.family)
         inputs: dict[str, Any] = {
             "pw": {
                 "code": code,
@@ -171,6 +209,7 @@ class QuantumEspressoEngine(DftEngine):
         reasons = refusals(steps, len(structure.sites), whole)
         kept = [step for step, reason in zip(steps, reasons, strict=True) if not reason]
         m = len(structure.sites)
+        single = printed.ended and len(steps) == 1 and printed.single
         return IonicSteps(
             numbers=np.array([i for i, reason in enumerate(reasons) if not reason], dtype=np.int64),
             cells=_stack([step.cell for step in kept], (3, 3)),
@@ -180,7 +219,7 @@ class QuantumEspressoEngine(DftEngine):
             stresses=-_stack([step.stress for step in kept], (3, 3)),
             done=len(steps),
             left_out=tuple((i, reason) for i, reason in enumerate(reasons) if reason),
-            converged=printed.converged and not any(reasons[-1:]),
+            converged=(printed.converged or single) and not any(reasons[-1:]),
             symbols=tuple(structure.get_kind(site.kind_name).symbol for site in structure.sites),
             remark=whole or remark,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -186,3 +187,60 @@ def cutoffs(name: str, elements: Sequence[str], stringency: str | None) -> tuple
     except ValueError as error:
         raise BadInput(f"family '{name}': {error}") from error
     return float(wave), float(density)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a family is good for.
+
+    Attributes:
+        name: of the family.
+        missing: elements that it does not have, of those asked for.
+        functionals: of its pseudopotentials of these elements, by the names that have one here.
+        cutoffs: recommended cut-offs of wave functions and density for these elements, Ry, by stringency; None where
+            the recommendation is not complete.
+        problems: what keeps the family from being used.
+    """
+
+    name: str
+    missing: tuple[str, ...]
+    functionals: tuple[str, ...]
+    cutoffs: dict[str, tuple[float, float] | None]
+    problems: tuple[str, ...]
+
+
+def survey(name: str, elements: Sequence[str], functional: str | None) -> Survey:
+    """Look at a family.
+
+    Args:
+        name: of the family.
+        elements: that it should have.
+        functional: that it should be made for; None does not ask.
+
+    Raises:
+        BadInput: no such family.
+    """
+    family = find_family(name)
+    nodes = dict(family.pseudos)
+    present = [element for element in elements if element in nodes]
+    problems = check_family(elements, Potentials(name))
+    of_upf = [element for element in present if isinstance(nodes[element], UpfData)]
+    functionals = tuple(sorted({functional_of(nodes[element]) for element in of_upf}))
+    if functional is not None and set(functionals) - {functional}:
+        problems.append(f"made for {', '.join(functionals)}, not for {functional}")
+    found: dict[str, tuple[float, float] | None] = {}
+    known = family.get_cutoff_stringencies() if isinstance(family, RecommendedCutoffMixin) else ()
+    for stringency in known:
+        try:
+            pair = cutoffs(name, present, stringency) if present else None
+        except BadInput:
+            pair = None
+        if pair is not None and not 0 < pair[0] <= pair[1]:
+            problems.append(
+                f"cut-offs '{stringency}' are {pair[0]:g} and {pair[1]:g} Ry: not positive, or the wrong way"
+            )
+        found[stringency] = pair
+    if not known:
+        problems.append(f"recommends no cut-offs: aiida-pseudo family cutoffs set {name} CUTOFFS.json -s normal -u Eh")
+    missing = tuple(element for element in elements if element not in nodes)
+    return Survey(name, missing, functionals, found, tuple(problems))

@@ -73,6 +73,7 @@ class PwOutput:
         md5: of the pseudopotentials, in the order of the species.
         steps: geometries, in order, those that were not computed too.
         converged: whether the relaxation met its criteria.
+        single: whether it was a single point, without a move of atoms or cell.
         ended: whether the program came to its end.
     """
 
@@ -83,6 +84,7 @@ class PwOutput:
     md5: list[str] = field(default_factory=list)
     steps: list[Step] = field(default_factory=lambda: [Step()])
     converged: bool = False
+    single: bool = True
     ended: bool = False
 
 
@@ -113,10 +115,13 @@ def read_stdout(lines: Iterable[str]) -> PwOutput:
         elif "convergence NOT achieved" in line:
             if not final:
                 found.steps[-1].electrons_failed = True
+        elif "BFGS Geometry Optimization" in line or "Dynamics Calculation" in line:
+            found.single = False
+            final = final or "End of" in line  # what follows repeats the last geometry, or is the next one
         elif "bfgs converged in" in line or "Dynamics: convergence achieved in" in line:
             found.converged = True
-        elif "End of BFGS Geometry Optimization" in line or "End of damped dynamics" in line:
-            final = True  # what follows repeats the last geometry, or is the next one, which nothing was computed for
+        elif "End of damped dynamics" in line:
+            final = True
         elif "JOB DONE" in line:
             found.ended = True
         elif found.first is None or not found.steps[-1].begun:

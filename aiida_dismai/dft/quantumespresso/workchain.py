@@ -1,7 +1,8 @@
-"""aiida-quantumespresso's restarts of pw.x, with a stage that may end on its last ionic step.
+"""aiida-quantumespresso's restarts of pw.x; here a stage may end on its last step, and killed jobs are restarted.
 
 There, a job that reached ``nstep`` (exit code 502) is restarted until ``max_iterations``, and fails then. The paper's
-first stage takes 50 steps, wherever they lead.
+first stage takes 50 steps, wherever they lead. A job that was killed without notice (exit codes 312 and 340: a node
+that failed, a time limit that came before ``max_seconds``) fails there at once.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from aiida.engine import ProcessHandlerReport, process_handler
 from aiida.orm import CalcJobNode
 from aiida_quantumespresso.calculations.pw import PwCalculation
+from aiida_quantumespresso.common.types import RestartType
 from aiida_quantumespresso.workflows.pw.base import PwBaseWorkChain
 
 
@@ -23,4 +25,19 @@ class PwStageWorkChain(PwBaseWorkChain):
         self.ctx.is_finished = True
         self.report(f"{calculation.process_label}<{calculation.pk}> did all its ionic steps, which is enough")
         self.results()
+        return ProcessHandlerReport(True)
+
+    @process_handler(
+        priority=578,
+        exit_codes=[
+            PwCalculation.exit_codes.ERROR_OUTPUT_STDOUT_INCOMPLETE,
+            PwCalculation.exit_codes.ERROR_OUT_OF_WALLTIME_INTERRUPTED,
+        ],
+    )
+    def restart_after_interruption(self, calculation: CalcJobNode) -> ProcessHandlerReport:
+        """Start again from the last geometry that is known; wave functions on disk may be damaged."""
+        if "output_structure" in calculation.outputs:
+            self.ctx.inputs.structure = calculation.outputs.output_structure
+        self.set_restart_type(RestartType.FROM_SCRATCH)
+        self.report_error_handled(calculation, "the job was interrupted: starting again from the last geometry")
         return ProcessHandlerReport(True)

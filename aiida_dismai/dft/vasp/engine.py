@@ -16,6 +16,7 @@ What aiida-vasp 5.1 wants to be told, found by running it:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,11 @@ from aiida import orm
 from numpy.typing import NDArray
 
 from ...engine.errors import BadInput
+from ...engine.methods import Method
 from ...standin import MARK
 from ..base import DftEngine, DftRun, IonicSteps, PotentialFile, Potentials
 from ..settings import StageSettings
-from .incar import check_tags, incar
+from .incar import check_tags, functional_of, incar
 from .potcars import LICENSED, check_potcars, list_potcars, upload_command
 from .trust import refusals
 from .vasprun import Step, Vasprun, read_vasprun
@@ -81,6 +83,15 @@ class VaspEngine(DftEngine):
     def install_hint(self, family: str, folder: str) -> str:
         """Return aiida-vasp's command that stores a family."""
         return upload_command(family, folder)
+
+    def method(self, settings: StageSettings, elements: Sequence[str], potentials: Potentials) -> Method:
+        """Return the method, with the functional of the tags."""
+        return replace(super().method(settings, elements, potentials), functional=functional_of(settings))
+
+    def cutoff(self, settings: StageSettings, elements: Sequence[str], potentials: Potentials) -> float | None:
+        """Return ENCUT, if it is given."""
+        given = incar(settings).get("encut")
+        return None if given is None else float(given)
 
     def inputs(
         self,

@@ -18,6 +18,21 @@ def incar(settings: StageSettings) -> dict[str, Any]:
     return tags
 
 
+#: What the tag GGA stands for; "--" and nothing leave it to the POTCARs.
+GGA = {"PE": "PBE", "PS": "PBEsol", "CA": "LDA", "91": "PW91", "RP": "RPBE", "RE": "revPBE", "AM": "AM05"}
+
+
+def functional_of(settings: StageSettings) -> str:
+    """Return the functional that the tags ask for, "?" if they leave it to the POTCARs and the settings say none."""
+    tags = incar(settings)
+    base = str(tags.get("gga", "")).strip().upper()
+    found = GGA.get(base, base if base.strip("-") else settings.functional or "?")
+    if str(tags.get("metagga", "")).strip("- "):
+        found = str(tags["metagga"]).strip().upper()
+    exact = str(tags.get("lhfcalc", "")).strip(". ").upper() in ("TRUE", "T")
+    return f"{found}+exact" if exact else found
+
+
 def check_tags(settings: StageSettings) -> None:
     """Refuse tags with which nothing would come out.
 
@@ -35,6 +50,12 @@ def check_tags(settings: StageSettings) -> None:
             )
         if name.lower() in owned:
             raise BadInput(f"INCAR tag '{name}' depends on the order of the atoms: give {owned[name.lower()]} instead")
+    made = functional_of(settings)
+    if settings.functional is not None and made != settings.functional:
+        raise BadInput(
+            f"INCAR tags: GGA, METAGGA and LHFCALC ask for {made}, but functional is {settings.functional}: they must "
+            "agree"
+        )
     _check_stress({name.lower(): value for name, value in settings.parameters.items()})
     known = getattr(ParametersMassage({"incar": {}}), "_valid_parameters", ())
     unknown = [name for name in settings.parameters if known and name.lower() not in known]

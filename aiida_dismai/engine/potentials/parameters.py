@@ -80,6 +80,11 @@ class TrainParameters(NetworkParameters):
         description="stop after so many epochs without a better validation score; the score is the sum of the mean "
         "absolute errors (eV/atom, eV/Å, GPa) with the weights of the loss",
     )
+    mixed_labels: bool = Field(
+        False,
+        description="train on labels of several DFT engines, functionals, values of U or sets of potentials, which are "
+        "refused otherwise; the results then say so in their warnings",
+    )
     train_fraction: float = Field(0.9, gt=0, le=1, description="share of the trajectories to train on")
     validation_fraction: float = Field(0.05, ge=0, lt=1, description="share of the trajectories for validation")
     test_fraction: float = Field(0.05, ge=0, lt=1, description="share of the trajectories for the test errors")

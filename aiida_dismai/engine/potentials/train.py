@@ -11,6 +11,8 @@ import torch
 from ..arrays import write_arrays
 from ..context import Context
 from ..device import choose_device, limit_threads
+from ..errors import BadInput
+from ..methods import methods_of, mixed
 from ..store import PIECES
 from ..structures import StructureSet
 from ..versions import versions
@@ -52,6 +54,9 @@ def run(context: Context, parameters: TrainParameters) -> dict[str, Any]:
     device = choose_device(parameters.device)
     limit_threads(parameters.threads)
     structures = load_labelled(context.inputs["structures"], WHERE)
+    several = mixed(methods_of(structures))
+    if several and not parameters.mixed_labels:
+        raise BadInput(f"{WHERE}: {several}; train on one of them, or set mixed_labels to true")
     fractions = (parameters.train_fraction, parameters.validation_fraction, parameters.test_fraction)
     split = split_by_trajectory(structures, fractions, seed, WHERE)
     config = _configuration(structures, split, parameters, seed)
@@ -88,8 +93,11 @@ def run(context: Context, parameters: TrainParameters) -> dict[str, Any]:
         errors = errors_of(predictions, structures, getattr(split, name))
         results |= {f"{name}_{quantity}": value for quantity, value in errors.items()}
     worst = [item | {"set": SETS[sets[item["frame"]]]} for item in worst_frames(predictions, structures)]
+    doubts = questionable(structures)
+    if several:
+        doubts["warnings"] = [*doubts["warnings"], several]
     return results | {
-        **questionable(structures),
+        **doubts,
         "worst_frames": worst,
         "device": device,
         "stopped": stopped,
@@ -130,6 +138,7 @@ def _configuration(structures: StructureSet, split: Split, parameters: TrainPara
             "n_structures": len(structures),
             "n_trajectories": len(np.unique(structures.values("trajectory"))),
             **{f"n_{name}": len(getattr(split, name)) for name in SETS},
+            "methods": methods_of(structures),
         },
         "seed": seed,
         "versions": versions(),
