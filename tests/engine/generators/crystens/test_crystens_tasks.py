@@ -13,13 +13,15 @@ import numpy as np
 import pytest
 import torch
 
-from aiida_dismai.engine.checkpoint import load_checkpoint, load_weights
+from aiida_dismai.engine.checkpoint import load_checkpoint, load_weights, save_weights
 from aiida_dismai.engine.generators.crystens.config import CrystensParameters
 from aiida_dismai.engine.generators.crystens.data import prepare
 from aiida_dismai.engine.generators.crystens.sample import sample
+from aiida_dismai.engine.generators.training import steps
 from aiida_dismai.engine.generators.training.epochs import CHECKPOINT
 from aiida_dismai.engine.generators.weights import load_generator
 from aiida_dismai.engine.structures import Property, StructureSet, read_npz, write_npz
+from aiida_dismai.engine.trained import GENERATOR
 
 SMALL = {"width": 8, "small_side": 8, "steps": 4, "validation_steps": 2, "batch_size": 4, "sampling_steps": 3}
 
@@ -103,7 +105,7 @@ def test_shuffles_of_the_random_region_only(toy, parameters):
 
 def test_two_processes_through_the_command_line(run, toy, tmp_path):
     """One writes; the weights are those of one process with the same batches; both networks are trained."""
-    hyper = SMALL | {"devices": 2, "batch_size": 2, "steps": 2}
+    hyper = SMALL | {"devices": 2, "batch_size": 2, "steps": 1}
     place = tmp_path / "both"
     place.mkdir()
     write_npz(toy, place / "structures.npz")
@@ -112,7 +114,7 @@ def test_two_processes_through_the_command_line(run, toy, tmp_path):
     (place / "task.json").write_text(json.dumps(task))
     subprocess.run([str(Path(sys.executable).with_name("dismai")), "run"], cwd=place, check=True, capture_output=True)
     assert json.loads((place / "results.json").read_text())["status"] == "finished"
-    alone = weights_of(train(run, "alone", toy, accumulate=2, batch_size=2, steps=2))
+    alone = weights_of(train(run, "alone", toy, accumulate=2, batch_size=2, steps=1))
     both = weights_of({"folder": place})
     assert both.keys() == alone.keys()
     for name, value in alone.items():
@@ -146,7 +148,7 @@ def progress(place):
 
 @pytest.mark.parametrize("network", ["small", "large"])
 def test_a_job_killed_in_the_middle_of_a_network_ends_as_if_it_had_not_been(run, toy, tmp_path, network):
-    process = start(tmp_path / "killed", toy, steps=12)
+    process = start(tmp_path / "killed", toy, steps=6)
     path = tmp_path / "killed" / "checkpoint" / CHECKPOINT
     while not (path.is_file() and (network == "small" or progress(tmp_path / "killed")[0] == 2)):
         assert process.poll() is None
@@ -158,19 +160,18 @@ def test_a_job_killed_in_the_middle_of_a_network_ends_as_if_it_had_not_been(run,
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert not (tmp_path / "killed" / "results.json").exists()
-    resumed = train(run, "killed", toy, steps=12, checkpoint_seconds=1e6)
+    resumed = train(run, "killed", toy, steps=6, checkpoint_seconds=1e6)
     assert resumed["status"] == "finished"
     if network == "large":
-        assert resumed["small_resumed_from_step"] == 12
-        assert 0 < resumed["large_resumed_from_step"] < 12
+        assert resumed["small_resumed_from_step"] == 6
+        assert 0 < resumed["large_resumed_from_step"] < 6
     else:
-        assert 0 < resumed["small_resumed_from_step"] < 12
-    assert same(weights_of(resumed), weights_of(train(run, "whole", toy, steps=12)))
+        assert 0 < resumed["small_resumed_from_step"] < 6
+    assert same(weights_of(resumed), weights_of(train(run, "whole", toy, steps=6)))
 
 
 def test_a_job_that_ends_between_the_networks(run, toy, monkeypatch, tmp_path):
     """Its checkpoint has the first network alone, at its last step."""
-    from aiida_dismai.engine.generators.training import steps
 
     class Killed(BaseException):
         pass
@@ -230,8 +231,8 @@ def test_samples_have_the_atoms_and_the_cell_of_the_template_and_statistics(run,
 # ---------------------------------------------------------------------- bad input
 def refused(run, structures, message, validation=None, **options):
     results = train(run, "bad", structures, validation, **options)
-    assert results["status"] != "finished"
-    assert message in results["message"]
+    assert results["error"]["kind"] == "bad_input"
+    assert message in results["error"]["message"]
 
 
 def test_species_that_are_not_sorted_by_element(run, toy):
@@ -258,13 +259,10 @@ def test_other_compositions_and_cells(run, toy, crystals):
 
 
 def test_the_weights_of_a_network_are_missing(run, trained):
-    from aiida_dismai.engine.checkpoint import save_weights
-    from aiida_dismai.engine.trained import GENERATOR
-
     folder = trained["folder"] / "generator"
     weights = {name: value for name, value in weights_of(trained).items() if name.startswith("unets.0.")}
     save_weights(folder / "weights.safetensors", weights)
     config = json.loads((folder / "config.json").read_text())
     GENERATOR.write_config(folder, {k: v for k, v in config.items() if k not in ("format", "version", "sha256")})
     results = run("generator.sample", "sample", {"n_structures": 1, "device": "cpu"}, generator=folder)
-    assert "no weights of the network of large images" in results["message"]
+    assert "no weights of the network of large images" in results["error"]["message"]
