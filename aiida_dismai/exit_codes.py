@@ -187,6 +187,15 @@ LABEL_STRUCTURE = (
     ),
 )
 
+BULK = (
+    Code(
+        518,
+        "ERROR_CRYSTAL",
+        "the crystal was not relaxed: {reason}",
+        "See the process that the message names; what it computed is in the outputs.",
+    ),
+)
+
 CHUNKS = (
     Code(
         520,
@@ -258,6 +267,19 @@ STUDY = (
     ),
 )
 
+COMPARE = (
+    Code(587, "ERROR_RELAX", "the structures could not be relaxed: {message}", _STEP),
+    Code(588, "ERROR_LABEL", "the DFT relaxations failed: {message}", _STEP),
+    Code(
+        589,
+        "ERROR_NOTHING_SELECTED",
+        "no structure is left of {names}: {message}",
+        "None converged, or all are on the other side of the interface energy: relax longer, give more structures, or "
+        "compare without `select_by_energy`.",
+    ),
+    Code(599, "ERROR_COMPARE", "the comparison failed: {message}", _STEP),
+)
+
 DATASET_ALLOY = (
     Code(590, "ERROR_SAMPLING", "{failed} of {total} samplings failed: {message}", _STEP),
     Code(
@@ -282,8 +304,8 @@ DATASET_AMORPHOUS = (
 
 #: All that our processes declare.
 EXIT_CODES: tuple[Code, ...] = (
-    *JOB, *STEP, *RESTART, *LABEL, *LABEL_STRUCTURE, *CHUNKS, *METRICS, *EVALUATE, *POTENTIAL,
-    *DATASET_INTERFACE, *BENCHMARK, *PIPELINE, *STUDY, *DATASET_ALLOY, *DATASET_AMORPHOUS,
+    *JOB, *STEP, *RESTART, *LABEL, *LABEL_STRUCTURE, *BULK, *CHUNKS, *METRICS, *EVALUATE, *POTENTIAL,
+    *DATASET_INTERFACE, *BENCHMARK, *PIPELINE, *STUDY, *COMPARE, *DATASET_ALLOY, *DATASET_AMORPHOUS,
 )  # fmt: skip
 
 #: What to do about those that AiiDA gives CalcJobs and BaseRestartWorkChain, by label.

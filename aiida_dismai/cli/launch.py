@@ -10,12 +10,13 @@ import click
 from ..engine.families.option import FamilyName
 from .earlier import find_potential, find_split, kind_of_set, relaxed_by
 from .inputs import crystal_input, expansion_input, reference_input, structures_input
+from .launch_compare import compare
 from .launch_study import study
 from .launching import dft_launch_options, dismai_code, launch_options, start
 from .profiles import load_code, load_profile
 
 STRUCTURES_HELP = "A structure set (PK, UUID, label), a process that made one, or a file (extxyz, npz)."
-CRYSTAL_HELP = "a StructureData (PK, UUID, label) or a file (cif, POSCAR, …)."
+CRYSTAL_HELP = "a StructureData (PK, UUID, label), a `bulk` process that gave one, or a file (cif, POSCAR, …)."
 
 seed_option = click.option(
     "--seed", type=click.IntRange(min=0), required=True, help="Random seed; the same seed gives the same result."
@@ -74,6 +75,16 @@ def label(how: dict[str, Any], structures: str, dft_code: str) -> None:
     """Relax structures with density-functional theory and collect all ionic steps."""
     load_profile()
     start("dismai.label", how, code=load_code(dft_code), structures=structures_input(structures, "structures"))
+
+
+@launch.command()
+@click.option("--crystal", required=True, metavar="NODE|FILE", help=f"The bulk crystal: {CRYSTAL_HELP}")
+@dft_code_option(required=True)
+@dft_launch_options
+def bulk(how: dict[str, Any], crystal: str, dft_code: str) -> None:
+    """Relax a bulk crystal with DFT: cell, volume and ions (protocols bulk_lco, bulk_lsc)."""
+    load_profile()
+    start("dismai.bulk", how, code=load_code(dft_code), crystal=crystal_input(crystal, "crystal"))
 
 
 @launch.command()
@@ -280,6 +291,7 @@ def benchmark(
 
 
 launch.add_command(study)
+launch.add_command(compare)
 
 
 @launch.command()

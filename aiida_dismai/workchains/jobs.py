@@ -14,7 +14,7 @@ from ..calculations.amorphous import (
     NetworkCalculation,
     QuenchCalculation,
 )
-from ..calculations.evaluation import DescribeCalculation, MetricsCalculation
+from ..calculations.evaluation import CompareCalculation, DescribeCalculation, MetricsCalculation
 from ..calculations.generators import SampleGeneratorCalculation
 from ..calculations.potentials import TrainPotentialCalculation
 from ..calculations.relax import RelaxCalculation
@@ -83,6 +83,12 @@ class MetricsJobWorkChain(RestartTaskWorkChain):
     """Compute metrics in one job, from checkpoint to checkpoint."""
 
     _process_class = MetricsCalculation
+
+
+class CompareJobWorkChain(RestartTaskWorkChain):
+    """Compare surroundings of cations in one job, from checkpoint to checkpoint."""
+
+    _process_class = CompareCalculation
 
 
 def fill_job(port: Any, code: AbstractCode, entry: Mapping[str, Any], options: Mapping[str, Any] | None) -> None:

@@ -22,7 +22,7 @@ from .protocols.names import Of
 from .reasons import reason_of
 from .request import Request
 from .study_lane import SHARED, StudyLaneWorkChain, define_inputs
-from .study_plan import Cell, builder_of, cells_of, models_of, of_equal_time
+from .study_plan import LENGTHS, Cell, builder_of, cells_of, models_of, of_equal_time
 
 #: The family of a data set that does not say its own.
 DEFAULT_KIND = "interface"
@@ -290,9 +290,16 @@ def _entry(cell: Cell, reason: str) -> dict[str, Any]:
 
 
 def _rate(node: ProcessNode | None) -> tuple[float, int] | None:
-    """Return the seconds and epochs of the trainings of a benchmark, means over its models; None if unknown."""
+    """Return the seconds and epochs (or steps) of the trainings of a benchmark, means over its models.
+
+    None if they are unknown, or if the model says neither.
+    """
     trainings = [] if node is None or "training" not in node.outputs else list(node.outputs.training.values())
-    found = [(one["timings"]["train"], one["epochs"]) for one in trainings if "train" in one.get("timings", {})]
+    found: list[tuple[float, int]] = []
+    for one in trainings:
+        length = next((one[name] for name in LENGTHS if name in one), None)
+        if length is not None and "train" in one.get("timings", {}):
+            found.append((one["timings"]["train"], length))
     if not found:
         return None
     return sum(seconds for seconds, _ in found) / len(found), found[0][1]

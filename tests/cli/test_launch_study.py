@@ -60,3 +60,13 @@ def test_a_file_that_names_another_model(graph, tmp_path):
     words = ("--dataset", f"lco={graph.pipeline.pk}", "--seed", 3, "--model", "cryingan")
     result = run(graph, *words, "--models-file", tmp_path / "models.yaml")
     assert "cdvae is no --model of this study" in result.output
+
+
+def test_compare_takes_sets_with_regions_and_a_potential(graph, tmp_path):
+    words = ("launch", "compare", "--code", "dismai@localhost", "--dry-run", "--protocol", "demo")
+    sets = ("--reference", graph.outputs["train"].pk, "--structures", graph.outputs["train"].pk)
+    result = CliRunner().invoke(main, [str(item) for item in (*words, *sets, "--potential", graph.pipeline.pk)])
+    assert result.exit_code == 1
+    assert "the structures have no regions" in result.output
+    result = CliRunner().invoke(main, [str(item) for item in (*words, *sets, "--potential", 1, "--no-relax")])
+    assert "exclude each other" in result.output
