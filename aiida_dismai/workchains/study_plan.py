@@ -20,6 +20,8 @@ from .request import problems_of
 
 #: Models that learn nothing: the floor and the ceiling of a data set.
 BASELINES = ("random", "resample")
+#: Hyper-parameters and results that say how long a model is trained.
+LENGTHS = ("epochs", "steps")
 #: Names of data sets and models become labels of links.
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*", re.ASCII)
 
@@ -156,7 +158,7 @@ def _check_value(plugin: str, name: str, value: Any) -> None:
     """
     field = parameter_model(find(plugin)).model_fields[name]
     try:
-        kind: Any = Annotated[field.annotation, *field.metadata]
+        kind: Any = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
         TypeAdapter(kind).validate_python(value)
     except ValidationError as error:
         reason = error.errors()[0]["msg"]
@@ -207,7 +209,9 @@ def builder_of(cell: Cell, inputs: Mapping[str, Any]) -> ProcessBuilder:
     return builder
 
 
-def of_equal_time(cell: Cell, epochs: int) -> Cell:
-    """Return the benchmark again, with other epochs."""
-    chosen = {"generator": {"models": {cell.model: {"hyperparameters": {"epochs": epochs}}}}}
+def of_equal_time(cell: Cell, length: int) -> Cell:
+    """Return the benchmark again, trained for other epochs, or steps where the model counts these."""
+    known = parameter_model(find(cell.model)).model_fields
+    name = next((name for name in LENGTHS if name in known), LENGTHS[0])
+    chosen = {"generator": {"models": {cell.model: {"hyperparameters": {name: length}}}}}
     return replace(cell, key=f"{cell.key}_time", overrides=merge(cell.overrides, chosen))

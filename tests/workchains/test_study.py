@@ -10,7 +10,7 @@ from aiida_dismai.data import StructureSetData
 from aiida_dismai.engine.errors import BadInput
 from aiida_dismai.engine.structures import StructureSet, from_ase
 from aiida_dismai.workchains.study import StudyWorkChain
-from aiida_dismai.workchains.study_plan import cells_of
+from aiida_dismai.workchains.study_plan import Cell, cells_of, of_equal_time
 
 pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("aiida_profile_clean")]
 TINY = {
@@ -202,6 +202,14 @@ def test_a_study_runs_and_goes_on_without_what_fails(study, dataset, shuffled):
     assert node.is_finished_ok
     assert [call.process_label for call in node.called] == ["tabulate_study"]
     assert outputs["table"]["datasets"]["cold"]["rows"][0] == rows["cold"]["cryingan"]
+
+
+def test_a_model_that_counts_steps_is_trained_for_other_steps():
+    cell = Cell("a", "cold", "crystens", "crystens", 1, {"sample": {"n_structures": 2}})
+    again = of_equal_time(cell, 7)
+    assert again.overrides["generator"]["models"] == {"crystens": {"hyperparameters": {"steps": 7}}}
+    graph = of_equal_time(Cell("b", "cold", "cdvae", "cdvae", 1, {}), 7)
+    assert graph.overrides["generator"]["models"] == {"cdvae": {"hyperparameters": {"epochs": 7}}}
 
 
 def test_values_are_trained_again_for_equal_time(study, dataset):

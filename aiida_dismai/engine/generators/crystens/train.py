@@ -44,6 +44,7 @@ def train(
         curves={f"{name}_{curve}": values for name, fit in found.items() for curve, values in fit.curves.items()},
         results={
             "side": images.side,
+            "steps": found["large"].results["steps"],
             "shuffled_atoms": 0 if pictures.shuffles is None else pictures.shuffles.most(),
             **{f"{name}_{key}": value for name, fit in found.items() for key, value in fit.results.items()},
         },
