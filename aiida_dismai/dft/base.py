@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from aiida.orm import AbstractCode, Data, FolderData, ProcessNode, StructureData
+from aiida.orm import AbstractCode, Data, FolderData, Group, Node, ProcessNode, StructureData
 from numpy.typing import NDArray
 
 from ..engine.methods import Method
@@ -278,6 +278,10 @@ class DftEngine(ABC):
         """
 
     # ------------------------------------------------------------------ afterwards
+    def shared_families(self, nodes: Sequence[Node]) -> list[Group]:
+        """Return the groups that go into an archive with some nodes: families of potentials that may be shared."""
+        return []
+
     def written_by_stand_in(self, retrieved: FolderData) -> bool | None:
         """Return whether the files of a job say that a stand-in for the code wrote them; None if none could say it."""
         return None

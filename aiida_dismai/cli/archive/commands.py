@@ -9,7 +9,7 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -107,7 +107,7 @@ def write_archive(
     # the set is closed already: AiiDA's rules that can be switched off would only add to it
     with _beside(output) as written:
         create_archive(
-            nodes,
+            [*nodes, *_families(nodes)],
             written,
             include_comments=True,
             include_logs=True,
@@ -118,6 +118,13 @@ def write_archive(
             call_work_backward=False,
         )
     return {"nodes": len(nodes), "processes": sum(isinstance(item, ProcessNode) for item in nodes)}
+
+
+def _families(nodes: Sequence[Any]) -> list[Any]:
+    """Return the families of potentials, with their recommended cut-offs, that may go along with some nodes."""
+    from ...dft import engines
+
+    return [group for engine in engines() for group in engine.shared_families(nodes)]
 
 
 @contextmanager

@@ -38,38 +38,17 @@ from .namelists import (
     hubbard_of,
     namelists,
 )
-from .pseudos import check_family, functional_of, install_command, list_pseudos, pseudos_of
+from .pseudos import check_family, families_of, functional_of, install_command, list_pseudos, pseudos_of
 from .stdout import RYDBERG, PwOutput, read_stdout
 from .structures import with_hubbard, without_hubbard
 from .trust import job_refusal, refusals
 
 #: Exit codes of a job whose complete ionic steps can be trusted: success; output that the plugin could not read, out of
 #: time, ions not converged, electrons not converged (that step is dropped), interrupted, troubles of the final SCF of
-#: vc-relax (which is dropped) and of BFGS. Any other failure spoils the job.
+#: vc-relax (which is dropped) and of BFGS, a cell that shrank too far. Any other failure spoils the job.
 TRUSTED_EXITS = (
-    0,
-    301,
-    302,
-    303,
-    304,
-    305,
-    310,
-    311,
-    312,
-    320,
-    321,
-    322,
-    340,
-    350,
-    400,
-    500,
-    501,
-    502,
-    503,
-    510,
-    511,
-    520,
-    521,
+    *(0, 301, 302, 303, 304, 305, 310, 311, 312, 320, 321, 322, 340, 350),
+    *(400, 500, 501, 502, 503, 510, 511, 520, 521, 542),
 )
 #: Exit codes by which AiiDA says what the scheduler did: out of memory, out of time, a node that failed.
 SCHEDULER_EXITS = range(100, 200)
@@ -112,6 +91,10 @@ class QuantumEspressoEngine(DftEngine):
     def install_hint(self, family: str, folder: str) -> str:
         """Return aiida-pseudo's command that installs a family."""
         return install_command(family, folder)
+
+    def shared_families(self, nodes: Sequence[orm.Node]) -> list[orm.Group]:
+        """Return the families of the pseudopotentials among the nodes, for their cut-offs: UPF files may be shared."""
+        return families_of(node for node in nodes if node.node_type.startswith(self.potential_types))
 
     def method(self, settings: StageSettings, elements: Sequence[str], potentials: Potentials) -> Method:
         """Return the method, with the functional of the pseudopotentials."""

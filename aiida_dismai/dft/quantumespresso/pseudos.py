@@ -42,6 +42,15 @@ def families() -> list[str]:
     return sorted(group.label for group in found if group.pseudo_type in (None, "pseudo.upf"))
 
 
+def families_of(nodes: Iterable[Any]) -> list[Any]:
+    """Return the families that hold any of some pseudopotentials."""
+    pks = [node.pk for node in nodes]
+    if not pks:
+        return []
+    query = QueryBuilder().append(UpfData, filters={"id": {"in": pks}}, tag="pseudo")
+    return query.append(PseudoPotentialFamily, with_node="pseudo").distinct().all(flat=True)
+
+
 def find_family(name: str) -> PseudoPotentialFamily:
     """Return a family.
 

@@ -41,3 +41,13 @@ class PwStageWorkChain(PwBaseWorkChain):
         self.set_restart_type(RestartType.FROM_SCRATCH)
         self.report_error_handled(calculation, "the job was interrupted: starting again from the last geometry")
         return ProcessHandlerReport(True)
+
+    @process_handler(
+        priority=705, exit_codes=[PwCalculation.exit_codes.ERROR_IONIC_CONVERGENCE_REACHED_EXCEPT_IN_FINAL_SCF]
+    )
+    def relax_with_new_basis(self, calculation: CalcJobNode) -> ProcessHandlerReport:
+        """Relax the cell on with the plane waves of the cell that came out, until these agree with it, too."""
+        self.ctx.inputs.structure = calculation.outputs.output_structure
+        self.set_restart_type(RestartType.FROM_SCRATCH)
+        self.report_error_handled(calculation, "relaxing on with the plane waves of the new cell")
+        return ProcessHandlerReport(True)
