@@ -28,7 +28,9 @@ from ..engine.errors import BadInput
 from ..engine.structures import write_npz
 from ..engine.task import CHECKPOINT, PROGRESS, RESULTS, Task
 from ..engine.tasks import find_task
+from ..engine.text import visible
 from ..exit_codes import JOB, declare
+from .script_words import executable_problem, script_problems
 
 EXECUTABLE = "dismai"
 TASK_FILE = "task.json"
@@ -48,6 +50,9 @@ def validate_code(code: AbstractCode | None, _: Any = None) -> str | None:
         return None
     name = PurePosixPath(str(code.get_executable())).name
     plugin = code.default_calc_job_plugin or ""
+    problem = executable_problem(code)
+    if problem is not None:
+        return f"the code '{visible(code.full_label)}': {problem}"
     if name == EXECUTABLE or plugin.startswith("dismai."):
         return None
     return (
@@ -61,6 +66,12 @@ def validate_not_empty(node: StructureSetData | None, port: Any) -> str | None:
     if isinstance(node, StructureSetData) and len(node) == 0:
         return f"the set of structures given as '{getattr(port, 'name', 'structures')}' is empty"
     return None
+
+
+def _validate_options(options: Any, _: Any) -> str | None:
+    """Refuse options that would put more into the job script than a word."""
+    found = [f"{name}: {reason}" for name, reason in script_problems(options or {})]
+    return "; ".join(found) or None
 
 
 def option_ports(spec: ProcessSpec) -> Any:
@@ -120,6 +131,7 @@ class TaskCalculation(CalcJob):
         options["parser_name"].default = "dismai.task"
         options["resources"].default = lambda: {"num_machines": 1, "num_mpiprocs_per_machine": 1}
         options["withmpi"].default = False
+        options.validator = _validate_options
         spec.output("results", valid_type=Dict, help="All scalars of results.json: numbers, timings, versions.")
         spec.default_output_node = "results"
         declare(spec, JOB)

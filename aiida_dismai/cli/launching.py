@@ -11,7 +11,7 @@ import click
 
 from ..engine.errors import BadInput
 from .executes import executed
-from .profiles import load_code
+from .profiles import described, is_imported, load_code
 
 CODE = click.option("--code", metavar="CODE", help="The `dismai` code; may be omitted if there is only one.")
 SHARED = (
@@ -162,7 +162,7 @@ def seconds(text: str) -> int:
 
 
 def dismai_code(label: str | None) -> Any:
-    """Return the code of that label; without one, the only code that is a `dismai`.
+    """Return the code of that label; without one, the only `dismai` that no archive brought.
 
     Raises:
         BadInput: no such code, none at all, or several to choose from.
@@ -171,15 +171,21 @@ def dismai_code(label: str | None) -> Any:
 
     if label:
         return load_code(label)
-    codes = [
+    found = [
         code
         for code in QueryBuilder().append(InstalledCode).all(flat=True)
         if (code.default_calc_job_plugin or "").startswith("dismai.") and not code.is_hidden
     ]
+    codes = [code for code in found if not is_imported(code)]
     if len(codes) == 1:
         return codes[0]
     if codes:
-        raise BadInput(f"--code: choose one of {', '.join(code.full_label for code in codes)}")
+        raise BadInput(f"--code: choose one of {', '.join(map(described, codes))}")
+    if found:
+        raise BadInput(
+            f"the `dismai` codes of this profile came with an archive ({', '.join(map(described, found))}) and are not "
+            "chosen by themselves; `aiida-dismai setup code` makes one of yours, --code PK takes one of theirs"
+        )
     raise BadInput(
         "no `dismai` code in this profile; `aiida-dismai setup code --computer NAME --executable PATH` makes one"
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..engine.errors import BadInput
+from ..engine.text import visible
 
 if TYPE_CHECKING:
     from aiida.orm import Node
@@ -77,6 +78,24 @@ def _by_label(text: str, what: str, error: Exception) -> Any:
     return found[0]
 
 
+def is_imported(code: Any) -> bool:
+    """Whether a code came with an archive: as part of an import, or made by a user who is not that of the profile."""
+    from aiida.orm import ImportGroup, QueryBuilder, User
+
+    mine = User.collection.get_default()
+    if mine is not None and code.user.pk != mine.pk:
+        return True
+    members = QueryBuilder().append(ImportGroup, tag="group")
+    members.append(type(code), with_group="group", filters={"id": code.pk})
+    return members.count() > 0
+
+
+def described(code: Any) -> str:
+    """Return how a code is named where there is a choice: label, PK, executable, and whether an archive brought it."""
+    imported = ", imported" if is_imported(code) else ""
+    return f"{visible(code.full_label)} (PK {code.pk}, {visible(code.get_executable())}{imported})"
+
+
 def load_code(label: str) -> Any:
     """Return a code by PK, UUID, label or ``label@computer``.
 
@@ -84,12 +103,20 @@ def load_code(label: str) -> Any:
         BadInput: no such code, or several.
     """
     from aiida.common.exceptions import MultipleObjectsError, NotExistent
+    from aiida.orm import AbstractCode, QueryBuilder
     from aiida.orm import load_code as load
 
     try:
         return load(label)
     except MultipleObjectsError as error:
-        raise BadInput(f"several codes are called '{label}'; give it as label@computer") from error
+        found = QueryBuilder().append(AbstractCode, filters={"label": label.partition("@")[0]}).all(flat=True)
+        own = [code for code in found if not is_imported(code) and label in (code.label, code.full_label)]
+        if len(own) == 1:
+            return own[0]
+        raise BadInput(
+            f"several codes are called '{visible(label)}': {', '.join(map(described, found))}; give label@computer, or "
+            "the PK"
+        ) from error
     except (NotExistent, ValueError) as error:
         raise BadInput(
             f"no code '{label}' in this profile; `verdi code list` names them, `aiida-dismai setup code` makes one"

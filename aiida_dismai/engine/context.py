@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import BadInput, Unfinished
-from .files import append_line
+from .files import append_line, make_own_folder
 from .task import CHECKPOINT, PROGRESS
 
 
@@ -23,6 +23,7 @@ class Context:
         seed: the seed, None for a task without random numbers.
         inputs: absolute paths by input name (absent when optional and not given).
         max_seconds: after so many seconds the task writes a checkpoint and stops; None is no limit.
+        cores: that the job was given; None where nobody has said, and the system decides.
         watch: called with each progress line.
     """
 
@@ -30,6 +31,7 @@ class Context:
     seed: int | None = None
     inputs: dict[str, Path] = field(default_factory=dict)
     max_seconds: float | None = None
+    cores: int | None = None
     started: float = field(default_factory=time.monotonic)
     watch: Callable[[Mapping[str, Any]], None] | None = None
 
@@ -43,7 +45,7 @@ class Context:
     def checkpoint(self) -> Path:
         """The folder of the checkpoints; made when asked for."""
         path = self.folder / CHECKPOINT
-        path.mkdir(exist_ok=True)
+        make_own_folder(path)
         return path
 
     def progress(self, stage: str, done: int, total: int, **more: Any) -> None:

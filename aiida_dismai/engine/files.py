@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from .errors import BadInput
+from .text import visible
 
 #: Of the errors of a place that cannot be written, those that the user can do something about.
 NO_PLACE = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
@@ -88,6 +89,37 @@ def write_text(path: Path | str, text: str) -> None:
         write_atomically(path, lambda handle: handle.write(text.encode(errors="backslashreplace")))
     except NO_PLACE as error:
         raise BadInput(f"{path}: cannot be written ({error.strerror}); give a path in a folder of yours") from error
+
+
+def open_own(path: Path, mode: str) -> BinaryIO:
+    """Open a file that grows (``r+b``, ``wb``), but not through a symbolic link.
+
+    Raises:
+        BadInput: it is a link, which somebody else may have put there.
+    """
+    flags = {"r+b": os.O_RDWR, "wb": os.O_WRONLY | os.O_CREAT | os.O_TRUNC}[mode]
+    try:
+        return os.fdopen(os.open(path, flags | os.O_NOFOLLOW, 0o666), mode)  # type: ignore[return-value]
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise BadInput(f"{visible(path)}: a symbolic link, which is not written through; remove it") from error
+        raise
+
+
+def make_own_folder(path: Path) -> None:
+    """Make a folder for what is not finished, or take the one that an earlier run of the same user left.
+
+    Raises:
+        BadInput: there is a link, or a folder of somebody else, who could change what is in it.
+        OSError: there is a file, or nothing can be made there.
+    """
+    with suppress(FileExistsError):
+        path.mkdir()
+    found = path.lstat()
+    if stat.S_ISREG(found.st_mode):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (os.geteuid(), path.parent.stat().st_uid):
+        raise BadInput(f"{visible(path)}: a link, or not a folder of yours; remove it, or write to another folder")
 
 
 def append_line(path: Path, line: str) -> None:

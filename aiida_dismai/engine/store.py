@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from .errors import BadInput
-from .files import write_atomically
+from .files import open_own, write_atomically
 from .ownership import Owner
 
 HEAD, CRC = struct.Struct("<32sBI"), struct.Struct("<I")
@@ -99,7 +99,7 @@ class Store:
     def add(self, key: Key, content: bytes, mark: int = 0) -> None:
         """Append a piece; ``mark`` (below 128) says what its content is, where there are several kinds."""
         head = HEAD.pack(_padded(key), mark | CHECKED, len(content))
-        with self.path.open("r+b" if self.exists else "wb") as handle:
+        with open_own(self.path, "r+b" if self.exists else "wb") as handle:
             if not self.exists:
                 handle.write(self.first_line)
             handle.seek(self.end)

@@ -16,6 +16,7 @@ from aiida.orm import AbstractCode, Dict, StructureData
 
 from ..calculations.base import option_ports
 from ..calculations.relax import OWN_CALCULATOR, validate_calculator
+from ..calculations.script_words import script_problems
 from ..data import PotentialData, StructureSetData
 from ..engine.errors import BadInput
 from ..engine.families.contract import FamilySpec
@@ -282,6 +283,7 @@ def option_problems(options: Mapping[str, Any], code: AbstractCode | None = None
             found.append(Problem(name, f"must be {words} (given: {value!r})"))
         elif (error := port.validate(value)) is not None:
             found.append(Problem(name, error.message))
+    found += [Problem(*problem) for problem in script_problems(kept)]
     wall = kept.get("max_wallclock_seconds")
     if isinstance(wall, int) and wall < 1:
         found.append(Problem("max_wallclock_seconds", f"must be at least 1 (given: {wall})"))

@@ -20,6 +20,7 @@ from ..errors import BadInput
 from ..families.option import FamilyName
 from ..families.oxidation import OPTION, covered, guess_states, ions, parse_states, written
 from ..families.registry import find, table_model
+from ..files import make_own_folder, open_own, write_json
 from ..parameters import Parameters
 from ..runner import run_task
 from ..structures import StructureSet
@@ -196,8 +197,8 @@ def _run(values: Mapping[str, Any], inputs: Mapping[str, Path], output: Path, wr
 def _alone_in(folder: Path, output: Path) -> Iterator[None]:
     """Make the folder and keep other runs out of it: two that add to one file of records would spoil it."""
     try:
-        folder.mkdir(exist_ok=True)
-        lock = (folder / "lock").open("w")
+        make_own_folder(folder)
+        lock = open_own(folder / "lock", "wb")
     except OSError as error:
         raise BadInput(
             f"--output {output}: cannot be written there ({error.strerror}); choose another folder"
@@ -221,7 +222,7 @@ def _run_in(
         "parameters": dict(values),
         "inputs": {name: str(path.resolve()) for name, path in inputs.items()},
     }
-    (folder / "task.json").write_text(json.dumps(content, indent=2))
+    write_json(folder / "task.json", content)
     status = run_task(folder / "task.json", lambda line: click.echo(line, err=True), _Watch())
     if status == 0:
         os.replace(folder / "per_structure.npz", output.with_suffix(".npz"))
