@@ -86,18 +86,23 @@ def expansion_input(text: str) -> Any:
 
 
 def crystal_input(text: str, what: str) -> Any:
-    """Return the bulk crystal that a file holds (not stored yet), or a `StructureData` node.
+    """Return the bulk crystal that a file holds (not stored yet), a `StructureData` node, or what `bulk` relaxed.
 
     Raises:
         BadInput: unreadable, or not exactly one structure.
     """
-    from aiida.orm import StructureData
+    from aiida.orm import ProcessNode, StructureData
 
     from ..data.structures import set_to_structure_data
     from ..engine.structures import load_structures
 
     if not is_file(text):
-        return load_node(text, StructureData, what=what)
+        node = load_node(text, (StructureData, ProcessNode), what=what)
+        if isinstance(node, StructureData):
+            return node
+        if "crystal" not in node.outputs:
+            raise BadInput(f"{what}: {node.process_label}<{node.pk}> has no output 'crystal'; give a relaxed `bulk`")
+        return node.outputs.crystal
     path = Path(text).expanduser()
     structures = load_structures(path).require(str(path))
     if len(structures) != 1:
