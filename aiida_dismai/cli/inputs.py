@@ -97,7 +97,7 @@ def crystal_input(text: str, what: str) -> Any:
     from ..engine.structures import load_structures
 
     if not is_file(text):
-        node = load_node(text, (StructureData, ProcessNode), what=what)
+        node = load_node(text, StructureData, ProcessNode, what=what)
         if isinstance(node, StructureData):
             return node
         if "crystal" not in node.outputs:
