@@ -29,7 +29,7 @@ def read_task(path: Path) -> tuple[Task, Context, Parameters]:
         BadInput: anything in it that is missing, misspelt or out of range.
     """
     content = read_json(path)
-    allowed = ("task", "seed", "parameters", "inputs", "max_seconds")
+    allowed = ("task", "seed", "parameters", "inputs", "max_seconds", "cores")
     if not isinstance(content, dict) or "task" not in content:
         raise BadInput(f"{path}: needs a 'task'; `dismai list` names them")
     for key in content:
@@ -67,7 +67,10 @@ def read_task(path: Path) -> tuple[Task, Context, Parameters]:
     limit = content.get("max_seconds")
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, (int, float)) or not limit >= 0):
         raise BadInput(f"{path}: 'max_seconds' must be a number of seconds, 0 or more, not {limit!r}")
-    return task, Context(folder, seed, inputs, None if limit is None else float(limit)), parameters
+    cores = content.get("cores")
+    if cores is not None and (isinstance(cores, bool) or not isinstance(cores, int) or cores < 1):
+        raise BadInput(f"{path}: 'cores' must be a whole number, 1 or more, not {cores!r}")
+    return task, Context(folder, seed, inputs, None if limit is None else float(limit), cores), parameters
 
 
 def run_task(

@@ -3,10 +3,11 @@
 ``task.json``::
 
     {"task": "relax", "seed": 7, "parameters": {...}, "inputs": {"structures": "start.npz"},
-     "max_seconds": 3400}
+     "max_seconds": 3400, "cores": 16}
 
-``inputs`` are paths relative to the working directory. A task leaves ``results.json`` (always, also
-when it fails), its arrays and structures, ``progress.jsonl``, and checkpoints under ``checkpoint/``.
+``inputs`` are paths relative to the working directory; ``cores`` are those that the job was given. A task leaves
+``results.json`` (always, also when it fails), its arrays and structures, ``progress.jsonl``, and checkpoints under
+``checkpoint/``.
 """
 
 from __future__ import annotations

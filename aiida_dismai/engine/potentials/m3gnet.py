@@ -27,6 +27,8 @@ from torch.nn import functional
 
 from .repulsion import Repelled, Repulsion
 
+#: Rows of all tensors are a multiple of this, see :meth:`BondNetwork._padded`.
+ROWS = 192
 #: Real spherical harmonics up to this degree are written out.
 HIGHEST_DEGREE = 3
 
@@ -85,6 +87,8 @@ class BondNetwork(nn.Module):
             structure: ``(N,)`` structures of the atoms.
             n: number of structures.
         """
+        whole = (len(types), len(vectors))
+        types, source, target, vectors = self._padded(types, source, target, vectors)
         distances = vectors.norm(dim=1)
         near = (distances <= self.threebody_cutoff).nonzero().squeeze(1)
         short = distances.index_select(0, near)
@@ -105,12 +109,37 @@ class BondNetwork(nn.Module):
         for i, block in enumerate(cast("Sequence[_Block]", self.blocks)):
             bonds = bonds.index_add(0, near, block.threebody(atoms, angular))
             bonds, atoms = block.convolve(atoms, bonds, weights[2 * i : 2 * i + 2], source, target)
-        each = self.readout(atoms).squeeze(1).double() * self.scale
+        each = self.readout(atoms).squeeze(1)[: whole[0]].double() * self.scale
         energies = torch.zeros(n, dtype=torch.float64, device=vectors.device).index_add(0, structure, each)
         if self.repulsion is not None:
-            pairs = self.repulsion.of_bonds(types, source, target, distances).double()
-            energies = energies.index_add(0, structure.index_select(0, source), pairs)
+            pairs = self.repulsion.of_bonds(types, source, target, distances)[: whole[1]].double()
+            energies = energies.index_add(0, structure.index_select(0, source[: whole[1]]), pairs)
         return energies
+
+    def _padded(
+        self, types: Tensor, source: Tensor, target: Tensor, vectors: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Add atoms and bonds that belong to no structure, so that all tensors have a multiple of :data:`ROWS` rows.
+
+        What is left over at the end of a tensor is computed by other instructions, whose last digits differ: a
+        structure's would depend on what shares its batch.
+        """
+        near = int((vectors.detach().norm(dim=1) <= self.threebody_cutoff).sum())
+        short = -near % ROWS
+        long = -(len(vectors) + short) % ROWS
+        atoms = ROWS - len(types) % ROWS  # at least one, for the bonds
+        lengths = vectors.new_tensor([self.threebody_cutoff, self.cutoff])
+        more = vectors.new_zeros(short + long, 3)
+        more[:short, 0], more[short:, 0] = 0.9 * lengths[0], 0.5 * lengths.sum()
+        if self.threebody_cutoff >= self.cutoff:  # all bonds are near
+            assert not long
+        hub = source.new_full((short + long,), len(types))
+        return (
+            torch.cat([types, types.new_zeros(atoms)]),
+            torch.cat([source, hub]),
+            torch.cat([target, hub]),
+            torch.cat([vectors, more]),
+        )
 
 
 class Angular(NamedTuple):

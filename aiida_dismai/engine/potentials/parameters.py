@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from ..parameters import Parameters
-from .registry import require_calculator
+from ..workers import WORKERS, Workers
+from .registry import find, is_factory, require_calculator
 
 #: Calculators of LAMMPS: silicon by the name of the potential, and any other by its file.
 LAMMPS_CALCULATORS = ("edip", "sw", "sw_vink", "tersoff", "lammps")
@@ -118,9 +119,9 @@ class EvaluateParameters(Parameters):
 
 
 class RelaxParameters(Parameters):
-    """Relaxation of structures one by one through ASE."""
+    """Relaxation of structures: one by one through ASE, or many at once on one device."""
 
-    FREE: ClassVar[frozenset[str]] = frozenset({"device", "threads"})
+    FREE: ClassVar[frozenset[str]] = frozenset({"device", "threads", "workers", "batch_atoms", "compile"})
 
     calculator: str = Field(
         "m3gnet",
@@ -132,16 +133,65 @@ class RelaxParameters(Parameters):
         default_factory=dict,
         description="keyword arguments of the calculator; `dismai calculators NAME` prints them",
     )
+    mode: Literal["sequential", "batched"] = Field(
+        "sequential",
+        description="sequential: ASE's optimisers, one structure at a time in each worker, as the paper; batched: many "
+        "structures at once on one device, by 'm3gnet' at a fixed cell",
+    )
     optimizer: Literal["SciPyFminCG", "FIRE", "BFGS", "LBFGS"] = Field(
-        "SciPyFminCG", description="optimiser, by ASE's name; the paper's is SciPyFminCG"
+        "SciPyFminCG",
+        description="optimiser, by ASE's name; the paper's is SciPyFminCG. In batches FIRE is ASE's, and SciPyFminCG "
+        "stands for a conjugate gradient with a line search that is written for them",
     )
     fmax: float = Field(0.05, gt=0, description="converged when the force on every atom is below this, eV/Å (norm)")
     steps: int = Field(1000, ge=0, description="steps of the optimiser at most, per structure")
     relax_cell: bool = Field(False, description="relax the cell, too (exponential cell filter of ASE)")
+    batch_atoms: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(
+        "auto",
+        description="atoms at once in the mode 'batched'; auto: what a dry run says will fit. Halved when the memory "
+        "runs out",
+    )
+    precision: Literal["float32", "float64", "tf32", "bf16"] = Field(
+        "float32",
+        description="precision of the network of 'm3gnet'; others than float32 are compared with it for the first "
+        "structure (results: precision_difference)",
+    )
+    compile: bool = Field(
+        False, description="let torch.compile fuse the network of 'm3gnet'; it takes a minute and a C++ compiler"
+    )
+    workers: Workers = Field("auto", description=f"{WORKERS}; one in the mode 'batched' and, with auto, on a GPU")
     device: Device = Field("auto", description=_DEVICE)
-    threads: int | None = Field(None, ge=1, description=_THREADS)
+    threads: int | None = Field(
+        None, ge=1, description="CPU threads of each worker; None leaves OMP_NUM_THREADS, or one where it is not set"
+    )
 
     @model_validator(mode="after")
     def _known_calculator(self) -> Self:
         require_calculator(self.calculator, self.calculator_kwargs)
         return self
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.calculator != "m3gnet" and (self.precision != "float32" or self.compile):
+            raise ValueError(f"precision and compile are of the calculator 'm3gnet', not of '{self.calculator}'")
+        if self.mode == "sequential":
+            if self.batch_atoms != "auto":
+                raise ValueError("batch_atoms is of the mode 'batched'; give it, or drop batch_atoms")
+            return self
+        if not can_batch(self.calculator):
+            raise ValueError(
+                f"mode: calculator '{self.calculator}' computes structures one by one; give 'sequential', with "
+                "workers for more at once"
+            )
+        if self.optimizer not in ("SciPyFminCG", "FIRE"):
+            raise ValueError(f"optimizer: '{self.optimizer}' is not written for batches; give SciPyFminCG or FIRE")
+        if self.relax_cell:
+            raise ValueError("relax_cell: batches are relaxed at a fixed cell; give the mode 'sequential'")
+        if self.workers not in ("auto", 1):
+            raise ValueError("workers: a batch is computed by one process; give 1 or 'auto', or mode 'sequential'")
+        return self
+
+
+def can_batch(calculator: str) -> bool:
+    """Whether a calculator evaluates batches of structures."""
+    return not is_factory(calculator) and bool(find(calculator).evaluator)

@@ -1,4 +1,4 @@
-"""The task ``relax``: structure by structure, each result kept as soon as it is there."""
+"""The task ``relax``: each result is kept as soon as it is there, whoever computes it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import hashlib
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +13,20 @@ import numpy as np
 
 from ..context import Context
 from ..device import choose_device, limit_threads
-from ..errors import Unfinished
 from ..ownership import Owner
 from ..store import Store
-from ..structures import Property, StructureSet, load_structures, to_ase, write_npz
+from ..structures import Property, StructureSet, load_structures, write_npz
 from ..trained import CONFIG
-from .calculators import make_calculator
+from ..workers import choose_threads, choose_workers
 from .parameters import RelaxParameters
-from .relaxation import Outcome, relax_one
+from .relaxation import Outcome
+from .relaxers import Batches, Finished, OneByOne, Tools
 
 WHERE = "relax"
 #: Labels of the input that are no longer true of the relaxed structures.
 STALE = ("forces", "stress")
 #: Structures that failed and are named one by one; all are counted.
 NAMED = 100
-#: Key of the state of a structure that was stopped half-way.
-PARTIAL = "partial"
 
 
 def run(context: Context, parameters: RelaxParameters) -> dict[str, Any]:
@@ -43,87 +40,53 @@ def run(context: Context, parameters: RelaxParameters) -> dict[str, Any]:
     Returns:
         ``n_structures``, ``n_converged``, ``n_not_converged`` (ran out of steps), ``n_failed`` (these three add
         up), ``failures`` (reason → count), ``failed_structures`` (``structure`` and ``reason`` of the first
-        :data:`NAMED`), ``mean_steps`` (over the converged), ``n_resumed``,
-        ``dropped_properties``, ``seconds_per_structure`` and, for a calculator that reads one, ``potential_file``
-        (``name`` and ``sha256``).
+        :data:`NAMED`), ``mean_steps`` (over the converged), ``mode``, ``workers``, ``force_evaluations`` (of all),
+        ``structures_per_minute`` (of this run, None if it had nothing to do), ``n_resumed``,
+        ``dropped_properties``, ``seconds_per_structure``, ``precision_difference`` (largest difference of a force from
+        single precision, eV/Å; where another is asked for), ``warnings`` and, for a calculator that reads one,
+        ``potential_file`` (``name`` and ``sha256``).
 
     Raises:
         BadInput: structures (one that is not periodic, for instance), calculator or checkpoint that do not fit.
+        OutOfMemory: not even one structure fits.
         Unfinished: the time was used up; finished structures are kept.
     """
     device = choose_device(parameters.device)
-    limit_threads(parameters.threads)
     structures = load_structures(context.inputs["structures"]).require(WHERE, periodic=True)
     potential = context.inputs.get("potential")
-    calculator = make_calculator(parameters.calculator, parameters.calculator_kwargs, potential, device, structures)
-    potential_file = getattr(calculator, "potential_file", None)
+    tools = Tools(parameters, potential, device, structures.numbers)
+    threads, workers, warnings = _processes(context, parameters, device, len(structures))
+    limit_threads(threads)
+    relaxer = Batches(tools) if parameters.mode == "batched" else OneByOne(tools, workers, threads or 1)
+    potential_file = relaxer.potential_file
     store = Store.in_folder(context.checkpoint, _owner(structures, parameters, potential, potential_file))
-
-    n = len(structures)
-    outcomes = {i: Outcome(**store.get(i)) for i in range(n) if i in store}
-    resumed = len(outcomes)
-    failed = sum(bool(outcome.failure) for outcome in outcomes.values())
-    for i in range(n):
-        if i in outcomes:
-            continue
-        outcome = _relax(context, parameters, structures, i, calculator, store, alone=len(outcomes) == resumed)
-        store.put(i, **asdict(outcome))
-        outcomes[i] = outcome
-        failed += bool(outcome.failure)
-        context.progress(
-            "relax",
-            len(outcomes),
-            n,
-            structure=i,
-            steps=outcome.steps,
-            energy=outcome.energy,
-            fmax=outcome.fmax,
-            failed=failed,
-        )
-    relaxed, results = collect(structures, [outcomes[i] for i in range(n)])
+    started = time.monotonic()
+    kept = Finished(context, structures, store)
+    relaxer.relax(kept)
+    minutes = (time.monotonic() - started) / 60
+    relaxed, results = collect(structures, [kept.outcomes[i] for i in range(len(structures))])
     write_npz(relaxed, context.folder / "structures.npz")
     if potential_file is not None:
         results["potential_file"] = potential_file
-    return results | {"n_resumed": resumed, "device": device}
+    if parameters.precision != "float32":
+        results["precision_difference"] = tools.precision_difference(structures[0])
+    return results | {
+        "mode": parameters.mode,
+        "workers": workers,
+        "structures_per_minute": kept.new / minutes if kept.new else None,
+        "n_resumed": kept.resumed,
+        "device": device,
+        "warnings": warnings + relaxer.warnings,
+    }
 
 
-def _relax(
-    context: Context,
-    parameters: RelaxParameters,
-    structures: StructureSet,
-    i: int,
-    calculator: Any,
-    store: Store,
-    alone: bool,
-) -> Outcome:
-    """Relax structure ``i``.
-
-    When the time ends inside it, it starts from its beginning next time, so that its result does not depend
-    on where a job was cut. Only when it is the first of this run (``alone``) is its half-way state kept:
-    otherwise a structure that takes longer than the wall time would never end.
-    """
-    atoms = to_ase(structures[i].without_properties())[0]
-    earlier = None
-    if PARTIAL in store and (found := store.get(PARTIAL)).pop("structure") == i:
-        earlier = Outcome(**found)
-        atoms.set_cell(earlier.cell)
-        atoms.positions = earlier.positions
-    outcome = earlier or Outcome(atoms.positions.copy(), atoms.cell.array.copy())
-    before = outcome.seconds
-    started = time.monotonic()
-
-    stopped = f"stopped in structure {i} of {len(structures)}"
-    try:
-        relax_one(atoms, calculator, parameters, lambda: context.check_time(stopped), outcome)
-    except Unfinished:
-        outcome.seconds = before + time.monotonic() - started
-        if alone and outcome.steps:
-            store.put(PARTIAL, structure=i, **asdict(outcome))
-            # progress too: a job without any is taken for one that will never end
-            context.progress("relax", i, len(structures), structure=i, steps=outcome.steps, fmax=outcome.fmax)
-        raise
-    outcome.seconds = before + time.monotonic() - started
-    return outcome
+def _processes(context: Context, parameters: RelaxParameters, device: str, n: int) -> tuple[int | None, int, list[str]]:
+    """Return threads (None: torch's own choice), number of processes, and what is to be said of them."""
+    if parameters.mode == "batched" or (device == "cuda" and parameters.workers == "auto"):
+        return parameters.threads, 1, []
+    warnings: list[str] = []
+    threads = choose_threads(parameters.threads)
+    return threads, choose_workers(parameters.workers, n, threads, context.cores, warnings.append), warnings
 
 
 def _owner(
@@ -178,6 +141,7 @@ def collect(structures: StructureSet, outcomes: list[Outcome]) -> tuple[Structur
         "failed_structures": named[:NAMED],
         "mean_steps": float(np.mean([outcome.steps for outcome in converged])) if converged else math.nan,
         "dropped_properties": dropped,
+        "force_evaluations": sum(outcome.evaluations for outcome in outcomes),
         "seconds_per_structure": float(np.mean(seconds)),
         "timings": {"relax": float(np.sum(seconds))},
     }

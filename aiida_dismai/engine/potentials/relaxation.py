@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,6 +47,7 @@ class Outcome:
         converged: whether the criterion was met.
         failure: empty, or why the relaxation was given up.
         seconds: wall time.
+        evaluations: of energy and forces.
     """
 
     positions: NDArray[np.float64]
@@ -58,6 +59,7 @@ class Outcome:
     converged: bool = False
     failure: str = ""
     seconds: float = 0.0
+    evaluations: int = 0
 
 
 class Watched(Calculator):
@@ -83,6 +85,7 @@ class Watched(Calculator):
         self.before = before
         self.names = ("stress", "forces", "energy") if stress else ("forces", "energy")
         self.start = None if start is None else (start.positions.copy(), start.cell.volume)
+        self.evaluations = 0
 
     def calculate(
         self,
@@ -98,8 +101,9 @@ class Watched(Calculator):
         """
         super().calculate(atoms, properties, system_changes)
         if self.start is not None:
-            require_together(self.atoms, *self.start)
+            require_together(self.atoms.positions, self.atoms.cell.array, *self.start)
         self.before()
+        self.evaluations += 1
         try:
             # The most expensive first: a calculator that computes it on demand then gives the others in the same go.
             found = {name: self.inner.get_property(name, self.atoms) for name in self.names}
@@ -116,27 +120,72 @@ class Watched(Calculator):
             raise RelaxationError(f"the calculator gave no numbers: {error}") from error
         if self.results["forces"].shape != self.atoms.positions.shape:
             raise RelaxationError(f"the calculator gave forces of the shape {self.results['forces'].shape}")
-        for name in self.names:
-            if not np.isfinite(self.results[name]).all():
-                raise RelaxationError(f"the calculator gave NaN or infinite {name}")
-            if np.abs(self.results[name]).max(initial=0.0) > ABSURD * max(1, len(self.atoms)):
-                raise RelaxationError(f"exploded: the calculator gave {name} beyond {ABSURD:g} for each atom")
+        require_sound({name: self.results[name] for name in self.names}, len(self.atoms))
         self.results["free_energy"] = self.results["energy"]
 
 
-def require_together(atoms: Atoms, start: NDArray[np.float64], volume: float) -> None:
+def require_together(
+    positions: NDArray[np.float64], cell: NDArray[np.float64], start: NDArray[np.float64], volume: float
+) -> None:
     """Refuse atoms that have left where they began, and a cell that has burst or collapsed.
+
+    Args:
+        positions: ``(m, 3)`` Å.
+        cell: ``(3, 3)`` Å.
+        start: ``(m, 3)`` where they began, Å.
+        volume: of the cell then, Å³.
 
     Raises:
         RelaxationError: says which.
     """
-    if not (np.isfinite(atoms.positions).all() and np.isfinite(atoms.cell.array).all()):
+    if not (np.isfinite(positions).all() and np.isfinite(cell).all()):
         raise RelaxationError("exploded: the optimiser moved atoms to NaN or infinity")
-    if not volume / VOLUME_FACTOR <= atoms.cell.volume <= volume * VOLUME_FACTOR:
+    if not volume / VOLUME_FACTOR <= abs(float(np.linalg.det(cell))) <= volume * VOLUME_FACTOR:
         raise RelaxationError(f"exploded: the volume of the cell changed by more than a factor of {VOLUME_FACTOR:g}")
-    moved = float(np.abs(atoms.positions - start).max(initial=0.0))
+    moved = float(np.abs(positions - start).max(initial=0.0))
     if moved > THROWN_OUT:
         raise RelaxationError(f"exploded: an atom moved by more than {THROWN_OUT:g} Å")
+
+
+def require_sound(results: Mapping[str, Any], n_atoms: int) -> None:
+    """Refuse numbers that no potential can mean.
+
+    Args:
+        results: energy, forces, stress by name.
+        n_atoms: of the structure.
+
+    Raises:
+        RelaxationError: NaN, infinity, or beyond :data:`ABSURD`.
+    """
+    for name, value in results.items():
+        if not np.isfinite(value).all():
+            raise RelaxationError(f"the calculator gave NaN or infinite {name}")
+        if np.abs(value).max(initial=0.0) > ABSURD * max(1, n_atoms):
+            raise RelaxationError(f"exploded: the calculator gave {name} beyond {ABSURD:g} for each atom")
+
+
+def require_apart(positions: NDArray[np.float64], cell: NDArray[np.float64], pbc: NDArray[np.bool_]) -> None:
+    """Refuse to begin with atoms on top of each other.
+
+    Raises:
+        RelaxationError: says how near.
+    """
+    if (distance := shortest_distance(positions, cell, pbc, OVERLAP)) < OVERLAP:
+        raise RelaxationError(f"overlap: two atoms are {distance:.3f} Å apart, below {OVERLAP:g} Å")
+
+
+def require_sane_end(outcome: Outcome, pbc: NDArray[np.bool_]) -> None:
+    """Refuse an end that is no minimum of matter: atoms on top of each other, or an energy far above the first.
+
+    Raises:
+        RelaxationError: says which; the outcome has not converged then.
+    """
+    if (distance := shortest_distance(outcome.positions, outcome.cell, pbc, OVERLAP)) < OVERLAP:
+        outcome.converged = False
+        raise RelaxationError(f"collapsed: two atoms came within {distance:.3f} Å; the potential has a hole there")
+    if (rise := (outcome.energy - outcome.energy_initial) / max(1, len(outcome.positions))) > UPHILL:
+        outcome.converged = False
+        raise RelaxationError(f"exploded: it ended {rise:.3g} eV/atom above the energy that it began with")
 
 
 @dataclass
@@ -158,17 +207,12 @@ class Watch:
         Raises:
             RelaxationError: an atom has flown off, or the cell has burst.
         """
-        require_together(self.atoms, self.start, self.volume)
+        require_together(self.atoms.positions, self.atoms.cell.array, self.start, self.volume)
         forces = self.atoms.get_forces()
         self.outcome.energy = self.atoms.get_potential_energy()
         self.outcome.fmax = float(np.linalg.norm(forces, axis=1).max(initial=0.0))
         self.outcome.positions = self.atoms.positions.copy()
         self.outcome.cell = self.atoms.cell.array.copy()
-
-
-def closest(atoms: Atoms, radius: float = OVERLAP) -> float:
-    """Return the smallest distance below ``radius`` between two atoms (periodic images too), else infinity, Å."""
-    return shortest_distance(atoms.positions, atoms.cell.array, atoms.pbc, radius)
 
 
 def relax_one(
@@ -189,28 +233,23 @@ def relax_one(
         earlier: outcome so far of a relaxation that was stopped, to resume from; is changed and returned.
     """
     outcome = earlier if earlier is not None else Outcome(atoms.positions.copy(), atoms.cell.array.copy())
-    atoms.calc = Watched(calculator, before, parameters.relax_cell, atoms.copy())
-    done = outcome.steps
+    atoms.calc = watched = Watched(calculator, before, parameters.relax_cell, atoms.copy())
+    done, evaluated = outcome.steps, outcome.evaluations
     watch = Watch(atoms, outcome)
     steps = [done]
     try:
-        if (distance := closest(atoms)) < OVERLAP:
-            raise RelaxationError(f"overlap: two atoms are {distance:.3f} Å apart, below {OVERLAP:g} Å")
+        require_apart(atoms.positions, atoms.cell.array, atoms.pbc)
         watch()
         if math.isnan(outcome.energy_initial):
             outcome.energy_initial = outcome.energy
         outcome.converged = _optimise(atoms, parameters, watch, steps)
         watch()
-        if (distance := closest(atoms)) < OVERLAP:
-            outcome.converged = False
-            raise RelaxationError(f"collapsed: two atoms came within {distance:.3f} Å; the potential has a hole there")
-        if (rise := (outcome.energy - outcome.energy_initial) / max(1, len(atoms))) > UPHILL:
-            outcome.converged = False
-            raise RelaxationError(f"exploded: it ended {rise:.3g} eV/atom above the energy that it began with")
+        require_sane_end(outcome, atoms.pbc)
     except RelaxationError as failure:
         outcome.failure = str(failure)
     finally:
         outcome.steps = steps[0]
+        outcome.evaluations = evaluated + watched.evaluations
         atoms.calc = None
     return outcome
 
