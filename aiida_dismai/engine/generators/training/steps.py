@@ -19,11 +19,11 @@ from ...errors import Diverged
 from .average import decay
 from .descent import Descent, check_machine
 from .epochs import CHECKPOINT
+from .intervals import Intervals
 from .objective import matrix_products
 from .parameters import StepTrainingParameters
 from .problem import Fit, Problem
 from .randomness import VALIDATION, branch, shuffled
-from .rounds import Rounds
 from .workers import Alone, Worker, run_on_devices
 
 #: Steps between two looks at the losses on a GPU, which waits for them; on a CPU they are looked at after every step.
@@ -69,12 +69,12 @@ def train_steps(
         worker.agree(True)  # the first process has written the checkpoint of the network before
         with matrix_products(parameters.precision):
             learner = AveragedDescent(worker, problem, parameters, branch(context.required_seed(), number))
-            rounds = Rounds(learner, parameters, names, problem.name, context, worker)
-            if not rounds.finished() and learner.choose_batch_size():
-                rounds.keep_batch_size(learner.batch_size)
+            intervals = Intervals(learner, parameters, names, problem.name, context, worker)
+            if not intervals.finished() and learner.choose_batch_size():
+                intervals.keep_batch_size(learner.batch_size)
             learner.distribute()
-            rounds.run(learner.batch_size * parameters.accumulate * worker.world)
-        results[problem.name] = rounds.results() | {
+            intervals.run(learner.batch_size * parameters.accumulate * worker.world)
+        results[problem.name] = intervals.results() | {
             "best_step": learner.count if learner.best is None else learner.best["step"],
             "batch_size": learner.batch_size,
         }
@@ -94,7 +94,7 @@ def _add(sums: Tensor, values: Tensor) -> Tensor:
 
 
 class AveragedDescent(Descent):
-    """Descent beside which an average of the weights is kept, as the learner of :class:`~.rounds.Rounds`."""
+    """Descent beside which an average of the weights is kept, as the learner of :class:`~.intervals.Intervals`."""
 
     BETAS = (0.9, 0.99)
 
@@ -105,7 +105,7 @@ class AveragedDescent(Descent):
         #: Steps so far, and structures of these.
         self.count = self.position = 0
         self.average = self._copy()
-        #: Of the running round: sums of the losses over structures and the largest gradient, and how many structures.
+        #: Of the running interval: sums of losses over structures and the largest gradient, and how many structures.
         self.sums: Tensor | None = None
         self.size = 0
 
@@ -113,7 +113,7 @@ class AveragedDescent(Descent):
         return {name: value.detach().clone() for name, value in self.network.state_dict().items()}
 
     def take(self, epoch: int, seen: int, size: int) -> Tensor:
-        """Return the indices of the next structures, of one pass only; passes follow each other whatever a round is."""
+        """Return the indices of the next structures, of one pass only; passes take no notice of validations."""
         done, start = divmod(self.position, self.n_training)
         return shuffled(self.seed, done, self.n_training)[start : start + size]
 
@@ -137,7 +137,7 @@ class AveragedDescent(Descent):
                 self.average[name].lerp_(value, 1 - kept)
 
     def _look(self) -> list[float]:
-        """Return the mean losses of the round so far.
+        """Return the mean losses of the interval so far.
 
         Raises:
             Diverged: one of them or a gradient is not finite.
@@ -151,7 +151,7 @@ class AveragedDescent(Descent):
         return [value / self.size for value in values[:-1]]
 
     def recent(self) -> dict[str, float]:
-        """Return the mean losses of the running round so far."""
+        """Return the mean losses of the running interval so far."""
         return dict(zip(self.names, self._look(), strict=False))
 
     def close(self, epoch: int, means: dict[str, float]) -> dict[str, float]:

@@ -37,7 +37,7 @@ def two(**options):
     return Named("first", **options), Named("second", **options)
 
 
-def test_passes_keep_their_last_smaller_batch_whatever_a_round_is(tmp_path):
+def test_passes_keep_their_last_smaller_batch_whatever_the_validations(tmp_path):
     problem = Named()
     train(tmp_path, problem, steps=7, validation_steps=2)
     drawn = [list(indices) for _, validation, indices, _ in problem.drawn if not validation]

@@ -1,4 +1,4 @@
-"""Training that counts steps of the optimiser, of one network after another; a round is what lies between validations.
+"""Training that counts steps of the optimiser, of one network after another, in intervals between validations.
 
 One checkpoint holds the state of every network: those that are finished, and the one that is trained.
 """
@@ -17,21 +17,21 @@ from .workers import Worker
 
 
 class StepLearner(Learner, Protocol):
-    """What rounds need besides what epochs need.
+    """What intervals need besides what epochs need.
 
     Attributes:
-        count: steps of the optimiser so far, in all rounds.
+        count: steps of the optimiser so far, in all intervals.
     """
 
     count: int
 
     def recent(self) -> dict[str, float]:
-        """Return the mean losses of the running round so far."""
+        """Return the mean losses of the running interval so far."""
         ...
 
 
-class Rounds(Epochs):
-    """The training of one of several networks, as :class:`~.epochs.Epochs` with rounds in the place of epochs."""
+class Intervals(Epochs):
+    """The training of one of several networks, as :class:`~.epochs.Epochs` with intervals in the place of epochs."""
 
     learner: StepLearner
 
@@ -62,7 +62,7 @@ class Rounds(Epochs):
         self.networks: dict[str, Any] = {}
         self._begin(learner, parameters.checkpoint_seconds, context, worker)
 
-    # ------------------------------------------------------------------ what a round is
+    # ------------------------------------------------------------------ what an interval is
     def finished(self) -> bool:
         """Whether the last step is done."""
         return self.learner.count >= self.steps.steps
