@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from .attention import CrossAttention, LinearAttention, SelfAttention
 from .layers import Conv, Gain, GroupNorm, Pointwise
@@ -21,11 +23,16 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, scale_shift: tuple[Tensor, Tensor] | None = None) -> Tensor:
         """Return ``(B, rows, columns, outputs)``; scale and shift are ``(B, 1, 1, inputs)``."""
-        x = self.groupnorm(x)
-        if scale_shift is not None:
-            x = x * (1 + scale_shift[0]) + scale_shift[1]
-        result: Tensor = self.project(functional.silu(x))
+        given = (None, None) if scale_shift is None else scale_shift
+        # what lies between two convolutions is cheap to compute again, and half of what a block would keep
+        result: Tensor = self.project(
+            checkpoint(self._activated, x, *given, use_reentrant=False, preserve_rng_state=False)
+        )
         return result
+
+    def _activated(self, x: Tensor, scale: Tensor | None, shift: Tensor | None) -> Tensor:
+        x = self.groupnorm(x)
+        return functional.silu(x if scale is None or shift is None else torch.addcmul(shift, x, 1 + scale))
 
 
 class Gate(nn.Module):
