@@ -98,7 +98,9 @@ class AveragedDescent(Descent):
 
     BETAS = (0.9, 0.99)
 
-    def __init__(self, worker: Worker, problem: Problem, parameters: StepTrainingParameters, seed: int) -> None:
+    problem: NamedProblem
+
+    def __init__(self, worker: Worker, problem: NamedProblem, parameters: StepTrainingParameters, seed: int) -> None:
         """Set up optimiser and average; nothing is computed yet."""
         super().__init__(worker, problem, parameters, seed)
         self.parameters = parameters
@@ -119,7 +121,7 @@ class AveragedDescent(Descent):
 
     def step(self, chosen: Tensor, epoch: int, step: int) -> dict[str, float]:
         """Take one step of the optimiser on some structures; the losses stay on the device."""
-        values = self.add_gradients(chosen, (0, self.count), f"step {self.count + 1}")
+        values = self.add_gradients(chosen, (0, self.count), f"{self.problem.name}, step {self.count + 1}")
         self.descend()
         self.count, self.position, self.size = self.count + 1, self.position + len(chosen), self.size + len(chosen)
         values[:-1] *= len(chosen)
@@ -162,7 +164,7 @@ class AveragedDescent(Descent):
             return row
         key = (VALIDATION,) if self.parameters.same_validation_noise else (VALIDATION, self.count)
         with self._validated_weights():
-            validated = self.validate(0, key, f"step {self.count}, validation")
+            validated = self.validate(0, key, f"{self.problem.name}, step {self.count}, validation")
         watched = validated[self.problem.monitor]
         if not math.isfinite(watched):
             raise Diverged(f"{self.problem.monitor} of the validation became {watched}")

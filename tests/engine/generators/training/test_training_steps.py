@@ -12,7 +12,7 @@ from support.weights import same_weights
 
 from aiida_dismai.engine.checkpoint import load_checkpoint, save_checkpoint
 from aiida_dismai.engine.context import Context
-from aiida_dismai.engine.errors import BadInput, Diverged, Unfinished
+from aiida_dismai.engine.errors import BadInput, Diverged, OutOfMemory, Unfinished
 from aiida_dismai.engine.generators.training import steps as steps_module
 from aiida_dismai.engine.generators.training.average import decay
 from aiida_dismai.engine.generators.training.epochs import CHECKPOINT
@@ -168,6 +168,25 @@ def test_what_is_not_finite_stops_the_run_and_leaves_the_last_checkpoint(tmp_pat
         train(tmp_path, Spoilt(n_validation=0), checkpoint_seconds=0)
     state = load_checkpoint(tmp_path / "checkpoint" / CHECKPOINT)["networks"]["first"]
     assert all(bool(torch.isfinite(value).all()) for value in state["network"].values())
+
+
+def test_a_batch_that_does_not_fit_is_named_and_a_smaller_one_resumes(tmp_path):
+    """As the WorkChain does it: the same checkpoint, half of the batch; no structure of the pass is seen twice."""
+    drawn = []
+
+    class Hungry(Named):
+        def losses(self, network, indices, validation, epoch, generator):
+            if len(indices) > 2 and len(drawn) == 1:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+            if not validation:
+                drawn.append(list(indices))
+            return super().losses(network, indices, validation, epoch, generator)
+
+    with pytest.raises(OutOfMemory, match=r"^first, step 2: 4 structures with \d+ atoms do not fit"):
+        train(tmp_path, Hungry(), checkpoint_seconds=0, steps=4)
+    found = train(tmp_path, Hungry(), batch_size=2, steps=4)["first"]
+    assert (found.results["resumed_from_step"], found.results["batch_size"]) == (1, 2)
+    assert [i for indices in drawn for i in indices] == shuffled(branch(1, 0), 0, 10).tolist()
 
 
 def test_batch_size_by_a_dry_run_is_kept_for_each_network(tmp_path):
