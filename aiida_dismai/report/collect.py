@@ -14,6 +14,7 @@ from ..engine.families.parameters import DescribeParameters
 from ..engine.metrics.aggregate import summarise
 from ..workchains.reasons import reason_of
 from .cautions import notes
+from .comparison import read_comparison
 from .content import Report
 from .family import find_report, make_report
 from .links import outputs_of
@@ -38,13 +39,16 @@ def collect(node: Any) -> Report:
     report = Report(_process(node), paper=read_paper())
     _add_models(report, outputs["benchmark"] if isinstance(outputs.get("benchmark"), dict) else outputs)
     report.study = read_study(outputs)
+    report.comparison, arrays = read_comparison(outputs)
+    if arrays:
+        report.arrays["comparison"] = arrays
     _add_datasets(report, node)
     _add_single(report, outputs)
-    shown = report.study or report.models or report.datasets or report.labels or report.potential
+    shown = report.study or report.comparison or report.models or report.datasets or report.labels or report.potential
     if not shown and node.is_finished_ok:
         raise BadInput(
-            f"{node.process_label}<{node.pk}> has nothing to report; give a study, a benchmark, a pipeline, an "
-            "evaluation, a data set, a potential or labels"
+            f"{node.process_label}<{node.pk}> has nothing to report; give a study, a benchmark, a comparison, "
+            "a pipeline, an evaluation, a data set, a potential or labels"
         )
     report.tree = read_tree(node)
     report.stand_ins = stand_ins_of(node)

@@ -21,6 +21,7 @@ class Report:
         models: one entry each.
         study: the table of a study, models by data sets with ranks; empty for other processes.
         family: how the family of the models is shown; None without models.
+        comparison: results of a structural comparison, and its ``arrays`` by the name ``comparison``; empty for others.
         datasets: the data set that the process has made, or that it was given; at most one of each family.
         potential: test-set errors and what it was trained on; empty without.
         labels: what DFT did; empty without.
@@ -36,6 +37,7 @@ class Report:
     summary: dict[str, Any] = field(default_factory=dict)
     models: list[Model] = field(default_factory=list)
     study: dict[str, Any] = field(default_factory=dict)
+    comparison: dict[str, Any] = field(default_factory=dict)
     family: FamilyReport | None = None
     datasets: list[DataSetPart] = field(default_factory=list)
     potential: dict[str, Any] = field(default_factory=dict)

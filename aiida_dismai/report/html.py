@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 
 from ..engine.files import write_atomically
 from . import plots
+from .comparison import comparison_tables, draw_distributions
 from .content import Report
 from .details import detail_tables
 from .family import DISTANCES, FamilyReport
@@ -60,7 +61,7 @@ def page(report: Report) -> str:
         within=WITHIN,
         outside=OUTSIDE,
         outside_mark=OUTSIDE_MARK,
-        study=study_tables(report.study),
+        tables=[*study_tables(report.study), *comparison_tables(report.comparison)],
         details=detail_tables(report),
         paper=paper_lines(report),
         pairs=[(part.title, part.rows()) for part in report.datasets if not part.has_headings],
@@ -121,6 +122,7 @@ def sections(report: Report) -> list[dict[str, Any]]:
     family = report.family
     layout = [
         ("Ranks", [draw_ranks(report.study)]),
+        ("Radial distributions", draw_distributions(report.arrays.get("comparison", {}))),
         ("Generated structures", [plots.energies(report), plots.distances(report), plots.steps(report)]),
         ("Distributions", [plots.curve(report, spec) for spec in (family.spec.curves if family else ())]),
         *(family.figures(report.models) if family else {}).items(),

@@ -57,6 +57,23 @@ class Rows(NamedTuple):
 
 
 @dataclass(frozen=True)
+class TextTable:
+    """A table with headings, as text.
+
+    Attributes:
+        title: its heading.
+        columns: headings; the first is that of the rows.
+        rows: cells, as text.
+        notes: what is said below it.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: list[tuple[str | None, ...]]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Made:
     """A process that has made a data set, finished or not.
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..engine.text import visible
 from .drawing import colour, label_of, new_figure
 from .family import find_report
 from .numbers import number
+from .parts import TextTable
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -17,23 +17,6 @@ if TYPE_CHECKING:
 #: Columns of a CSV beside those of the measures.
 PARTS = ("mean", "min", "max", "lower", "upper", "floor", "validation")
 TITLE = "ranks of the models over all data sets (1 is best)"
-
-
-@dataclass(frozen=True)
-class StudyTable:
-    """One table.
-
-    Attributes:
-        title: its heading.
-        columns: headings; the first is that of the models.
-        rows: cells, as text.
-        notes: what is said below it: why models are missing.
-    """
-
-    title: str
-    columns: tuple[str, ...]
-    rows: list[tuple[str | None, ...]]
-    notes: tuple[str, ...] = ()
 
 
 def read_study(outputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -44,7 +27,7 @@ def read_study(outputs: Mapping[str, Any]) -> dict[str, Any]:
     return content
 
 
-def study_tables(study: Mapping[str, Any]) -> list[StudyTable]:
+def study_tables(study: Mapping[str, Any]) -> list[TextTable]:
     """Return the tables of a study, ranks first."""
     if not study:
         return []
@@ -52,7 +35,7 @@ def study_tables(study: Mapping[str, Any]) -> list[StudyTable]:
     return [_of_ranks(study["overall"]), *found] if study["overall"] else found
 
 
-def _of_ranks(overall: Mapping[str, Any]) -> StudyTable:
+def _of_ranks(overall: Mapping[str, Any]) -> TextTable:
     in_order = sorted(overall["rank"], key=lambda model: (overall["rank"][model], model))
     missing = overall["missing"]
     rows = []
@@ -63,10 +46,10 @@ def _of_ranks(overall: Mapping[str, Any]) -> StudyTable:
         ]
         rows.append((model, *cells, f"{overall['mean'][model]:.2f}", str(overall["rank"][model])))
     notes = ("in brackets: not run on that data set, and so behind all that were",) if missing else ()
-    return StudyTable(TITLE, ("model", *overall["ranks"], "mean", "overall"), rows, notes)
+    return TextTable(TITLE, ("model", *overall["ranks"], "mean", "overall"), rows, notes)
 
 
-def _of_dataset(name: str, entry: Mapping[str, Any]) -> StudyTable:
+def _of_dataset(name: str, entry: Mapping[str, Any]) -> TextTable:
     family = find_report(entry["family"])
     measured = dict.fromkeys(measure for row in entry["rows"] for measure in row["metrics"])
     measures = [measure for measure in family.top() if measure in measured]
@@ -82,7 +65,7 @@ def _of_dataset(name: str, entry: Mapping[str, Any]) -> StudyTable:
     titles = tuple(family.metric(measure).title or measure for measure in measures)
     notes = tuple(f"{row['name']}: {row['reason']}" for row in entry["rows"] if row["reason"])
     title = f"{name} ({entry['family']}): mean (min, max) over the models"
-    return StudyTable(title, ("model", "trained", *titles, "rank"), rows, notes)
+    return TextTable(title, ("model", "trained", *titles, "rank"), rows, notes)
 
 
 def _cell(entry: Mapping[str, Any] | None) -> str | None:

@@ -9,6 +9,7 @@ from ..engine.text import visible
 from ..terminal import table
 from ..workchains.reasons import LIMIT
 from .cautions import TOO_FEW
+from .comparison import comparison_tables
 from .content import Report
 from .details import detail_tables
 from .family import DISTANCES, FamilyReport
@@ -210,7 +211,7 @@ def render(report: Report) -> Iterator[Any]:
     yield Text(visible(head, LIMIT) + (f", {duration(process['seconds'])}" if process["seconds"] else ""), style="bold")
     for note in report.notes:
         yield Text(f"! {visible(note, LIMIT)}", style="yellow")
-    for one in study_tables(report.study):
+    for one in (*study_tables(report.study), *comparison_tables(report.comparison)):
         yield table(one.title, one.columns, one.rows, numeric=range(1, len(one.columns)))
         for note in one.notes:
             yield Text(f"  {visible(note, LIMIT)}", style="dim")

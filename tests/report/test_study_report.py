@@ -89,7 +89,7 @@ def test_terminal_page_json_and_csv(study):
     assert "ranks of the models over all data sets" in text
     assert "unimat: needs the same atoms in all structures" in text
     html = page(report)
-    assert "Comparison of the models" in html
+    assert "<h2>Comparison</h2>" in html
     assert "&lt;b&gt;own&lt;/b&gt;" in html
     assert "<b>own</b>" not in html
     content = json.loads(to_json(report))

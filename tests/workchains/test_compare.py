@@ -98,3 +98,27 @@ def test_without_a_converged_training_structure_there_is_no_zero():
     found = select_by_interface_energy(interfaces(2, 0.1, 5, [-1, -2]), reference, orm.Float(0.4), orm.Bool(True))
     assert found["energies"]["e_cut"] is None
     assert len(found["structures"]) == 0
+
+
+def test_the_report_has_table_4_motifs_bonds_and_distributions(build):
+    from aiida_dismai.report.collect import collect
+    from aiida_dismai.report.comparison import comparison_tables, draw_distributions
+    from aiida_dismai.report.html import page
+
+    sets = interfaces(4, 0.02, 1), interfaces(3, 0.05, 10), interfaces(3, 0.3, 20)
+    outputs, node = run_get_node(build(*sets, relax=False))
+    assert node.is_finished_ok, node.exit_message
+    report = collect(node)
+    distances, bonds, motifs = comparison_tables(report.comparison)
+    assert [row[:2] for row in distances.rows] == [("structures", "Li"), ("other set", "Li")]
+    assert distances.rows[0][2].startswith(
+        f"{outputs['results']['sets']['structures']['distance']['Li']['value']:.3g} ("
+    )
+    assert bonds.columns == ("set", "to F")
+    assert [row[0] for row in bonds.rows] == ["training set", "structures", "other set"]
+    assert motifs.rows[0][0].startswith("octahedral")
+    assert motifs.rows[0][1].startswith("100 (")
+    figures = draw_distributions(report.arrays["comparison"])
+    assert figures[0].layout.title.text.startswith("Radial distribution, Li–")
+    assert len(figures[0].data) == 6
+    assert "average fingerprints beside the training set" in page(report)
