@@ -30,6 +30,7 @@ from ..engine.task import CHECKPOINT, PROGRESS, RESULTS, Task
 from ..engine.tasks import find_task
 from ..engine.text import visible
 from ..exit_codes import JOB, declare
+from .cores import cores_given
 from .script_words import executable_problem, script_problems
 
 EXECUTABLE = "dismai"
@@ -164,6 +165,9 @@ class TaskCalculation(CalcJob):
         wall = self.node.get_option("max_wallclock_seconds")
         if wall:
             content["max_seconds"] = SOFT_STOP * wall
+        cores = cores_given(self.node.get_option("resources") or {})
+        if cores:
+            content["cores"] = cores
         with folder.open(TASK_FILE, "w") as handle:
             json.dump(content, handle, indent=2, sort_keys=True)
 

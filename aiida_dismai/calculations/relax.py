@@ -10,6 +10,7 @@ from aiida.engine import CalcJobProcessSpec
 from ..data import PotentialData, StructureSetData
 from ..engine.errors import BadInput
 from .base import TaskCalculation, validate_not_empty
+from .cores import refuse_mismatch
 from .potentials import validate_elements
 
 OWN_CALCULATOR = "m3gnet"
@@ -36,11 +37,13 @@ def validate_calculator(parameters: Mapping[str, Any], potential: PotentialData 
 
 
 def validate_inputs(inputs: dict[str, Any], port: Any) -> str | None:
-    """Refuse a potential where none is used, none where one is needed, and elements it does not know."""
+    """Refuse a potential where none is used, none where one is needed, unknown elements, and too few cores."""
     if "parameters" not in inputs or "potential" not in port:
         return None  # where a WorkChain exposes the ports without the potential, it brings its own
-    refused = validate_calculator(inputs["parameters"].get_dict(), inputs.get("potential"))
-    return refused or validate_elements(inputs, port)
+    parameters = inputs["parameters"].get_dict()
+    refused = validate_calculator(parameters, inputs.get("potential"))
+    resources = inputs.get("metadata", {}).get("options", {}).get("resources", {})
+    return refused or refuse_mismatch(parameters, resources) or validate_elements(inputs, port)
 
 
 class RelaxCalculation(TaskCalculation):

@@ -15,6 +15,7 @@ from aiida.engine import CalcJob
 from aiida.orm import AbstractCode, Dict, StructureData
 
 from ..calculations.base import option_ports
+from ..calculations.cores import refuse_mismatch
 from ..calculations.relax import OWN_CALCULATOR, validate_calculator
 from ..calculations.script_words import script_problems
 from ..data import PotentialData, StructureSetData
@@ -307,13 +308,19 @@ def validate_options(node: Dict | None, _: Any) -> str | None:
 
 
 def validate_job(inputs: Mapping[str, Any], _: Any) -> str | None:
-    """Validate the options of a job against the scheduler of its code."""
+    """Validate the options of a job against the scheduler of its code, and its workers against the cores asked for."""
     if "code" not in inputs or "options" not in inputs:
         return None
     options = inputs["options"].get_dict()
     if option_problems(options):
         return None  # said by the port
-    return answer(problem.below("options") for problem in option_problems(options, inputs["code"]))
+    found = [problem.below("options") for problem in option_problems(options, inputs["code"])]
+    resources = options.get("resources")
+    if "parameters" in inputs and isinstance(resources, Mapping):
+        parameters = inputs["parameters"].get_dict()
+        if (mismatch := refuse_mismatch(parameters, resources)) is not None:
+            found.append(Problem("parameters", mismatch))
+    return answer(found)
 
 
 def below(path: str, problems: Iterable[Problem]) -> list[Problem]:

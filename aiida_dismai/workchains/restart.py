@@ -24,6 +24,7 @@ from aiida.engine import (
 from aiida.orm import CalcJobNode, Dict, to_aiida_type
 
 from ..calculations.base import TaskCalculation
+from ..calculations.cores import with_cores
 from ..calculations.progress import progress_lines, progress_size
 from ..calculations.relax import RelaxCalculation
 from ..engine.errors import BadInput
@@ -126,10 +127,13 @@ class RestartTaskWorkChain(CheckedWorkChain, BaseRestartWorkChain):
         """Collect the inputs of the first job."""
         super().setup()
         self.ctx.inputs = AttributeDict(self.exposed_inputs(self._process_class))
-        self.ctx.inputs.metadata = {"options": self.inputs.options.get_dict()}
         # with the defaults written out: the handlers change what the user may not have named
         task = self._process_class.task()
         self.ctx.parameters = task.validate(self.ctx.inputs.parameters.get_dict()).model_dump(mode="json")
+        options = self.inputs.options.get_dict()
+        if isinstance(options.get("resources"), dict):
+            options["resources"] = with_cores(options["resources"], self.ctx.parameters)
+        self.ctx.inputs.metadata = {"options": options}
         self.ctx.progress = 0
         self.ctx.halved = False
 
