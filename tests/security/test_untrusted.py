@@ -70,12 +70,12 @@ def test_the_depth_that_is_allowed_is_read():
 
 def test_exhaustion_is_refused_at_once(tmp_path):
     wide = b"[" + b"{}," * 4_000_000 + b"{}]"
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(BadInput, match="more than 1000000 values"):
         read_json(wide)
     names = b"{" + b",".join(b'"%d":0' % index for index in range(400_000)) + b"}"
     assert len(read_json(names)) == 400_000
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
     (tmp_path / "large.json").write_bytes(b" " * 2000)
     with pytest.raises(BadInput, match=r"large.json: larger than 1000 bytes"):
         read_json(tmp_path / "large.json", limits=Limits(size=1000))
