@@ -29,6 +29,8 @@ CHECKED = 0x80
 PIECES = "pieces.bin"
 
 Key = int | str | bytes
+#: Bytes of the first line at most, which says whose run it is.
+LONGEST = 16 * 2**20
 
 
 class Store:
@@ -75,7 +77,7 @@ class Store:
     def _scan(self) -> bool:
         """Index the file; returns whether there is anything in it."""
         with self.path.open("rb") as handle:
-            line = handle.readline()
+            line = handle.readline(LONGEST)
             if not line.endswith(b"\n") and self.first_line.startswith(line):
                 return False  # killed while it was begun
             try:

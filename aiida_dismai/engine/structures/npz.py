@@ -6,7 +6,6 @@ the header is compared with the size of the member before anything is allocated,
 
 from __future__ import annotations
 
-import json
 import struct
 import tokenize
 import zipfile
@@ -21,12 +20,13 @@ from numpy.typing import NDArray
 
 from ..errors import BadInput
 from ..text import visible
+from ..untrusted import Limits, read_json
 from .source import MAX_RATIO, MAX_UNPACKED, refuse_what_is_no_data
 
 #: Kinds of arrays that are read: truth values, numbers, text; and records of these where they are asked for.
 KINDS = "biufU"
-#: Characters of a JSON text in an array at most.
-MAX_META = 16 * 2**20
+#: Bounds of a JSON text in an array.
+META = Limits(size=16 * 2**20, values=200_000)
 #: What damaged zip files and arrays raise.
 DAMAGED = (
     zipfile.BadZipFile, zlib.error, struct.error, EOFError, KeyError, ValueError, TypeError, OSError, SyntaxError,
@@ -84,12 +84,9 @@ class Arrays:
             BadInput: it does not.
         """
         array = self.read(name, "U")
-        if array.ndim or array.nbytes > 4 * MAX_META:
+        if array.ndim or array.nbytes > 4 * META.size:
             raise BadInput(f"{self.where}: array '{visible(name, 60)}' is not one text")
-        try:
-            return json.loads(str(array))
-        except (ValueError, RecursionError) as error:
-            raise BadInput(f"{self.where}: array '{visible(name, 60)}' is not JSON ({visible(error)})") from error
+        return read_json(str(array), f"{self.where}: array '{visible(name, 60)}'", META)
 
 
 class Rows:

@@ -1,0 +1,153 @@
+"""Small files that say they are large: each ends in less than ten seconds and a gigabyte, with a reason.
+
+Each is read in a process of its own, which says itself what it took: time on the processor (its children included, so
+that other work on the machine does not count) and the most memory that it or a child had.
+"""
+
+import gzip
+import io
+import json
+import lzma
+import os
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+
+#: Seconds on the processor, and MB.
+SECONDS, MEGABYTES = 10, 1000
+READ = """
+import resource, sys, time
+import ase.io
+from pathlib import Path
+from aiida_dismai.engine.errors import BadInput
+from aiida_dismai.engine.structures import StructureStream, load_structures
+resource.setrlimit(resource.RLIMIT_AS, (6 * 2**30,) * 2)
+try:
+    if sys.argv[2] == "whole":
+        load_structures(Path(sys.argv[1]))
+    else:
+        for block in StructureStream(sys.argv[1]).blocks():
+            pass
+    print("read")
+except BadInput as error:
+    print("refused", str(error).replace(chr(10), " "))
+own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+peak = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime, max(peak, children.ru_maxrss) / 1024)
+"""
+LATTICE = 'Lattice="5 0 0 0 5 0 0 0 5"'
+HEAD = "x\n1\n9 0 0\n0 9 0\n0 0 9\nSi\n"
+CELL = "data_x\n" + "".join(f"_cell_length_{x} 90\n" for x in "abc")
+CELL += "".join(f"_cell_angle_{x} 90\n" for x in ("alpha", "beta", "gamma"))
+SITES = "loop_\n_atom_site_label\n_atom_site_type_symbol\n" + "".join(f"_atom_site_fract_{x}\n" for x in "xyz")
+
+
+def cif(number, sites):
+    random = np.random.default_rng(3)
+    rows = "".join(f"Si{i} Si {x:.6f} {y:.6f} {z:.6f}\n" for i, (x, y, z) in enumerate(random.random((sites, 3))))
+    return f"{CELL}_space_group_IT_number {number}\n{SITES}{rows}"
+
+
+def npz(**arrays):
+    """Return an npz file whose arrays are zeros of a type and shape, deflated."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, (dtype, shape) in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as handle:
+                np.lib.format.write_array_header_1_0(handle, {"descr": dtype, "fortran_order": False, "shape": shape})
+                left = int(np.prod(shape)) * np.dtype(dtype).itemsize
+                while left > 0:
+                    handle.write(bytes(min(left, 2**20)))
+                    left -= 2**20
+    return buffer.getvalue()
+
+
+def shouting(n):
+    """Return extxyz in which one text is far longer than the others."""
+    return f"1\n{LATTICE} name={'a' * 3_000_000}\nSi 0 0 0\n" + f"1\n{LATTICE} name=b\nSi 0 0 0\n" * n
+
+
+FILES = {
+    "extxyz of 10^18 atoms": ("a.extxyz", f"1{'0' * 18}\n{LATTICE}\nSi 0 0 0\n"),
+    "extxyz of 10^7 atoms": ("b.extxyz", f"9999999\n{LATTICE}\nSi 0 0 0\n"),
+    "extxyz of 10^8 columns": ("c.extxyz", f"1\n{LATTICE} Properties=species:S:1:pos:R:3:x:R:100000000\nSi 0 0 0\n"),
+    "extxyz with one long text": ("d.extxyz", shouting(3000)),
+    "extxyz nested": ("e.extxyz", f'1\n{LATTICE} x="_JSON {"[" * 100_000}"\nSi 0 0 0\n'),
+    "POSCAR of 10^9 atoms": ("POSCAR", f"{HEAD}999999999\nDirect\n0 0 0\n"),
+    "XDATCAR of 10^9 atoms": ("XDATCAR", f"{HEAD}1000000000\nDirect configuration=     1\n0 0 0\n"),
+    "dump of 10^7 atoms": (
+        "a.dump",
+        "ITEM: TIMESTEP\n0\nITEM: NUMBER OF ATOMS\n9999999\nITEM: BOX BOUNDS pp pp pp\n0 1\n0 1\n0 1\n"
+        "ITEM: ATOMS id type element x y z\n1 1 Si 0 0 0\n",
+    ),
+    "data with labels": (
+        "a.data",
+        "t\n\n1000000000000 atoms\n1 atom types\n0 1 xlo xhi\n0 1 ylo yhi\n0 1 zlo zhi\n\nAtom Type Labels\n\n"
+        + "".join(f"{i} L{i}\n" for i in range(1, 20_000))
+        + "\nAtoms # atomic\n\n"
+        + "".join(f"{i} L{i} 0 0 0\n" for i in range(1, 20_000)),
+    ),
+    "one line in gz": ("a.extxyz.gz", gzip.compress(b"1" + b" " * 500_000_000, 1)),
+    "one line in xz": ("a.extxyz.xz", lzma.compress(b"1\n" + bytes(200_000_000), preset=0)),
+    "gz without end": ("f.extxyz.gz", gzip.compress(b"\n" * 400_000_000, 1)),
+    "npz of zeros": ("a.npz", npz(meta=("<U60000000", ()), numbers=("<i8", (20_000_000,)))),
+    "cube of 10^15 points": ("a.cube", "c\nc\n1 0 0 0\n" + "100000 1 0 0\n" * 3 + "14 0 0 0 0\n1.0\n"),
+    "cfg of 10^9 atoms": ("a.cfg", "Number of particles = 1000000000\nA = 1.0 Angstrom\nH0(1,1) = 1 A\n"),
+    "json of ASE": (
+        "a.json",
+        json.dumps({"1": {"numbers": {"__ndarray__": [[10**10], "int64", [1]]}, "positions": []}, "ids": [1]}),
+    ),
+    "json nested": ("b.json", '{"a":' * 50_000),
+    "CIF of 20,000 sites": ("a.cif", cif(1, 20_000)),
+    "CIF of 1,300 sites in a large group": ("b.cif", cif(225, 1300)),
+    "CIF of 200 sites in a large group": ("c.cif", cif(225, 200)),
+}
+
+
+@pytest.mark.parametrize("how", ["whole", "stream"])
+@pytest.mark.parametrize("name", FILES)
+def test_exhaustion_of_readers(name, how, tmp_path):
+    file, content = FILES[name]
+    path = tmp_path / file
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    run = subprocess.run(
+        [sys.executable, "-P", "-c", READ, path, how],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        timeout=300,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr[-2000:]
+    answer, taken = run.stdout.strip().splitlines()[-2:]
+    seconds, megabytes = map(float, taken.split())
+    assert answer.startswith("refused"), answer
+    assert file in answer
+    assert seconds < SECONDS
+    assert megabytes < MEGABYTES
+
+
+def test_exhaustion_what_is_honest_is_read_in_the_same_bounds(tmp_path):
+    """Formats that are read in another process give what they hold."""
+    from ase.build import bulk
+    from ase.io import write
+
+    from aiida_dismai.engine.structures import load_structures
+
+    crystal = bulk("NaCl", "rocksalt", a=5.64, cubic=True)
+    frames = [crystal * (2, 2, 2)] * 20
+    for name, form, written in (
+        ("XDATCAR", "vasp-xdatcar", frames),
+        ("x.xsf", "xsf", frames[:1]),
+        ("x.traj", "traj", frames),
+        ("x.cif", "cif", [crystal * (6, 6, 6)]),
+    ):
+        write(tmp_path / name, written, format=form)
+        found = load_structures(tmp_path / name)
+        assert len(found) == len(written)
+        atoms = found.numbers[found.atoms_of(0)]
+        assert sorted(atoms.tolist()) == sorted(written[0].numbers.tolist())
+        assert np.allclose(found.cells[0], written[0].cell.array, atol=1e-4)
