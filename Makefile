@@ -15,7 +15,7 @@ LIGHT := .venv-light
 # pw.x of Quantum ESPRESSO 7.2, from the wheel of qepy, which needs an older NumPy
 PW := .venv-pw/bin/pw.x
 
-.PHONY: help setup pw demo test test-fast coverage fuzz lint format benchmarks clean
+.PHONY: help setup pw demo demo-dft test test-fast coverage fuzz lint format benchmarks clean
 help:            ## list the targets
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -29,7 +29,7 @@ $(STAMP): pyproject.toml constraints.txt
 $(PW):
 	test -x .venv-pw/bin/python || $(PYTHON) -m venv .venv-pw
 	.venv-pw/bin/python -m pip install --quiet --disable-pip-version-check qepy==7.2.0 numpy==1.26.4
-	@printf '#!/bin/sh\nexec %s -m qepy --pw.x "$$@"\n' $(CURDIR)/.venv-pw/bin/python > $@.new
+	@printf '#!/bin/sh\nexec %s -I -m qepy --pw.x "$$@"\n' $(CURDIR)/.venv-pw/bin/python > $@.new
 	@chmod +x $@.new && mv $@.new $@
 
 pw: $(PW)        ## install pw.x of Quantum ESPRESSO into .venv-pw, for tests and demo-dft
@@ -42,6 +42,9 @@ setup: $(STAMP)  ## install everything into .venv
 
 demo: setup      ## the whole benchmark once, small, in a quarter of an hour
 	$(BIN)/python -m aiida_dismai.demo
+
+demo-dft: setup pw ## the whole line on real DFT with pw.x, small, in under twenty minutes
+	$(BIN)/python -m aiida_dismai.demo.dft
 
 test: setup      ## the tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --durations 25 $(PYTEST)

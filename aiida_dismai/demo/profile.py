@@ -15,7 +15,7 @@ POTCAR_FAMILY = "dismai-standin"
 HEAVIEST = 94
 DISMAI, VASP = "dismai@localhost", "vasp-standin@localhost"
 #: What a second run takes from the first.
-CACHED = ["aiida.calculations:dismai.*", "aiida.calculations:vasp.vasp"]
+CACHED = ["aiida.calculations:dismai.*", "aiida.calculations:vasp.vasp", "aiida.calculations:quantumespresso.pw"]
 
 
 def own_folder() -> Path:

@@ -69,7 +69,7 @@ def _mixing(label: Mapping[str, Any], train: Mapping[str, Any], elements: Sequen
     """Return whether the potential would be checked with another method than it is trained on."""
     checked_with = methods_of_inputs(train.get("check", {}).get("label") or {}, elements)
     methods = [*methods_of_inputs(label, elements), *checked_with]
-    return mixing_problems(methods, train.get("train", {}).get("job", {}).get("parameters"), "train.check.label")
+    return mixing_problems(methods, train.get("train", {}).get("parameters"), "train.check.label")
 
 
 def _region_moves(inputs: Mapping[str, Any]) -> list[Problem]:

@@ -51,7 +51,7 @@ def validate_inputs(inputs: Mapping[str, Any], port: Any) -> str | None:
     if "structures" not in port:
         return None  # exposed by a WorkChain that brings the structures, and checks
     check, structures = inputs.get("check") or {}, inputs.get("structures")
-    parameters = inputs.get("train", {}).get("job", {}).get("parameters")
+    parameters = inputs.get("train", {}).get("parameters")
     methods = [] if structures is None else methods_of(structures.structures)
     mixing = mixing_problems(methods, parameters, "structures")
     if "structures" not in check:

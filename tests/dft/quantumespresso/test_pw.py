@@ -1,5 +1,6 @@
 """Real DFT: pw.x 7.2 labels small crystals."""
 
+import hashlib
 import sys
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from aiida_dismai.dft import find
 from aiida_dismai.engine.methods import methods_of
 from aiida_dismai.workchains.label import LabelWorkChain
 from aiida_dismai.workchains.label_structure import LabelStructureWorkChain
+from aiida_dismai.workchains.potential import PotentialWorkChain
+from aiida_dismai.workchains.relax import RelaxWorkChain
 
 pytestmark = pytest.mark.slow
 ENGINE = find("quantumespresso")
@@ -37,7 +40,8 @@ def jobs_of(node):
     return [call for call in node.called_descendants if isinstance(call, CalcJobNode)]
 
 
-def test_both_stages_with_u_and_spin(pw_code, pseudo_family):
+@pytest.mark.engine
+def test_both_stages_with_u_and_spin_and_a_potential_of_the_labels(pw_code, pseudo_family, dismai_code):
     structures = as_node(licoo2())
     builder = LabelWorkChain.get_builder_from_protocol(pw_code, structures, "demo", {"potential_family": pseudo_family})
     outputs, node = run_get_node(builder)
@@ -81,9 +85,7 @@ def test_both_stages_with_u_and_spin(pw_code, pseudo_family):
     collect = next(call for call in node.called_descendants if call.process_label == "collect_steps")
     job = collect.inputs["stage_1_run_00_retrieved"].creator
     assert job.uuid == jobs[0].uuid
-    assert {kind: job.inputs[f"pseudos__{kind}"].md5 for kind in ("O",)} == {
-        "O": __import__("hashlib").md5((PSEUDOS / "O.upf").read_bytes()).hexdigest()
-    }
+    assert job.inputs["pseudos__O"].md5 == hashlib.md5((PSEUDOS / "O.upf").read_bytes()).hexdigest()
     with_u = job.inputs.structure.creator
     assert isinstance(with_u, CalcFunctionNode)
     assert with_u.inputs.structure.creator.inputs.structures.uuid == structures.uuid
@@ -97,6 +99,32 @@ def test_both_stages_with_u_and_spin(pw_code, pseudo_family):
         steps = ENGINE.read({"retrieved": _folder(content.replace(old, new)), "structure": job.inputs.structure}, None)
         assert [reason for _, reason in steps.left_out] == [why, why]
         assert len(steps.energies) == 0
+    _train_and_relax(dismai_code, outputs["labelled"], structures)
+
+
+def _train_and_relax(code, labelled, structures):
+    """Train an M3GNet on the labels and relax with it."""
+    overrides = {
+        "train": {
+            "parameters": {
+                "max_epochs": 3,
+                "train_fraction": 1.0,
+                "validation_fraction": 0.0,
+                "test_fraction": 0.0,
+            }
+        }
+    }
+    outputs, node = run_get_node(
+        PotentialWorkChain.get_builder_from_protocol(code, labelled, 1, protocol="demo", overrides=overrides)
+    )
+    assert node.is_finished_ok, node.exit_message
+    assert outputs["results"]["methods"] == methods_of(labelled.structures)
+    relaxation = RelaxWorkChain.get_builder_from_protocol(
+        code, structures, outputs["potential"], protocol="demo", overrides={"parameters": {"steps": 3}}
+    )
+    relaxed, node = run_get_node(relaxation)
+    assert node.is_finished_ok, node.exit_message
+    assert np.abs(relaxed["structures"].structures.positions - structures.structures.positions).max() > 1e-4
 
 
 def _folder(content):
