@@ -65,6 +65,7 @@ HYPERPARAMETERS = {
         "batch_size": 4,
     },
     "crystens": {"width": 8, "small_side": 8, "steps": 2, "batch_size": 4, "sampling_steps": 2},
+    "unimat": {"width": 8, "steps": 2, "batch_size": 4, "sampling_steps": 2, "accept": "all"},
     "random": {},
     "resample": {},
 }
