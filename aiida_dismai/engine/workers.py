@@ -99,6 +99,12 @@ class _Worker(Generic[Item]):
     item: tuple[int, Item] | None = None
 
 
+def after_the_first(stop: Callable[[], bool]) -> Callable[[], bool]:
+    """Return a stop that lets one item begin whatever the time: a run that does nothing would be repeated for ever."""
+    first = iter((True,))
+    return lambda: not next(first, False) and stop()
+
+
 def map_items(
     items: Iterable[Item],
     setup: Setup,

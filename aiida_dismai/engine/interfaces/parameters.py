@@ -9,6 +9,7 @@ from ase.data import atomic_numbers
 from pydantic import Field, field_validator, model_validator
 
 from ..parameters import Parameters
+from ..workers import WORKERS, Workers
 
 Vector = tuple[float, float, float]
 
@@ -156,7 +157,7 @@ class Exchange(Parameters):
 class InterfaceParameters(Parameters):
     """Random interfaces: slab A, random region, slab B and vacuum, from the bottom up."""
 
-    FREE: ClassVar[frozenset[str]] = frozenset({"n_structures", "first"})  # more of the same may be asked for
+    FREE: ClassVar[frozenset[str]] = frozenset({"n_structures", "first", "workers"})  # more may be asked for
 
     n_structures: int = Field(1, ge=1, le=10**6, description="structures to make")
     first: int = Field(0, ge=0, le=10**9, description="index of the first structure; consecutive chunks make one set")
@@ -187,6 +188,7 @@ class InterfaceParameters(Parameters):
     element_order: list[str] | None = Field(
         None, description="order of the elements in the file; null orders by electronegativity"
     )
+    workers: Workers = Field(1, description=WORKERS)
 
     @field_validator("element_order")
     @classmethod

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ..context import Context
-from ..errors import BadInput
+from ..errors import BadInput, Unfinished
 from ..ownership import Owner
 from ..store import Store
 from ..structures import StructureSet, write_npz
 from ..structures.set_npz import from_bytes, to_bytes
+from ..workers import Died, after_the_first, choose_threads, choose_workers, map_items
 from .build import Builder
 from .crystals import read_crystal
 from .parameters import InterfaceParameters
@@ -46,26 +49,26 @@ def run(context: Context, parameters: InterfaceParameters) -> dict[str, Any]:
     store = Store.in_folder(context.checkpoint, owner)
     prepared = time.monotonic()
 
-    parts: list[StructureSet] = []
-    made_now, total = 0, parameters.n_structures
-    for done, index in enumerate(range(parameters.first, parameters.first + total), start=1):
-        new = index not in store
-        if new:
-            interface = builder.build(seed, index)
-            content = b""  # could not be packed
-            if interface is not None:
-                made_now += 1
-                one = builder.collect([interface]).with_property(ATTEMPTS, [interface.attempts], "structure", "")
-                content = to_bytes(one)
-            store.add(index, content)
-        if content := store.read(index):
-            parts.append(from_bytes(content))
-        if not parts and done == HOPELESS:
+    total = parameters.n_structures
+    indices = range(parameters.first, parameters.first + total)
+    todo = [index for index in indices if index not in store]
+    done, failed, made_now = total - len(todo), sum(not store.read(i) for i in indices if i in store), 0
+    threads = choose_threads(None)
+    workers = choose_workers(parameters.workers, len(todo), threads, context.cores)
+    arguments = (crystal_a, crystal_b, parameters, seed)
+    setup = partial(_build, builder) if workers == 1 else partial(_build, None)
+    stop = after_the_first(context.out_of_time)
+    for index, found in map_items(todo, setup, arguments, workers, threads, stop):
+        content = b"" if isinstance(found, Died) else found  # could not be packed
+        store.add(index, content)
+        done, failed, made_now = done + 1, failed + (not content), made_now + bool(content)
+        if failed == done >= HOPELESS:
             raise BadInput(_hopeless(builder, parameters))
-        if new and (done % EVERY == 0 or done == total):
-            context.progress("build", done, total, packing_failures=done - len(parts))
-        if new and done < total:
-            context.check_time(f"{done} of {total} structures are built")
+        if done % EVERY == 0 or done == total:
+            context.progress("build", done, total, packing_failures=failed)
+    if done < total:
+        raise Unfinished(f"{done} of {total} structures are built; run again to resume")
+    parts = [from_bytes(content) for index in indices if (content := store.read(index))]
     built = time.monotonic()
 
     if not parts:
@@ -91,6 +94,25 @@ def run(context: Context, parameters: InterfaceParameters) -> dict[str, Any]:
         "structures_per_second": made_now / max(built - prepared, 1e-9),
         "timings": {"prepare": prepared - began, "build": built - prepared, "write": time.monotonic() - built},
     }
+
+
+def _build(
+    builder: Builder | None,
+    crystal_a: StructureSet,
+    crystal_b: StructureSet,
+    parameters: InterfaceParameters,
+    seed: int,
+) -> Callable[[int], bytes]:
+    """Return the function that builds the structure of an index; empty where it could not be packed."""
+    own = Builder(crystal_a, crystal_b, parameters) if builder is None else builder
+
+    def build(index: int) -> bytes:
+        interface = own.build(seed, index)
+        if interface is None:
+            return b""
+        return to_bytes(own.collect([interface]).with_property(ATTEMPTS, [interface.attempts], "structure", ""))
+
+    return build
 
 
 def _hopeless(builder: Builder, parameters: InterfaceParameters) -> str:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field, model_validator
 
 from ..families.parameters import DescribeParameters
 from ..parameters import Parameters
+from ..workers import WORKERS, Workers
 
 __all__ = ["DescribeParameters", "MetricsParameters", "PostprocessParameters"]
 
 
 class PostprocessParameters(Parameters):
     """Pushing atoms apart. The defaults are those of the benchmark's authors (public scripts)."""
+
+    FREE: ClassVar[frozenset[str]] = frozenset({"workers"})
 
     min_distance: float = Field(1.5, gt=0, le=10, description="Pairs closer than this are pushed apart, Å.")
     target_distance: float = Field(1.6, gt=0, le=10, description="The distance they are pushed to, Å.")
@@ -29,6 +32,7 @@ class PostprocessParameters(Parameters):
         description="Push as the authors' script does: along the plain difference of the positions, also where two "
         "atoms are close through a face of the cell (the second one is moved by nearly a whole cell then).",
     )
+    workers: Workers = Field(1, description=WORKERS)
 
     @model_validator(mode="after")
     def _target_above_minimum(self) -> PostprocessParameters:

@@ -15,17 +15,19 @@ the round only.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..context import Context
-from ..errors import BadInput
+from ..errors import BadInput, Unfinished
 from ..neighbours import Pairs, close_pairs, usable
 from ..ownership import Owner
 from ..store import Store
 from ..structures import Property, StructureSet, load_structures, write_npz
+from ..workers import Died, after_the_first, choose_threads, choose_workers, map_items
 from .parameters import PostprocessParameters
 
 #: Below this distance a connection has no direction worth keeping, Å.
@@ -126,15 +128,29 @@ def _push_all(
     owner = Owner.of_parameters("postprocess", parameters, structures=structures.content_hash)
     store = Store.in_folder(context.checkpoint, owner)
     positions, rounds = structures.positions.copy(), np.zeros(len(structures), dtype=np.int64)
+    todo = []
     for i in range(len(structures)):
-        own = structures.atoms_of(i)
-        if i in store:
-            kept = store.get(i)
-            positions[own], rounds[i] = kept["positions"], kept["rounds"]
+        if i not in store:
+            todo.append((i, positions[structures.atoms_of(i)], structures.cells[i], structures.pbc[i]))
             continue
-        positions[own], rounds[i] = push_apart(positions[own], structures.cells[i], structures.pbc[i], parameters)
-        store.put(i, positions=positions[own], rounds=rounds[i])
-        context.progress("postprocess", i + 1, len(structures), rounds=int(rounds[i]))
-        if i + 1 < len(structures):
-            context.check_time(f"{i + 1} of {len(structures)} structures are post-processed")
+        kept = store.get(i)
+        positions[structures.atoms_of(i)], rounds[i] = kept["positions"], kept["rounds"]
+    done = len(structures) - len(todo)
+    threads = choose_threads(None)
+    workers = choose_workers(parameters.workers, len(todo), threads, context.cores)
+    stop = after_the_first(context.out_of_time)
+    for (i, place, *_), found in map_items(todo, _pusher, (parameters,), workers, threads, stop):
+        # a process that dies twice on a structure: it is no structure that could be used
+        moved, count = (place, FAILED) if isinstance(found, Died) else found
+        positions[structures.atoms_of(i)], rounds[i] = moved, count
+        store.put(i, positions=moved, rounds=count)
+        done += 1
+        context.progress("postprocess", done, len(structures), rounds=int(count))
+    if done < len(structures):
+        raise Unfinished(f"{done} of {len(structures)} structures are post-processed; run again to resume")
     return positions, rounds
+
+
+def _pusher(parameters: PostprocessParameters) -> Callable[[Any], tuple[NDArray[np.float64], int]]:
+    """Return the function that pushes apart the atoms of one structure: its place, positions, cell and periodicity."""
+    return lambda item: push_apart(item[1], item[2], item[3], parameters)

@@ -71,6 +71,16 @@ def test_chunks_make_the_whole(tmp_path):
     assert parts[0].values("index").tolist() == list(range(7))
 
 
+def test_any_number_of_workers_makes_the_same(tmp_path):
+    files = set()
+    for workers in (1, 2):
+        folder = tmp_path / str(workers)
+        status, results = results_of(prepare(folder, lsc_lco(12) | {"workers": workers}))
+        assert status == 0, results
+        files.add((folder / "structures.npz").read_bytes())
+    assert len(files) == 1
+
+
 def test_stopped_and_resumed_gives_the_same(tmp_path):
     parameters = lsc_lco(6, exchanges=True)
     results_of(prepare(tmp_path / "whole", parameters))

@@ -188,6 +188,20 @@ def test_goes_on_after_the_time_is_up(overlaps, tmp_path):
     assert (tmp_path / "structures.npz").read_bytes() == (tmp_path / "straight" / "structures.npz").read_bytes()
 
 
+def test_any_number_of_workers_gives_the_same_file(overlaps, tmp_path):
+    many = StructureSet.concatenate([overlaps, overlaps.with_positions(overlaps.positions + 0.1)])
+    files, found = set(), []
+    for workers in (1, 2):
+        folder = tmp_path / str(workers)
+        folder.mkdir()
+        found.append(run(context_for(folder, many), PostprocessParameters(workers=workers)))
+        files.add((folder / "structures.npz").read_bytes())
+        lines = [json.loads(line) for line in (folder / "progress.jsonl").read_text().splitlines()]
+        assert [line["done"] for line in lines] == list(range(1, 13))
+    assert len(files) == 1
+    assert found[0] == found[1]
+
+
 def test_parameters():
     with pytest.raises(BadInput, match="'min_distanc'; did you mean 'min_distance'"):
         validate(PostprocessParameters, {"min_distanc": 1.0}, "postprocess")
