@@ -74,7 +74,14 @@ def input_rows(
             for cls in known[full]:
                 missing = [item for item in cls.spec().inputs if item not in port and item != "metadata"]
                 but = f", without {', '.join(f'`{item}`' for item in missing)}" if missing else ""
-                rows.append((f"`{full}.…`", need(port, given), "namespace", f"the inputs of {names[cls]}{but}"))
+                rows.append(
+                    (
+                        f"`{full}.…`",
+                        need(port, given),
+                        "namespace",
+                        f"the inputs of {names.get(cls, cls.__name__)}{but}",
+                    )
+                )
         elif name == "metadata":
             continue
         elif isinstance(port, PortNamespace):

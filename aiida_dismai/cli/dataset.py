@@ -10,16 +10,12 @@ import click
 from ..engine.errors import BadInput
 from ..report.links import find_port, ports_of_set, split_name
 from ..terminal import console, table
-from .offset import offset_command
 from .profiles import import_structures, load_node, load_profile
 
 
 @click.group()
 def dataset() -> None:
     """Bring structures in and out (extxyz, npz, cif), and look at them."""
-
-
-dataset.add_command(offset_command)
 
 
 @dataset.command("import")

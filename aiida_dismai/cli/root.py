@@ -13,6 +13,7 @@ from .archive.commands import archive
 from .dataset import dataset
 from .evaluate import evaluate
 from .launch import launch
+from .offset import offset_command
 from .report import report
 from .setup import setup
 from .status import status
@@ -86,5 +87,6 @@ def main(ctx: click.Context, profile: str | None, debug: bool) -> None:
     ctx.obj = {"profile": profile, "debug": debug}
 
 
+dataset.add_command(offset_command)
 for command in (setup, launch, status, report, evaluate, dataset, archive):
     main.add_command(command)

@@ -17,6 +17,7 @@ What there is to know about the plugin (5.1, with pw.x 7.2), found by running it
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -75,6 +76,8 @@ class QuantumEspressoEngine(DftEngine):
         self, settings: StageSettings, elements: Sequence[str], potentials: Potentials | None
     ) -> list[str]:
         """Check the parameters, and the stage against the family."""
+        if importlib.util.find_spec("aiida_quantumespresso") is None:
+            return ["aiida-quantumespresso is not installed: pip install 'aiida-dismai[qe]', and restart the daemon"]
         found = check_parameters(settings)
         if potentials is not None and not found:
             found += check_against_family(settings, elements, potentials)
