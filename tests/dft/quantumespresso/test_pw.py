@@ -120,10 +120,11 @@ def _train_and_relax(code, labelled, structures):
     assert node.is_finished_ok, node.exit_message
     assert outputs["results"]["methods"] == methods_of(labelled.structures)
     relaxation = RelaxWorkChain.get_builder_from_protocol(
-        code, structures, outputs["potential"], protocol="demo", overrides={"parameters": {"steps": 3}}
+        code, structures, outputs["potential"], protocol="demo", overrides={"parameters": {"fmax": 1e-3, "steps": 3}}
     )
     relaxed, node = run_get_node(relaxation)
     assert node.is_finished_ok, node.exit_message
+    assert relaxed["structures"].structures.values("steps").tolist() == [3]
     assert np.abs(relaxed["structures"].structures.positions - structures.structures.positions).max() > 1e-4
 
 
