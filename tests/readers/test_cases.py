@@ -80,7 +80,7 @@ def test_is_read(name, formulas):
         ("dtype_str.npz", "array 'numbers': holds <U2"),
         ("meta_deep.npz", "its format is x"),
         ("meta_list.npz", "its format is [1, 2]"),
-        ("meta_nested.npz", "array 'meta' is not JSON"),
+        ("meta_nested.npz", "array 'meta': nested more than 32"),
         ("meta_props_list.npz", "says nothing of its properties"),
         ("numbers_nan.npz", "array 'numbers': holds float64"),
         ("shape_1e12.npz", "array 'positions': says 24000000000000 bytes, but the file holds 0"),
