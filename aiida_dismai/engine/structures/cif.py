@@ -40,24 +40,7 @@ RHOMBOHEDRAL = (146, 148, 155, 160, 161, 166, 167)
 OCCUPANCY = "_atom_site_occupancy"
 
 
-def read_cif(path: Path) -> StructureSet:
-    """Read all structures of a file; one that is not small in a process of its own.
-
-    Raises:
-        BadInput: unreadable, without symmetry, with partial or unknown occupancies, or with sites that do not give the
-            stated formula.
-    """
-    from .apart import read_apart
-
-    with open_bytes(path) as handle:
-        small = len(handle.read(SMALL + 1)) <= SMALL
-    try:
-        return read_here(path, str(path), FEW) if small else read_apart(path, "cif")
-    except _LongWork:
-        return read_apart(path, "cif")
-
-
-class _LongWork(Exception):
+class LongWork(Exception):
     """There is more to do than is done in this process."""
 
 
@@ -65,7 +48,7 @@ def read_here(path: Path, shown: str, most: float = math.inf) -> StructureSet:
     """Read all structures of a file, whose name in errors is ``shown``, as :func:`read_cif` does.
 
     Raises:
-        _LongWork: its sites times their symmetry operations are more than ``most``.
+        LongWork: its sites times their symmetry operations are more than ``most``.
     """
     from ase.io.cif import parse_cif
 
@@ -95,7 +78,7 @@ def read_here(path: Path, shown: str, most: float = math.inf) -> StructureSet:
         if holds:
             done += _work(block)
             if done > most:
-                raise _LongWork
+                raise LongWork
             frames.append(_read_block(block, where))
     if not frames:
         raise BadInput(f"{visible(shown)}: no structure in this CIF (no atom sites with symbols and coordinates)")

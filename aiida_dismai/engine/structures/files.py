@@ -8,7 +8,7 @@ from pathlib import Path
 from ..errors import BadInput
 from ..text import visible
 from .apart import read_apart
-from .cif import read_cif
+from .cif import FEW, SMALL, LongWork, read_here
 from .container import StructureSet
 from .extxyz import frames_of
 from .foreign import ASE_FORMATS
@@ -17,10 +17,26 @@ from .lammps_data import is_lammps_data, read_lammps_data
 from .lammps_dump import is_lammps_dump, read_lammps_dump
 from .poscar import read_poscar
 from .set_npz import read_npz
-from .source import content_suffixes, refuse_what_is_no_data
+from .source import content_suffixes, open_bytes, refuse_what_is_no_data
+
+
+def _read_cif(path: Path) -> StructureSet:
+    """Read all structures of a file; one that is not small in a process of its own.
+
+    Raises:
+        BadInput: unreadable, without symmetry, with partial or unknown occupancies, or with sites that do not give the
+            stated formula.
+    """
+    with open_bytes(path) as handle:
+        small = len(handle.read(SMALL + 1)) <= SMALL
+    try:
+        return read_here(path, str(path), FEW) if small else read_apart(path, "cif")
+    except LongWork:
+        return read_apart(path, "cif")
+
 
 #: Formats of ASE whose files are recognised here by other names, and what reads them.
-OWN = {"vasp": read_poscar, "cif": read_cif}
+OWN = {"vasp": read_poscar, "cif": _read_cif}
 
 
 def read_extxyz(path: Path | str) -> StructureSet:
@@ -62,7 +78,7 @@ def load_structures(path: Path | str, element: str | None = None) -> StructureSe
     if is_lammps_data(path):
         return read_lammps_data(path, element)
     if ".cif" in suffixes:
-        return read_cif(path)
+        return _read_cif(path)
     return _read_with_ase(path)
 
 
