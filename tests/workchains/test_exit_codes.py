@@ -20,7 +20,8 @@ from aiida_dismai.workchains.potential import PotentialWorkChain
 from aiida_dismai.workchains.relax import RelaxWorkChain
 from aiida_dismai.workchains.sample import SampleWorkChain, fill_sample
 
-pytestmark = pytest.mark.usefixtures("aiida_profile_clean")
+# slow: one to three seconds each, and the inputs of all children are validated
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("aiida_profile_clean")]
 LJ = {"calculator": "ase.calculators.lj:LennardJones"}
 ELEMENTS = ("Li", "Sc", "Co", "Cl", "O")
 

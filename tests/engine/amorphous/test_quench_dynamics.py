@@ -73,7 +73,7 @@ def test_velocities_are_distributed_as_maxwell_and_boltzmann_say():
     velocities = thermal_velocities(masses, temperature, np.random.default_rng(3)).reshape(n, 3, 3)
     for index in range(3):
         kinetic = masses[index] * (velocities[:, index] / (1e3 * ase_units.fs)) ** 2 / (ase_units.kB * temperature)
-        # means of 1 and variances of 2, which scatter by 1 % and 2 %
+        # means of 1 and variances of 2, which scatter by 1 % and 3 %
         np.testing.assert_allclose(kinetic.mean(axis=0), 1, rtol=0.03)
         np.testing.assert_allclose(kinetic.var(axis=0), 2, rtol=0.13)
 
