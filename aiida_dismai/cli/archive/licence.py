@@ -77,7 +77,9 @@ def _search(known: list[LicensedFiles], name: str, handle: IO[bytes]) -> tuple[L
         of_name = _by_name(known, inside) if inside else None
         if of_name is not None:
             return of_name, piece.name
+        lower = piece.content.lower()
         for files in known:
-            if files.content.search(piece.content):
+            marked = not files.marks or any(mark in lower for mark in files.marks)
+            if marked and files.content.search(piece.content):
                 return files, piece.name
     return None

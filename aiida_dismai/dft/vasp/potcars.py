@@ -28,6 +28,7 @@ LICENSED = LicensedFiles(
         ).replace(b"~", GAP),
         re.IGNORECASE,
     ),
+    marks=(b"psctr", b"local", b"space", b"gradient", b"core", b"pseudo", b"augmentation", b"radial"),
     advice="leave POTCAR out of ADDITIONAL_RETRIEVE_LIST, or delete that node",
 )
 
