@@ -63,6 +63,11 @@ class BulkWorkChain(LabelProtocolMixin, CheckedWorkChain):
         declare(spec, BULK)
 
     @classmethod
+    def get_default_protocol(cls) -> str:
+        """Return the protocol of LiCoO2."""
+        return "bulk_lco"
+
+    @classmethod
     def get_builder_from_protocol(
         cls,
         code: AbstractCode,
@@ -87,7 +92,9 @@ class BulkWorkChain(LabelProtocolMixin, CheckedWorkChain):
         request = Request(cls, overrides, options)
         builder = request.draft
         builder.crystal = crystal
-        inputs = cls.get_protocol_inputs(protocol or "bulk_lco", request.overrides, engine=engine_for(code))
+        inputs = cls.get_protocol_inputs(
+            protocol or cls.get_default_protocol(), request.overrides, engine=engine_for(code)
+        )
         fill_label(builder, code, {**inputs, "pre_relaxed": True}, request.options)
         return request.finish(whole=True)
 

@@ -9,9 +9,10 @@ from aiida.engine import ExitCode, ProcessBuilder
 from aiida.orm import AbstractCode, Bool, Dict, Int, List, ProcessNode, Str, to_aiida_type
 
 from ..calculations.functions.study import tabulate_study
-from ..data import StructureSetData
+from ..data import PotentialData, StructureSetData
 from ..engine.errors import BadInput
 from ..engine.families.registry import find
+from ..engine.methods import mixed
 from ..exit_codes import STUDY, declare
 from .benchmark import BenchmarkWorkChain
 from .bounds import positive
@@ -54,6 +55,17 @@ def dataset_problems(datasets: Mapping[str, Any]) -> list[Problem]:
     return found
 
 
+def methods_of_potentials(datasets: Mapping[str, Any]) -> list[str]:
+    """Return the methods of the labels that the potentials of data sets were trained on."""
+    potentials = [parts["potential"] for parts in datasets.values() if "potential" in parts]
+    return [
+        str(text)
+        for node in potentials
+        if isinstance(node, PotentialData)
+        for text in (node.base.attributes.get("trained_on", None) or {}).get("methods") or []
+    ]
+
+
 def refused_cells(cells: Sequence[Cell], inputs: Mapping[str, Any]) -> dict[str, str]:
     """Return why benchmarks do not apply, by key: a model that needs the same atoms everywhere, for example."""
     refused = {}
@@ -68,6 +80,10 @@ def refused_cells(cells: Sequence[Cell], inputs: Mapping[str, Any]) -> dict[str,
 def validate_inputs(inputs: Mapping[str, Any], port: Any) -> str | None:
     """Refuse a study of which a whole row or column cannot run; single cells that do not apply are left out."""
     found = dataset_problems(inputs.get("datasets", {}))
+    if not found and not inputs["mixed_labels"].value:
+        several = mixed(methods_of_potentials(inputs.get("datasets", {})))
+        if several:
+            found.append(Problem("datasets", f"potentials: {several}; compare within one, or set mixed_labels to true"))
     if found or not {"code", "models", "seeds", "baselines"} <= set(inputs):
         return answer(found)
     try:
@@ -106,6 +122,14 @@ class StudyWorkChain(ProtocolMixin, CheckedWorkChain):
             serializer=to_aiida_type,
             default=lambda: Bool(False),
             help="Train each value of the axis again, for as long as the slowest took.",
+        )
+        spec.input(
+            "mixed_labels",
+            valid_type=Bool,
+            serializer=to_aiida_type,
+            default=lambda: Bool(False),
+            help="Allow data sets whose potentials were trained on labels of different DFT engines, functionals, U or "
+            "pseudopotentials.",
         )
         spec.input(
             "max_concurrent",
@@ -171,6 +195,10 @@ class StudyWorkChain(ProtocolMixin, CheckedWorkChain):
                 builder.datasets[name][part] = to_aiida_type(value) if isinstance(value, str | dict) else value
         models_of(models)
         builder.models, builder.seeds = Dict(dict(models)), List(list(seeds))
+        builder.mixed_labels = Bool(inputs["mixed_labels"])
+        several = mixed(methods_of_potentials(datasets))
+        if several:
+            request.notes.append(f"warning: potentials of the data sets: {several}")
         builder.baselines, builder.max_concurrent = Bool(inputs["baselines"]), Int(inputs["max_concurrent"])
         builder.protocol = Str(protocol or cls.get_default_protocol())
         if inputs["benchmark"]:

@@ -229,3 +229,23 @@ def test_values_are_trained_again_for_equal_time(study, dataset):
     epochs = {key: call.inputs.generator.parameters["hyperparameters"]["epochs"] for key, call in benchmarks.items()}
     assert epochs["cold_cryingan_v0_1"] == epochs["cold_cryingan_v1_1"] == 4
     assert min(epochs["cold_cryingan_v0_1_time"], epochs["cold_cryingan_v1_1_time"]) == 4
+
+
+def test_potentials_of_different_methods(dataset):
+    from support.weights import weights
+
+    from aiida_dismai.data import PotentialData
+    from aiida_dismai.workchains.study import validate_inputs
+
+    def with_potential(method):
+        trained_on = {"content_hash": "0", "n_structures": 1, "methods": [method]}
+        node = weights(PotentialData, method.split()[0], elements=["Ni", "Fe"], trained_on=trained_on)
+        return {"train": dataset["train"], "validation": dataset["validation"], "potential": node.store()}
+
+    def said(mixed, **datasets):
+        return validate_inputs({"datasets": datasets, "mixed_labels": orm.Bool(mixed)}, None)
+
+    one, two = with_potential("one PBE"), with_potential("two PBE")
+    assert "differ in DFT engine (one, two); compare within one, or set mixed_labels" in said(False, cold=one, hot=two)
+    assert said(True, cold=one, hot=two) is None
+    assert said(False, cold=one, warm=one) is None
