@@ -11,8 +11,8 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,10 @@ from ..context import Context
 from ..errors import NothingLeft, Unfinished
 from ..files import plain
 from ..ownership import Owner
-from ..store import Store
+from ..store import PIECES, Store
 from ..structures import Property, StructureSet, to_ase, write_npz
 from ..structures.set_npz import from_bytes, to_bytes
+from ..workers import Died, choose_threads, choose_workers, map_items
 from .gate import judge
 from .measures import Measures, measure, summarise
 from .parameters import EnergyParameters, MakeParameters
@@ -102,6 +103,7 @@ def make_structures(
     key: Mapping[str, Any],
     make_one: Callable[[Attempt], Made],
     stage: str,
+    elsewhere: tuple[Callable[..., Callable[[Attempt], Made]], tuple[Any, ...]] | None = None,
 ) -> dict[str, Any]:
     """Make structures, measure them, reject those that are not good enough; write ``structures.npz``.
 
@@ -114,6 +116,8 @@ def make_structures(
         key: what else decides the result, for instance hashes of input files.
         make_one: gives a structure or raises :class:`Rejected`; must depend on the attempt alone.
         stage: of the progress.
+        elsewhere: a function of a module and its arguments, which gives ``make_one`` in worker processes; all can be
+            pickled. None where structures are made in this process whatever ``workers`` says.
 
     Returns:
         ``n_requested``, ``n_structures``, ``n_missing`` (no attempt was good enough), ``attempts``, ``rejected``
@@ -125,33 +129,101 @@ def make_structures(
         NothingLeft: not one structure was good enough.
         Unfinished: out of time; run again in the same folder to resume.
     """
-    energy_of = potential_energy(parameters.energies, [parameters.number]) if parameters.energies else None
+    energy_of = _energy_of(parameters)  # here, too, so that what is wrong with it is said at once
     owner = Owner.of_parameters("amorphous", parameters, seed=context.required_seed(), inputs=dict(key), stage=stage)
     kept = Kept(context.checkpoint, owner)
-    entries: list[dict[str, Any]] = []
-    resumed = rejected = 0
-    for done in range(parameters.n_structures):
-        index = parameters.first + done
-        entry = kept.find(index)
-        if entry is None:
-            context.check_time(f"{done} of {parameters.n_structures} structures are made")
-            entry = _make(context, parameters, index, make_one, energy_of, kept)
-        else:
-            resumed += 1
-        entries.append(entry)
-        rejected += sum(entry["rejected"].values())
+    indices = range(parameters.first, parameters.first + parameters.n_structures)
+    found: dict[int, dict[str, Any]] = {}
+
+    def note(index: int, entry: dict[str, Any]) -> None:
+        found[index] = entry
         last = entry["measures"] or {}
         context.progress(
             stage,
-            done + 1,
+            len(found),
             parameters.n_structures,
             structure=index,
             seconds=entry["seconds"],
-            rejected=rejected,
+            rejected=sum(sum(one["rejected"].values()) for one in found.values()),
             bond_angle_sigma=last.get("bond_angle_sigma"),
             fourfold_percent=(last.get("coordination_percent") or {}).get("4", 0.0),
         )
+
+    for index in indices:
+        if (entry := kept.find(index)) is not None:
+            note(index, entry)
+    resumed = len(found)
+    todo = [index for index in indices if index not in found]
+    threads = choose_threads(None)
+    workers = choose_workers(parameters.workers, len(todo), threads, context.cores) if elsewhere else 1
+    setup: Callable[..., Callable[[int], Any]] = partial(_maker, context, parameters, make_one, energy_of, kept)
+    if workers > 1:
+        assert elsewhere is not None
+        setup = partial(_maker_elsewhere, replace(context, watch=None), parameters, owner, *elsewhere)
+    halfway: list[int] = []
+
+    def stop() -> bool:
+        return bool(halfway) or context.out_of_time()
+
+    for index, result in map_items(todo, setup, (), workers, threads, stop):
+        if result is None:
+            halfway.append(index)
+            continue
+        if isinstance(result, Died):
+            kept.keep(index, None, None, 1, Counter({"killed": 1}), 0.0)
+        elif workers > 1:
+            kept.take_over(index, owner)
+        entry = kept.find(index)
+        assert entry is not None
+        note(index, entry)
+    if len(found) < parameters.n_structures:
+        raise Unfinished(f"{len(found)} of {parameters.n_structures} structures are made; run again to resume")
+    entries = [found[index] for index in indices]
     return _collect(context, parameters, entries, kept) | {"n_resumed": resumed}
+
+
+def _energy_of(parameters: MakeParameters) -> Callable[[StructureSet], float] | None:
+    return potential_energy(parameters.energies, [parameters.number]) if parameters.energies else None
+
+
+def _maker(
+    context: Context,
+    parameters: MakeParameters,
+    make_one: Callable[[Attempt], Made],
+    energy_of: Callable[[StructureSet], float] | None,
+    kept: Kept,
+) -> Callable[[int], dict[str, Any]]:
+    """Return the function that makes the structure of an index in this process."""
+    return lambda index: _make(context, parameters, index, make_one, energy_of, kept)
+
+
+def _maker_elsewhere(
+    context: Context,
+    parameters: MakeParameters,
+    owner: Owner,
+    setup: Callable[..., Callable[[Attempt], Made]],
+    arguments: tuple[Any, ...],
+) -> Callable[[int], bool | None]:
+    """As :func:`_maker` in a worker process, in a folder of the structure's own; gives None where the time is up."""
+    make_one, energy_of = setup(*arguments), _energy_of(parameters)
+
+    def make(index: int) -> bool | None:
+        folder = own_folder(context.checkpoint, index)
+        if not (folder / PIECES).is_file():  # killed before the first attempt was over
+            shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(exist_ok=True)
+        try:
+            _make(context, parameters, index, make_one, energy_of, Kept(folder, owner))
+        except Unfinished:
+            return None
+        return True
+
+    return make
+
+
+def own_folder(checkpoint: Path, index: int) -> Path:
+    """Return the folder of a structure that a worker is making."""
+    return checkpoint / f".structure_{index:07d}"
 
 
 def _make(
@@ -226,6 +298,15 @@ class Kept:
     def structure(self, index: int) -> StructureSet:
         """Return a finished structure."""
         return from_bytes(self.store.read(f"{index} structure"))
+
+    def take_over(self, index: int, owner: Owner) -> None:
+        """Take what a worker has finished from its folder."""
+        folder = own_folder(self.folder, index)
+        theirs = Kept(folder, owner)
+        for key in (f"{index} structure", index):
+            if key in theirs.store:
+                self.store.add(key, theirs.store.read(key))
+        shutil.rmtree(folder)
 
     def scratch(self, index: int, number: int) -> Path:
         """Return the folder of a running attempt."""

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from ..errors import nearest
 from ..parameters import Parameters
 from ..potentials.registry import require_calculator
+from ..workers import WORKERS, Workers
 
 
 class MeasureParameters(Parameters):
@@ -70,7 +71,7 @@ class MakeParameters(Parameters):
     """Of every task that makes amorphous structures."""
 
     # more structures may be asked for of the same
-    FREE: ClassVar[frozenset[str]] = frozenset({"n_structures", "first"})
+    FREE: ClassVar[frozenset[str]] = frozenset({"n_structures", "first", "workers"})
 
     element: str = Field("Si", description="chemical symbol of the atoms; potentials and large cells have to know it")
     n_structures: int = Field(1, ge=1, le=1_000_000, description="number of structures to make")
@@ -95,6 +96,7 @@ class MakeParameters(Parameters):
         default_factory=lambda: EnergyParameters.model_validate({}),
         description="potential of the energies per atom; null computes none",
     )
+    workers: Workers = Field(1, description=WORKERS)
 
     @field_validator("element")
     @classmethod

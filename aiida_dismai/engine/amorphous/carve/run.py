@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -41,22 +44,41 @@ def run(context: Context, parameters: CarveParameters) -> dict[str, Any]:
         Unfinished: out of time; run again to resume.
     """
     path = context.inputs["structures"]
-    given = load_structures(path, element=parameters.element)
-    cells = look_at(given, parameters)
-    annealer = Annealer(parameters.anneal, parameters.number) if parameters.anneal else None
-    windows = Plan(cells, parameters, context.required_seed()).windows(parameters.first, parameters.n_structures)
-
-    def make_one(attempt: Attempt) -> Made:
-        attempt.check_time()
-        window = windows[attempt.index - parameters.first]
-        return carve(cells[window.cell], window, attempt.number, attempt.seed, parameters, annealer)
-
+    cells, windows, annealer = _prepare(path, parameters, context.required_seed())
+    make_one = partial(_carve_one, cells=cells, windows=windows, parameters=parameters, annealer=annealer)
     key = {"structures": hashlib.sha256(path.read_bytes()).hexdigest()}
-    results = make_structures(context, parameters, key, make_one, "carve")
+    results = make_structures(
+        context, parameters, key, make_one, "carve", (_maker, (path, parameters, context.required_seed()))
+    )
     return results | {
         "large_cells": [_about(cell, parameters) for cell in cells],
         "largest_overlap": max(window.overlap for window in windows),
     }
+
+
+def _prepare(
+    path: Path, parameters: CarveParameters, seed: int
+) -> tuple[list[LargeCell], list[Window], Annealer | None]:
+    cells = look_at(load_structures(path, element=parameters.element), parameters)
+    annealer = Annealer(parameters.anneal, parameters.number) if parameters.anneal else None
+    return cells, Plan(cells, parameters, seed).windows(parameters.first, parameters.n_structures), annealer
+
+
+def _maker(path: Path, parameters: CarveParameters, seed: int) -> Callable[[Attempt], Made]:
+    cells, windows, annealer = _prepare(path, parameters, seed)
+    return partial(_carve_one, cells=cells, windows=windows, parameters=parameters, annealer=annealer)
+
+
+def _carve_one(
+    attempt: Attempt,
+    cells: list[LargeCell],
+    windows: list[Window],
+    parameters: CarveParameters,
+    annealer: Annealer | None,
+) -> Made:
+    attempt.check_time()
+    window = windows[attempt.index - parameters.first]
+    return carve(cells[window.cell], window, attempt.number, attempt.seed, parameters, annealer)
 
 
 def carve(

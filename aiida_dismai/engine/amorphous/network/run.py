@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ...context import Context
@@ -37,7 +39,11 @@ def run(context: Context, parameters: NetworkParameters) -> dict[str, Any]:
         NothingLeft: not one structure reached the angle deviation and passed the gate.
         Unfinished: out of time; run again in the same folder to resume.
     """
-    return make_structures(context, parameters, {}, lambda attempt: make_network(attempt, parameters), "network")
+    return make_structures(context, parameters, {}, _maker(parameters), "network", (_maker, (parameters,)))
+
+
+def _maker(parameters: NetworkParameters) -> Callable[[Attempt], Made]:
+    return partial(make_network, parameters=parameters)
 
 
 def make_network(attempt: Attempt, parameters: NetworkParameters) -> Made:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from ...potentials.calculators import make_calculator
 from ...potentials.lammps import LammpsCalculator
 from ...potentials.parameters import LAMMPS_CALCULATORS
 from ...structures import StructureSet
-from ..making import make_structures
+from ..making import Attempt, Made, make_structures
 from .course import Course, quench_one
 from .dynamics import AseDynamics, BrokeDown, Dynamics, LammpsDynamics, State
 from .estimate import check_cost
@@ -50,7 +52,12 @@ def run(context: Context, parameters: QuenchParameters) -> dict[str, Any]:
     if file is not None:
         extra["potential_file"] = file
     key = {"potential_file": file}
-    return make_structures(context, parameters, key, lambda it: quench_one(it, parameters, dynamics), "quench") | extra
+    make_one = partial(quench_one, parameters=parameters, dynamics=dynamics)
+    return make_structures(context, parameters, key, make_one, "quench", (_maker, (parameters,))) | extra
+
+
+def _maker(parameters: QuenchParameters) -> Callable[[Attempt], Made]:
+    return partial(quench_one, parameters=parameters, dynamics=choose_dynamics(parameters))
 
 
 def choose_dynamics(parameters: QuenchParameters) -> Dynamics:
