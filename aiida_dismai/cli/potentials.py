@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..dft import DftEngine, Potentials
 
 engine_option = click.option(
-    "--engine", "engine_name", metavar="NAME", help="DFT engine; may be omitted if there is only one."
+    "--engine", "engine_name", metavar="NAME", help="DFT engine; may be omitted if one only has a code here."
 )
 
 

@@ -85,7 +85,7 @@ def test_both_stages_with_u_and_spin_and_a_potential_of_the_labels(pw_code, pseu
     collect = next(call for call in node.called_descendants if call.process_label == "collect_steps")
     job = collect.inputs["stage_1_run_00_retrieved"].creator
     assert job.uuid == jobs[0].uuid
-    assert job.inputs["pseudos__O"].md5 == hashlib.md5((PSEUDOS / "O.upf").read_bytes()).hexdigest()
+    assert job.inputs.pseudos.O.md5 == hashlib.md5((PSEUDOS / "O.upf").read_bytes()).hexdigest()
     with_u = job.inputs.structure.creator
     assert isinstance(with_u, CalcFunctionNode)
     assert with_u.inputs.structure.creator.inputs.structures.uuid == structures.uuid
