@@ -15,9 +15,10 @@ from ..calculations.interfaces import BuildInterfacesCalculation
 from ..data import PotentialData, StructureSetData
 from ..dft import engine_for
 from ..exit_codes import DATASET_INTERFACE, declare
+from .bounds import not_negative, positive, share_below_one
 from .checked import CheckedSpec, CheckedWorkChain, if_, while_
 from .checks import below, elements_of, potential_problems, region_problems, relaxation_problems
-from .chunks import fill_chunks, not_negative, positive, share
+from .chunks import fill_chunks
 from .ions import note_small
 from .jobs import fill_calculation, fill_job
 from .label import LabelWorkChain
@@ -164,7 +165,7 @@ class InterfaceDatasetWorkChain(ProtocolMixin, CheckedWorkChain):
             valid_type=Float,
             serializer=to_aiida_type,
             default=lambda: Float(0.2),
-            validator=share,
+            validator=share_below_one,
             help="Share of the validation set.",
         )
         spec.inputs.validator = _validate

@@ -16,9 +16,10 @@ from ..data import PotentialData, StructureSetData
 from ..dft import engine_for
 from ..engine.methods import methods_of
 from ..exit_codes import POTENTIAL, declare
+from .bounds import not_negative
 from .checked import CheckedSpec, CheckedWorkChain, if_
 from .checks import below, elements_of, relaxation_problems
-from .chunks import fill_chunks, not_negative
+from .chunks import fill_chunks
 from .jobs import TrainPotentialWorkChain, fill_calculation, fill_job
 from .label import LabelWorkChain
 from .label_inputs import fill_label_many, label_problems, methods_of_inputs, mixing_problems

@@ -164,7 +164,7 @@ def _is_p1(tags: dict[str, Any]) -> bool:
 
 
 def _as_listed(block: Any) -> Any:
-    """Return the atoms of a block without symmetry, inside the cell; a crystal is periodic, with symmetry or without."""
+    """Return the atoms of a block without symmetry, inside the cell, periodic as those of a block with symmetry."""
     atoms = block.get_unsymmetrized_structure()
     atoms.pbc = True
     atoms.set_scaled_positions(atoms.get_scaled_positions(wrap=False) % 1.0)
