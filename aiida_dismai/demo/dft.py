@@ -1,6 +1,6 @@
 """``python -m aiida_dismai.demo.dft``: the whole line on real density-functional theory, in small, without a stand-in.
 
-Two crystals are relaxed with pw.x; random interfaces of Li2O and LiCl (24 atoms) are labelled with it; a potential, a
+Two crystals are relaxed with pw.x; random interfaces of Li2O and LiCl (14 atoms) are labelled with it; a potential, a
 data set, a generative model and its metrics follow as in the demo, in the demo's own profile.
 """
 
@@ -18,7 +18,7 @@ FAMILY = "dismai-demo-pbe"
 CODE = "pw@localhost"
 OVERRIDES = Path(__file__).with_name("dft.yaml")
 #: Cut-offs of the wave functions, Ry: ``low`` is that of the labels, ``normal`` that of the crystals' stress.
-CUTOFFS = {"low": 50.0, "normal": 80.0}
+CUTOFFS = {"low": 40.0, "normal": 80.0}
 #: Lattice constants that the relaxations begin with, Å.
 LI2O, LICL = 4.58, 5.10
 #: Relaxation of the crystals, at Γ of their conventional cells.
