@@ -26,7 +26,7 @@ def daemon(monkeypatch):
     )
     control = "aiida.engine.processes.control."
     monkeypatch.setattr("aiida.engine.daemon.client.get_daemon_client", lambda name: client)
-    monkeypatch.setattr("aiida.manage.get_manager", lambda: SimpleNamespace(get_broker=lambda: None))
+    monkeypatch.setattr("aiida.manage.get_manager", lambda: SimpleNamespace(get_broker=object))
     monkeypatch.setattr(control + "get_process_tasks", lambda broker: [1])
     monkeypatch.setattr(control + "get_active_processes", lambda: [SimpleNamespace(pk=1), SimpleNamespace(pk=2)])
     monkeypatch.setattr(control + "revive_processes", lambda nodes: events.append([node.pk for node in nodes]))

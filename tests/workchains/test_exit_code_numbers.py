@@ -28,8 +28,8 @@ def processes():
 
 
 def own(process):
-    """Return its exit codes without those that AiiDA gives every process of the kind."""
-    base = next(kind for kind in (CalcJob, BaseRestartWorkChain, WorkChain) if issubclass(process, kind))
+    """Return its exit codes without those that it has of a class of AiiDA, or of the plugin of a DFT code."""
+    base = next(kind for kind in process.__mro__ if not kind.__module__.startswith("aiida_dismai"))
     inherited = set(base.spec().exit_codes)
     return {
         (code.status, label, code.message)

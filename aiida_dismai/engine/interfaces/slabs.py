@@ -65,7 +65,8 @@ class Slab:
 
 
 def in_plane(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Turn two vectors ``(2, 3)`` in space into ``(2, 2)`` in their plane, the first along x, the second up."""
+    """Turn two vectors, ``(2, 3)`` or ``(2, 2)``, into ``(2, 2)`` in their plane, the first along x, the second up."""
+    vectors = np.pad(vectors, ((0, 0), (0, 3 - vectors.shape[1])))
     length = np.linalg.norm(vectors[0])
     along = vectors[0] @ vectors[1] / length
     return np.array([[length, 0.0], [along, np.linalg.norm(np.cross(vectors[0], vectors[1])) / length]])
