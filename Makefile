@@ -54,7 +54,7 @@ $(LIGHT)/.installed: pyproject.toml constraints.txt
 	$(LIGHT)/bin/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e '.[test]'
 	@touch $@
 
-test-fast: $(LIGHT)/.installed ## the tests that need no torch, Numba or LAMMPS, in under two minutes
+test-fast: $(LIGHT)/.installed ## the tests that need no torch, Numba or LAMMPS, in a few minutes
 	DISMAI_FUZZ=400 $(LIGHT)/bin/python -m pytest --numprocesses 2 --dist loadfile -m "not engine and not slow" $(PYTEST)
 
 coverage: setup  ## the tests with their coverage

@@ -69,6 +69,7 @@ def dismai(folder, *arguments):
     return subprocess.run([path, *arguments], cwd=folder, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.engine
 def test_s15_s16_links_of_somebody_else_are_not_written_through(shared, copper):
     from aiida_dismai.engine.structures import write_npz
 

@@ -14,6 +14,7 @@ from aiida_dismai.workchains.bulk import BulkWorkChain
 __all__ = ["pseudo_family", "pw_code", "pw_path"]
 
 
+@pytest.mark.engine
 def test_a_crystal_with_the_stand_in(vasp_code, label_overrides):
     """EMT's copper has 3.589 Å; all that led there is in the graph."""
     crystal = StructureData(ase=bulk("Cu", a=3.75, cubic=True)).store()
@@ -60,6 +61,7 @@ def test_a_cell_with_real_dft(pw_code, pseudo_family):
     assert outputs["summary"]["converged"]
 
 
+@pytest.mark.engine
 def test_a_relaxation_that_fails(vasp_code, label_overrides):
     crystal = StructureData(ase=bulk("Cu", a=3.75, cubic=True)).store()
     overrides = label_overrides | {"stage_2": {"settings": {"max_iterations": 1, "parameters": {"nsw": 2}}}}
