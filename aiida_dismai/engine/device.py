@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from .errors import BadInput
 
@@ -33,3 +35,16 @@ def limit_threads(threads: int | None) -> None:
 
         os.environ["OMP_NUM_THREADS"] = str(threads)
         torch.set_num_threads(threads)
+
+
+@contextmanager
+def matrix_products(precision: str) -> Iterator[None]:
+    """Let GPUs use TensorFloat-32 inside, if that is the precision; what was set before is put back."""
+    import torch
+
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)

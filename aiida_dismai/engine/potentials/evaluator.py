@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..device import matrix_products
 from .bonds import BondList, Joined, join
 from .contract import Energetics
 from .folder import network_of
@@ -114,7 +114,7 @@ class TrainedEvaluator:
         first, second = joined.first.index_select(0, near), joined.second.index_select(0, near)
         bonds = listed.index_select(0, near)
         vectors = bonds.detach().to(self.dtype).requires_grad_(True)
-        with _products(self.precision):
+        with matrix_products(self.precision):
             energies = self.network(joined.types, first, second, vectors, joined.structure, n)
             (slopes,) = torch.autograd.grad(energies.sum(), vectors)
         slopes = slopes.double()
@@ -145,14 +145,3 @@ class TrainedEvaluator:
             joined = join([site.bonds for site in sites], [site.types for site in sites], self.trained.device)
             self._joined = (key, joined)
         return self._joined[1]
-
-
-@contextmanager
-def _products(precision: str) -> Iterator[None]:
-    """Let a GPU multiply single-precision matrices in TensorFloat-32 where that is asked for, and only there."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)

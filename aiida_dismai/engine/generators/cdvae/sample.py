@@ -9,13 +9,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ...device import matrix_products
 from ...errors import BadWeights
 from ...structures import StructureSet
 from ..contract import TrainedGenerator
 from ..graphs.batch import structure_of, to_cartesian, to_fractional
 from ..graphs.lattice import standard_orientation
 from ..seeds import stream
-from ..training.objective import matrix_products
 from .config import CdvaeParameters
 from .data import Limits
 from .losses import levels

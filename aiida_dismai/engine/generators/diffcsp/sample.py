@@ -9,11 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ...device import matrix_products
 from ...errors import BadWeights
 from ...structures import Property, StructureSet
 from ..contract import TrainedGenerator
 from ..seeds import stream
-from ..training.objective import matrix_products
 from .config import DiffcspParameters
 from .model import CSPNet
 from .noise import Schedule

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from ...checkpoint import load_checkpoint
 from ...context import Context
+from ...device import matrix_products
 from ...errors import Diverged
 from .descent import Descent, check_machine
 from .epochs import CHECKPOINT, Epochs
-from .objective import matrix_products
 from .parameters import GraphTrainingParameters
 from .problem import Fit, Problem
 from .randomness import VALIDATION, shuffled

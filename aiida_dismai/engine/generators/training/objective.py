@@ -5,8 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -57,14 +56,3 @@ def check_device(parameters: DescentParameters, device: str) -> None:
             )
         if device == "cuda" and importlib.util.find_spec("triton") is None:
             raise BadInput("compile: torch.compile needs triton on a GPU; install it or leave 'compile' off")
-
-
-@contextmanager
-def matrix_products(precision: str) -> Iterator[None]:
-    """Let GPUs use TensorFloat-32 inside, if that is the precision; what was set before is put back."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)

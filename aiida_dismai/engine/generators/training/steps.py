@@ -15,12 +15,12 @@ from torch import Tensor
 
 from ...checkpoint import load_checkpoint
 from ...context import Context
+from ...device import matrix_products
 from ...errors import Diverged
 from .average import decay
 from .descent import Descent, check_machine
 from .epochs import CHECKPOINT
 from .intervals import Intervals
-from .objective import matrix_products
 from .parameters import StepTrainingParameters
 from .problem import Fit, Problem
 from .randomness import VALIDATION, branch, shuffled

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...device import matrix_products
 from ...errors import BadWeights
 from ..seeds import stream
-from ..training.objective import matrix_products
 from .denoising import enlarged
 from .diffusion import LOW_TIME, add_noise, denoise, linear_log_snr
 from .networks import UNet
