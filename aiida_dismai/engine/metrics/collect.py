@@ -7,8 +7,6 @@ task goes on where it was, and records of other structures or parameters are nev
 from __future__ import annotations
 
 import multiprocessing
-import os
-import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -24,6 +22,7 @@ from ..errors import NotAnalysed, Unfinished
 from ..families.base import Composition, FamilyMetrics
 from ..interfaces.energy import lateral_area
 from ..structures import StructureSet, StructureStream
+from ..workers import end_with_parent
 from .records import RecordFile, Records
 
 #: Structures that are given to a process at once.
@@ -213,18 +212,6 @@ def describe_many(kind: FamilyMetrics, structures: list[StructureSet]) -> list[b
     return [describe(kind, structure) for structure in structures]
 
 
-def _end_with_parent() -> None:
-    """Let this process end when the one that started it was killed: it would wait for work for ever."""
-    parent = multiprocessing.parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
 def _compute(
     context: Context,
     stage: str,
@@ -273,7 +260,7 @@ def _in_processes(
             break
     # Forking a process that has run torch or OpenMP threads can hang.
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_end_with_parent) as pool:
+    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=end_with_parent) as pool:
         more = True
         while more or running or batch:
             # A few in hand for each process, so that none waits, memory stays flat, and little is lost in the end.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from ...store import Store
 from ...units import BOLTZMANN
+from ...workers import available_cores
 from .interactions import build_tables
 from .kernel import advance, arrange, count_bonds
 from .parameters import SampleParameters
@@ -22,12 +22,6 @@ from .system import System
 
 #: Attempted swaps between two writings of a run's records: a second or less.
 CHUNK = 4_000_000
-
-
-def available_cores() -> int:
-    """Return the number of cores that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def temperatures(parameters: SampleParameters, passes: NDArray[np.int64]) -> NDArray[np.float64]:
