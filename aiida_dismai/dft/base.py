@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from aiida.orm import AbstractCode, Data, FolderData, Group, Node, ProcessNode, StructureData
+from aiida.orm import AbstractCode, CalcJobNode, Data, FolderData, Group, Node, ProcessNode, StructureData
 from numpy.typing import NDArray
 
 from ..engine.methods import Method
@@ -148,6 +148,12 @@ def short_fingerprint(fingerprint: str | None) -> str:
     """Return kind and beginning of a checksum as one word, ``MD5:b62ec2893717``."""
     kind, _, value = (fingerprint or "").partition(" ")
     return f"{kind}:{value.rstrip('…')[:12]}" if value else kind
+
+
+def jobs_of(node: ProcessNode) -> list[CalcJobNode]:
+    """Return the jobs that a WorkChain called, in the order in which they ran."""
+    calls = [call for call in node.called if isinstance(call, CalcJobNode)]
+    return sorted(calls, key=lambda call: (call.ctime, call.pk))
 
 
 class DftEngine(ABC):

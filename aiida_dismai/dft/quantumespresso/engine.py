@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from ...engine.errors import BadInput
 from ...engine.methods import Method
-from ..base import DftEngine, DftRun, IonicSteps, PotentialFile, Potentials
+from ..base import DftEngine, DftRun, IonicSteps, PotentialFile, Potentials, jobs_of
 from ..settings import StageSettings
 from .namelists import (
     PROJECTORS,
@@ -166,8 +166,7 @@ class QuantumEspressoEngine(DftEngine):
 
     def runs(self, node: orm.ProcessNode) -> list[DftRun]:
         """Return the PwCalculations of a stage in the order in which they ran."""
-        calls = [call for call in node.called if isinstance(call, orm.CalcJobNode)]
-        return [_run(call) for call in sorted(calls, key=lambda call: (call.ctime, call.pk))]
+        return [_run(call) for call in jobs_of(node)]
 
     def read(self, nodes: Mapping[str, orm.Data], start: NDArray[np.float64]) -> IonicSteps:
         """Read the steps of one PwCalculation from what pw.x printed; the first geometry is that of its input."""

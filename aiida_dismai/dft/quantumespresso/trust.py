@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...engine.potentials.plausible import MAX_CHANGE, MAX_FORCE, largest_norm
+from ...engine.potentials.plausible import MAX_FORCE, largest_norm, with_jumps
 from .stdout import PwOutput, Step
 
 #: A cell under more has collapsed, or the cut-off is far too low for a stress, GPa.
@@ -50,13 +50,7 @@ def refusals(steps: Sequence[Step], n_atoms: int, whole: str) -> list[str]:
         A reason for each step, "" for a step that can be trusted; equal causes have equal reasons.
     """
     reasons = [whole or _of_the_step(step, n_atoms) for step in steps]
-    kept = [step.energy for step, reason in zip(steps, reasons, strict=True) if not reason and step.energy is not None]
-    if len(kept) > 2:
-        middle = float(np.median(kept))
-        for i, step in enumerate(steps):
-            if not reasons[i] and abs((step.energy or 0.0) - middle) > MAX_CHANGE * n_atoms:
-                reasons[i] = f"exploded: energy more than {MAX_CHANGE:g} eV/atom off the median of the job"
-    return reasons
+    return with_jumps(reasons, [step.energy for step in steps], n_atoms)
 
 
 def _of_the_step(step: Step, n_atoms: int) -> str:

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from ...engine.errors import BadInput
 from ...engine.methods import Method
 from ...standin import MARK
-from ..base import DftEngine, DftRun, IonicSteps, PotentialFile, Potentials
+from ..base import DftEngine, DftRun, IonicSteps, PotentialFile, Potentials, jobs_of
 from ..settings import StageSettings
 from .incar import check_tags, functional_of, incar
 from .potcars import LICENSED, check_potcars, list_potcars, upload_command
@@ -136,8 +136,7 @@ class VaspEngine(DftEngine):
 
     def runs(self, node: orm.ProcessNode) -> list[DftRun]:
         """Return the VaspCalculations of a stage in the order in which they ran."""
-        calls = [call for call in node.called if isinstance(call, orm.CalcJobNode)]
-        return [_run(call) for call in sorted(calls, key=lambda call: (call.ctime, call.pk))]
+        return [_run(call) for call in jobs_of(node)]
 
     def read(self, nodes: Mapping[str, orm.Data], start: NDArray[np.float64]) -> IonicSteps:
         """Read the steps of one VaspCalculation: from vasprun.xml, where it was kept, else from the trajectory."""

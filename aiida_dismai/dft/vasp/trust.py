@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ...engine.potentials.plausible import MAX_CHANGE, MAX_FORCE, largest_norm
+from ...engine.potentials.plausible import MAX_FORCE, largest_norm, with_jumps
 from .vasprun import Step
 
 #: VASP's own default.
@@ -49,13 +49,7 @@ def refusals(steps: Sequence[Step], n_atoms: int, tags: dict[str, str], nelm: in
     reasons = [f"damaged in the file ({step.damage})" if step.damage else whole for step in steps]
     for i, step in enumerate(steps):
         reasons[i] = reasons[i] or _of_the_step(step, n_atoms, limit, learnt)
-    kept = [step.energy for step, reason in zip(steps, reasons, strict=True) if not reason and step.energy is not None]
-    if len(kept) > 2:
-        middle = float(np.median(kept))
-        for i, step in enumerate(steps):
-            if not reasons[i] and abs((step.energy or 0.0) - middle) > MAX_CHANGE * n_atoms:
-                reasons[i] = f"exploded: energy more than {MAX_CHANGE:g} eV/atom off the median of the job"
-    return reasons
+    return with_jumps(reasons, [step.energy for step in steps], n_atoms)
 
 
 def _of_the_job(tags: dict[str, str]) -> str:

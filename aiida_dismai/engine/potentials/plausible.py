@@ -5,6 +5,8 @@ A label beyond these is hardly ever physics: atoms on top of each other, electro
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,3 +25,21 @@ def largest_norm(forces: NDArray[np.floating]) -> float:
         forces: eV/Å, ``(m, 3)``.
     """
     return float(np.linalg.norm(forces, axis=1).max(initial=0.0))
+
+
+def with_jumps(reasons: Sequence[str], energies: Sequence[float | None], n_atoms: int) -> list[str]:
+    """Return the reasons against the steps of a job, with those whose energy is far off the median of the good ones.
+
+    Args:
+        reasons: one for each step, "" for a step that can be trusted.
+        energies: total energies, eV; None where a step has none.
+        n_atoms: of the structure.
+    """
+    found = list(reasons)
+    kept = [energy for energy, reason in zip(energies, found, strict=True) if not reason and energy is not None]
+    if len(kept) > 2:
+        middle = float(np.median(kept))
+        for i, energy in enumerate(energies):
+            if not found[i] and abs((energy or 0.0) - middle) > MAX_CHANGE * n_atoms:
+                found[i] = f"exploded: energy more than {MAX_CHANGE:g} eV/atom off the median of the job"
+    return found
