@@ -13,6 +13,7 @@ from ..calculations.base import validate_not_empty
 from ..calculations.functions.selection import select_by_interface_energy
 from ..data import PotentialData, StructureSetData
 from ..dft import engine_for
+from ..engine.comparison.parameters import NO_REGIONS, REGION
 from ..exit_codes import COMPARE, declare
 from .bounds import not_negative
 from .checked import CheckedSpec, CheckedWorkChain, if_
@@ -30,7 +31,6 @@ from .request import Request
 
 #: The sets, in the order of the results.
 SETS = ("reference", "structures", "other")
-REGION = "region"
 
 
 def validate_inputs(inputs: Mapping[str, Any], port: Any) -> str | None:
@@ -41,11 +41,7 @@ def validate_inputs(inputs: Mapping[str, Any], port: Any) -> str | None:
         if node is None:
             continue
         if REGION not in node.property_names:
-            text = (
-                f"the structures have no regions (property '{REGION}' of each atom); give structures of "
-                "interfaces.build, what was relaxed from them, or samples of a generator trained on them"
-            )
-            found.append(Problem(name, text))
+            found.append(Problem(name, NO_REGIONS))
         for problem in potential_problems(inputs.get("potential"), elements_of(node)):
             found.append(problem.below(name))
     relaxed = "relax" in inputs or "label" in inputs

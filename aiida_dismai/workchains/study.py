@@ -305,7 +305,7 @@ def _kind(parts: Mapping[str, Any]) -> str:
 
 
 def _entry(cell: Cell, reason: str) -> dict[str, Any]:
-    """Return a cell as the table is told of it."""
+    """Return a cell as the calcfunction of the table takes it."""
     timed = cell.key.endswith("_time")
     return {
         "dataset": cell.dataset,

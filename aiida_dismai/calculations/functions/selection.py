@@ -28,12 +28,11 @@ def select_low_energy(structures: StructureSetData, window: Float, count: Int) -
         interface energies of all converged structures.
     """
     whole = structures.structures
-    converged = np.flatnonzero(whole.values("converged").astype(bool) & np.isfinite(whole.values("energy")))
-    record: dict[str, Any] = {"window": window.value, "looked_at": len(whole), "converged": len(converged)}
-    if not len(converged):
+    chosen = _converged(whole)
+    record: dict[str, Any] = {"window": window.value, "looked_at": len(whole), "converged": len(chosen)}
+    if not len(chosen):
         record |= {"low": 0, "kept": 0, "e_cut": None, "lowest": None, "interface_energies": []}
         return {"structures": StructureSetData(whole[:0]), "energies": Dict(record)}
-    chosen = whole[converged]
     energies, atoms = chosen.values("energy"), chosen.n_atoms
     areas = lateral_area(chosen.cells)
     e_cut = float(cutoff_energy(energies, atoms, areas, window.value))

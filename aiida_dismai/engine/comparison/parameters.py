@@ -8,6 +8,12 @@ from pydantic import Field, field_validator
 
 from ..families.interface.parameters import InterfaceParameters
 
+#: Property of each atom without which nothing can be compared, and what is said where it is missing.
+REGION = "region"
+NO_REGIONS = (
+    f"the structures have no regions (property '{REGION}' of each atom); give structures of interfaces.build, what was "
+    "relaxed from them, or samples of a generator trained on them"
+)
 Label = Annotated[int, Field(ge=0, le=255)]
 
 

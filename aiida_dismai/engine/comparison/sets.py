@@ -13,7 +13,8 @@ from ..context import Context
 from ..errors import BadInput
 from ..metrics.records import RecordFile, Records
 from ..structures import StructureSet, load_structures
-from .sites import REGION, Sites
+from .parameters import NO_REGIONS, REGION
+from .sites import Sites
 
 
 @dataclass(frozen=True)
@@ -55,10 +56,7 @@ def read_set(path: Path) -> StructureSet:
     """
     structures = load_structures(path).require(str(path))
     if REGION not in structures.properties:
-        raise BadInput(
-            f"{path}: the structures have no regions (property '{REGION}' of each atom); give structures of "
-            "interfaces.build, what was relaxed from them, or samples of a generator trained on them"
-        )
+        raise BadInput(f"{path}: {NO_REGIONS}")
     structures.require_periodic(str(path), axes=2)
     return structures
 

@@ -16,9 +16,7 @@ from ..descriptors.rdf import radial_distribution
 from ..errors import BadInput, NotAnalysed
 from ..families.base import Composition, Vectors
 from ..structures import StructureSet
-from .parameters import CompareParameters
-
-REGION = "region"
+from .parameters import REGION, CompareParameters
 
 
 class Sites:
