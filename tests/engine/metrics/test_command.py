@@ -186,9 +186,9 @@ def test_processes_end_with_the_one_that_was_killed(tmp_path):
     code = """if __name__ == "__main__":
     import multiprocessing, os
     from concurrent.futures import ProcessPoolExecutor
-    from aiida_dismai.engine.metrics.collect import _end_with_parent
+    from aiida_dismai.engine.workers import end_with_parent
     spawn = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(1, mp_context=spawn, initializer=_end_with_parent)
+    pool = ProcessPoolExecutor(1, mp_context=spawn, initializer=end_with_parent)
     print(pool.submit(os.getpid).result(), flush=True)
     input()
 """
