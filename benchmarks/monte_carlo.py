@@ -24,9 +24,10 @@ from ase import Atoms
 from aiida_dismai.engine.alloys.expansion import packaged_expansion
 from aiida_dismai.engine.alloys.icet import to_icet
 from aiida_dismai.engine.alloys.monte_carlo.parameters import SampleParameters
-from aiida_dismai.engine.alloys.monte_carlo.sampler import Sampler, available_cores
+from aiida_dismai.engine.alloys.monte_carlo.sampler import Sampler
 from aiida_dismai.engine.alloys.monte_carlo.system import System, build_system, find_file
 from aiida_dismai.engine.runner import run_task
+from aiida_dismai.engine.workers import available_cores
 
 PAIRS = ("Fe-Ni", "Cr-Fe", "Cr-Ni", "Fe-Fe", "Cr-Cr", "Ni-Ni")
 #: science.md section 5: energy per atom, acceptance, and order of the first shell.
