@@ -300,6 +300,11 @@ launch.add_command(compare)
 @seed_option
 @dft_code_option(required=False)
 @potential_option
+@click.option(
+    "--relax-crystals",
+    is_flag=True,
+    help="Relax both crystals with DFT first; needs --dft-code. Protocols and settings: the overrides `bulk`.",
+)
 @states_option
 @launch_options
 def pipeline(
@@ -310,10 +315,14 @@ def pipeline(
     seed: int,
     dft_code: str | None,
     potential: str | None,
+    relax_crystals: bool,
     oxidation_states: str | None,
 ) -> None:
     """Everything: from two bulk crystals to the benchmark of a model."""
-    _need_energies(dft_code, potential)
+    if relax_crystals and dft_code is None:
+        raise click.UsageError("--relax-crystals needs --dft-code CODE")
+    if not relax_crystals:
+        _need_energies(dft_code, potential)
     load_profile()
     start(
         "dismai.pipeline",
@@ -326,6 +335,7 @@ def pipeline(
         dft_code=load_code(dft_code) if dft_code else None,
         potential=find_potential(potential),
         oxidation_states=states_of(oxidation_states),
+        base={"bulk": {}} if relax_crystals else None,
     )
 
 

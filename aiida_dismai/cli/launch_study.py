@@ -10,6 +10,7 @@ import click
 from ..engine.errors import BadInput
 from ..engine.text import visible
 from ..report.links import outputs_of
+from ..workchains.protocols.files import parse
 from .earlier import find_split, kind_of_set, relaxed_by
 from .launching import dismai_code, launch_options, start
 from .profiles import load_node, load_profile
@@ -123,13 +124,8 @@ def axis_of(text: str) -> dict[str, Any]:
         >>> axis_of("lambda_distance=0,0.05")
         {'name': 'lambda_distance', 'values': [0, 0.05]}
     """
-    import yaml
-
     name, _, values = text.partition("=")
-    try:
-        read = yaml.safe_load(f"[{values}]")
-    except yaml.YAMLError as error:
-        raise BadInput(f"--vary {visible(text, 80)}: the values are no YAML") from error
+    read = parse(f"[{values}]", f"--vary {visible(text, 80)}")
     if not name or not read:
         raise BadInput(f"--vary {visible(text, 80)}: give PARAMETER=V1,V2,…")
     return {"name": name, "values": read}

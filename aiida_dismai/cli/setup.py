@@ -2,48 +2,23 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import click
 
 from ..engine.errors import BadInput
+from ..engine.text import visible
 from ..terminal import console, table
 from .potentials import chosen_engine, engine_option, label_options, potential_rows, potentials_command
+from .printed import cluster_commands, profile_commands
 from .profiles import load_profile
 from .pseudos import pseudos_command
 
-PROFILE_HINTS = """\
-To try things out (SQLite, no services to install; also makes the computer 'localhost'):
-
-    verdi presto -n -p {name} --use-zeromq
-    verdi daemon start 2
-
-For production (PostgreSQL and RabbitMQ, many thousands of jobs):
-
-    verdi profile setup core.psql_dos -p {name} --broker core.rabbitmq
-    verdi daemon start 4
-
-AIIDA_PATH=/some/folder before these commands keeps everything in that folder instead of ~/.aiida.
-"""
-
-SLURM_HINTS = """\
-A Slurm cluster that you reach with `ssh {name}`:
-
-    verdi computer setup -n -L {name} -H {hostname} -T core.ssh_async -S core.slurm \\
-        -w '{workdir}' --mpirun-command 'srun -n {{tot_num_mpiprocs}}' --mpiprocs-per-machine 16
-    verdi computer configure core.ssh_async {name} -n
-    verdi computer test {name}
-
-Queue, account and GPUs are options of each job, for instance in a file for `aiida-dismai launch --options`:
-
-    queue_name: gpu
-    account: my-project
-    max_wallclock_seconds: 86400
-    custom_scheduler_commands: "#SBATCH --gres=gpu:1"
-"""
+#: How long an executable may take to answer, seconds: imports from a network file system are slow.
+ANSWER = 120
 
 
 @click.group()
@@ -55,18 +30,20 @@ def setup() -> None:
 @click.option("--name", default="dismai", show_default=True, help="Name of the profile.")
 def profile_command(name: str) -> None:
     """Print the commands that make a profile (this command makes none itself)."""
-    click.echo(PROFILE_HINTS.format(name=name))
+    from aiida.manage.configuration.settings import AiiDAConfigDir
+
+    click.echo(profile_commands(name, AiiDAConfigDir.get()))
 
 
 @setup.command("computer")
 @click.argument("name", default="localhost")
-@click.option("--hostname", help="Host name, for the printed commands.")
+@click.option("--alias", metavar="HOST", help="As in `ssh HOST`, of ~/.ssh/config; without it, NAME.")
+@click.option("--hostname", help="Host name that is kept with the computer; without it, that of --alias.")
 @click.option("--workdir", help="Scratch folder for jobs on it.")
-def computer_command(name: str, hostname: str | None, workdir: str | None) -> None:
+def computer_command(name: str, alias: str | None, hostname: str | None, workdir: str | None) -> None:
     """Make the computer 'localhost'; for any other NAME print the commands for a Slurm cluster."""
     if name != "localhost":
-        folder = workdir or "/scratch/{username}/aiida"
-        click.echo(SLURM_HINTS.format(name=name, hostname=hostname or name, workdir=folder))
+        click.echo(cluster_commands(name, alias, hostname, workdir))
         return
     profile = load_profile()
     computer, created = make_localhost(workdir or str(Path(profile.repository_path).parent / "jobs"))
@@ -164,8 +141,6 @@ def make_code(
                 f"code '{code.full_label}' already exists and runs {code.get_executable()}; give another --label"
             )
         return code, False
-    if local and plugin.startswith("dismai."):
-        _ask_dismai(path)
     code = InstalledCode(
         computer=computer,
         filepath_executable=path,
@@ -175,6 +150,7 @@ def make_code(
         prepend_text=prepend,
     )
     code.with_mpi = engine_of_plugin(plugin) is not None and not local
+    ask_computer(code, plugin)
     return code.store(), True
 
 
@@ -185,16 +161,39 @@ def _local_executable(path: str) -> str:
     return str(Path(found).absolute())
 
 
-def _ask_dismai(path: str) -> None:
-    """Refuse an executable that does not list the tasks."""
+def ask_computer(code: Any, plugin: str) -> None:
+    """Refuse an executable that is not there on its computer, and a `dismai` that does not list the tasks.
+
+    Args:
+        code: an installed code.
+        plugin: of its calculations.
+
+    Raises:
+        BadInput: so it is, or the computer cannot be reached.
+    """
+    from aiida.common.exceptions import AiidaException
+
+    label, path = code.computer.label, str(code.get_executable())
     try:
-        answer = subprocess.run([path, "list"], capture_output=True, text=True, timeout=120, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise BadInput(f"{path}: could not be run ({error})") from error
-    if answer.returncode != 0 or "generator.train" not in answer.stdout:
+        with code.computer.get_transport() as transport:
+            found, _, _ = transport.exec_command_wait(f"test -f {shlex.quote(path)} -a -x {shlex.quote(path)}")
+            if found != 0:
+                raise BadInput(f"{path}: no such executable on '{label}'; give the path that it has there")
+            if not plugin.startswith("dismai."):
+                return
+            # as the script of a job would
+            lines = shlex.quote(f"{code.prepend_text}\n{shlex.quote(path)} list")
+            status, output, error = transport.exec_command_wait(f"timeout {ANSWER} bash -l -c {lines}")
+    except (AiidaException, OSError) as problem:
         raise BadInput(
-            f"{path} does not answer `dismai list`; install `aiida-dismai[engine]` there and give the path of its "
-            "`dismai`"
+            f"the computer '{label}' cannot be reached ({' '.join(str(problem).split())}); `verdi computer configure` "
+            f"tells AiiDA how, `verdi computer test {label}` says what is wrong"
+        ) from problem
+    if status != 0 or "generator.train" not in output:
+        last = visible((error.strip() or output.strip()).rpartition("\n")[2], 200)
+        raise BadInput(
+            f"{path} on '{label}' does not answer `dismai list`{f' ({last})' if last else ''}; install "
+            "`aiida-dismai[engine]` there, give the path of its `dismai`, and what it needs as --prepend"
         )
 
 

@@ -22,6 +22,7 @@ from ..engine.structures import (
     write_extxyz,
     write_npz,
 )
+from ..engine.structures.npz import open_arrays
 
 FILE_NAME = "structures.npz"
 #: Arrays that a TrajectoryData has of its own; a property of such a name gets another one there.
@@ -109,8 +110,8 @@ class StructureSetData(Data):
         if name not in self.property_names:
             raise BadInput(f"the structures have no property '{name}'{nearest(name, self.property_names)}")
         content = io.BytesIO(self.base.repository.get_object_content(FILE_NAME, mode="rb"))
-        with np.load(content, allow_pickle=False) as archive:
-            return archive[f"property.{name}"]
+        with open_arrays(content, "a set of structures") as archive:
+            return archive.read(f"property.{name}")
 
     def __len__(self) -> int:
         """Return the number of structures, without reading them."""

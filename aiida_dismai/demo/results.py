@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ..engine.errors import BadInput
 from ..engine.files import write_json
+from ..engine.untrusted import read_object
 
 
 def write_results(node: Any, folder: Path, say: Callable[[str], None]) -> list[str]:
@@ -56,6 +56,6 @@ def write_results(node: Any, folder: Path, say: Callable[[str], None]) -> list[s
 
 def _archived(folder: Path) -> str | None:
     try:
-        return str(json.loads((folder / "archived.json").read_text())["uuid"])
-    except (OSError, ValueError, KeyError):
+        return str(read_object(folder / "archived.json")["uuid"])
+    except (BadInput, KeyError):
         return None

@@ -15,9 +15,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from .errors import BadWeights
+from .errors import BadInput, BadWeights
 from .files import write_atomically
 from .trained import is_pickle
+from .untrusted import STATE, read_object
 
 TENSOR = "__tensor__"
 INT_KEYS = "__int_keys__"
@@ -69,14 +70,11 @@ def load_checkpoint(path: Path | str, device: str | torch.device = "cpu") -> dic
     if "state" not in header:
         raise BadWeights(f"{path}: not a checkpoint of this project (no state in its header)")
     try:
-        # infinities and whole numbers of any length are allowed here: scores, and states of random generators
-        state = _put_together(json.loads(header["state"]), tensors)
-        if not isinstance(state, dict):
-            raise TypeError(type(state).__name__)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise BadWeights(
-            f"{path}: not a checkpoint of this project ({type(error).__name__}); remove it to start again"
-        ) from error
+        state = _put_together(read_object(header["state"], "its state", STATE), tensors)
+    except (BadInput, KeyError, TypeError, ValueError) as error:
+        reason = str(error) if isinstance(error, BadInput) else type(error).__name__
+        raise BadWeights(f"{path}: not a checkpoint of this project ({reason}); remove it to start again") from error
+    assert isinstance(state, dict)
     return state
 
 

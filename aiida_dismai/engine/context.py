@@ -25,6 +25,7 @@ class Context:
         max_seconds: after so many seconds the task writes a checkpoint and stops; None is no limit.
         cores: that the job was given; None where nobody has said, and the system decides.
         watch: called with each progress line.
+        warnings: what the results are to say of this run.
     """
 
     folder: Path
@@ -34,6 +35,12 @@ class Context:
     cores: int | None = None
     started: float = field(default_factory=time.monotonic)
     watch: Callable[[Mapping[str, Any]], None] | None = None
+    warnings: list[str] = field(default_factory=list)
+
+    def warn(self, line: str) -> None:
+        """Let the results say this among their ``warnings``, once."""
+        if line not in self.warnings:
+            self.warnings.append(line)
 
     def required_seed(self) -> int:
         """Return the seed of a seeded task."""

@@ -18,6 +18,7 @@ from .metrics.command import metrics
 from .runner import run_task
 from .tasks import all_tasks, find_task
 from .text import visible
+from .untrusted import read_json
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -107,8 +108,8 @@ def _values(settings: Iterable[str]) -> dict[str, Any]:
         if name in values:
             raise BadInput(f"--set '{setting}': {name} is set twice")
         try:
-            values[name] = json.loads(text)
-        except ValueError:
+            values[name] = read_json(text, f"--set {name}")
+        except BadInput:
             values[name] = text
     return values
 

@@ -99,6 +99,8 @@ def run_task(
             results = dict(function(context, parameters))
         record["timings"] |= results.pop("timings", {})
         record |= results
+        if context.warnings:
+            record["warnings"] = [*context.warnings, *record.get("warnings", [])]
         record["status"] = "finished"
         status = 0
     except NotTheFirstProcess:

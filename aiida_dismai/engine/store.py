@@ -13,6 +13,7 @@ import json
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,6 +22,9 @@ import numpy as np
 from .errors import BadInput
 from .files import open_own, write_atomically
 from .ownership import Owner
+from .structures.npz import open_arrays
+from .text import visible
+from .untrusted import STATE, open_file, read_json
 
 HEAD, CRC = struct.Struct("<32sBI"), struct.Struct("<I")
 #: Bit of ``mark`` where a CRC follows; pieces of earlier versions (records of metrics only) have none.
@@ -76,14 +80,14 @@ class Store:
 
     def _scan(self) -> bool:
         """Index the file; returns whether there is anything in it."""
-        with self.path.open("rb") as handle:
+        with open_file(self.path) as handle:
             line = handle.readline(LONGEST)
             if not line.endswith(b"\n") and self.first_line.startswith(line):
                 return False  # killed while it was begun
             try:
-                about = json.loads(line)
-            except ValueError as error:
-                raise BadInput(f"{self.path}: damaged; remove it to start again") from error
+                about = read_json(line, self.path, STATE)
+            except BadInput as error:
+                raise BadInput(f"{error}: damaged; remove it to start again") from error
             end = handle.tell()
             for key, mark, place, length in _pieces(handle, self.path.stat().st_size):
                 self.index[key] = (mark, place, length)
@@ -118,7 +122,7 @@ class Store:
     def read(self, key: Key, handle: BinaryIO | None = None) -> bytes:
         """Return the content of a piece; ``handle`` is the open file, where many are read."""
         if handle is None:
-            with self.path.open("rb") as opened:
+            with open_file(self.path) as opened:
                 return self.read(key, opened)
         _, place, length = self.index[_padded(key)]
         handle.seek(place)
@@ -132,8 +136,25 @@ class Store:
 
     def get(self, key: Key) -> dict[str, Any]:
         """Return what :meth:`put` was given; numbers and texts are plain Python again."""
-        with np.load(io.BytesIO(self.read(key)), allow_pickle=False) as archive:
-            return {name: value if value.ndim else value.item() for name, value in archive.items()}
+        with open_arrays(io.BytesIO(self.read(key)), f"a piece of {self.path}") as archive:
+            found = {name: archive.read(name) for name in archive.names()}
+        return {name: value if value.ndim else value.item() for name, value in found.items()}
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Inside, a piece that is not what the task writes is a refusal: the folder may have come from others.
+
+        Raises:
+            BadInput: in the place of the errors that wrong names, types and lengths lead to.
+        """
+        try:
+            yield
+        except (BadInput, LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            reason = str(error) if isinstance(error, BadInput) else type(error).__name__
+            raise BadInput(
+                f"{self.path}: a piece of it is not what this task writes ({visible(reason, 160)}); remove it to start "
+                "again"
+            ) from error
 
     def absorb(self, other: Store) -> int:
         """Take over the pieces of another store that are not here; returns how many."""
@@ -155,8 +176,8 @@ def join(paths: Sequence[Path], target: Path) -> None:
     def write(handle: BinaryIO) -> None:
         first_line = None
         for path in paths:
-            with path.open("rb") as source:
-                line = source.readline()
+            with open_file(path) as source:
+                line = source.readline(LONGEST)
                 if first_line is None:
                     first_line = line
                     handle.write(line)

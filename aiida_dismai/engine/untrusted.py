@@ -1,17 +1,21 @@
-"""JSON of others: results of jobs, the configuration of weights, what comes out of a node or an archive.
+"""Files and JSON of others: results of jobs, checkpoints, the configuration of weights, what comes out of an archive.
 
 ``json.loads`` believes any size, depth and number. Here everything is bounded before it is built, what no database
 holds is refused (NaN, integers beyond 64 bits, NUL, lone surrogates), a key that appears twice is refused because
-readers disagree about which one counts, and there is one error.
+readers disagree about which one counts, and there is one error. Only files are opened: a pipe or a device with the name
+of one would be waited for, or read without end.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import math
+import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 from .errors import BadInput
 from .text import visible
@@ -30,6 +34,8 @@ class Limits:
         depth: levels of objects and lists.
         key: characters of the name of a value.
         text: characters of a text.
+        finite: whether NaN, infinities and whole numbers beyond 64 bits are refused; scores and states of random
+            generators in checkpoints may be such.
     """
 
     size: int = 16 * 2**20
@@ -37,15 +43,48 @@ class Limits:
     depth: int = 32
     key: int = 256
     text: int = 2**20
+    finite: bool = True
 
 
+#: Digits of a whole number at most, where numbers need not be those of a database.
+DIGITS = 100
 DEFAULT = Limits()
 #: For one line of a progress file.
 LINE = Limits(size=65_536, values=1_000, depth=8, text=4_096)
+#: For the part of a checkpoint that is not arrays.
+STATE = Limits(size=64 * 2**20, values=4_000_000, depth=32, finite=False)
 
 
 class Refused(ValueError):
     """Why a text was refused, inside this module."""
+
+
+def open_file(path: Path) -> BinaryIO:
+    """Open a file for reading, and nothing else: not a pipe, a device or a folder.
+
+    Raises:
+        OSError: there is none, it cannot be read, or it is not a file; :func:`reason_of` says it in words.
+    """
+    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe is not waited for
+    try:
+        mode = os.fstat(number).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "a pipe or a device, not a file")
+        return os.fdopen(number, "rb")
+    except BaseException:
+        os.close(number)
+        raise
+
+
+def reason_of(error: OSError) -> str:
+    """Return in words why a file cannot be opened."""
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    if error.errno == errno.ENXIO:  # a socket, or a device without its driver
+        return "a pipe or a device, not a file"
+    return error.strerror or "cannot be read"
 
 
 def read_json(source: bytes | str | Path, where: str | Path = "", limits: Limits = DEFAULT) -> Any:
@@ -63,8 +102,7 @@ def read_json(source: bytes | str | Path, where: str | Path = "", limits: Limits
     try:
         return _checked(_text_of(source, limits), limits)
     except OSError as error:
-        reason = "no such file" if isinstance(error, FileNotFoundError) else error.strerror or "cannot be read"
-        raise BadInput(f"{place}: {reason}") from error
+        raise BadInput(f"{place}: {reason_of(error)}") from error
     except UnicodeDecodeError as error:
         raise BadInput(f"{place}: not JSON (not UTF-8, at byte {error.start})") from error
     except json.JSONDecodeError as error:
@@ -110,7 +148,7 @@ def kind_of(value: Any) -> str:
 
 def _text_of(source: bytes | str | Path, limits: Limits) -> str:
     if isinstance(source, Path):
-        with source.open("rb") as handle:
+        with open_file(source) as handle:
             source = handle.read(limits.size + 1)
     if len(source) > limits.size:
         raise Refused(f"larger than {limits.size} bytes")
@@ -123,9 +161,9 @@ def _checked(text: str, limits: Limits) -> Any:
     content = json.loads(
         text,
         object_pairs_hook=lambda pairs: _object(pairs, limits),
-        parse_constant=_no_number,
-        parse_float=_finite,
-        parse_int=_whole,
+        parse_constant=_no_number if limits.finite else None,
+        parse_float=_finite if limits.finite else None,
+        parse_int=_whole if limits.finite else _any_whole,
     )
     waiting = [(content, 0)]
     while waiting:  # not by recursion, which has a depth of its own
@@ -181,5 +219,11 @@ def _finite(text: str) -> float:
 
 def _whole(text: str) -> int:
     if len(text) > 20 or not SMALLEST <= int(text) <= LARGEST:
+        raise Refused(f"the whole number {visible(text, 40)} is too large")
+    return int(text)
+
+
+def _any_whole(text: str) -> int:
+    if len(text) > DIGITS:
         raise Refused(f"the whole number {visible(text, 40)} is too large")
     return int(text)

@@ -12,6 +12,7 @@ from typing import Any
 from ..engine.errors import BadInput
 from ..engine.families.parameters import DescribeParameters
 from ..engine.metrics.aggregate import summarise
+from ..workchains.protocols.files import parse
 from ..workchains.reasons import reason_of
 from .cautions import notes
 from .comparison import read_comparison
@@ -58,9 +59,7 @@ def collect(node: Any) -> Report:
 
 def read_paper() -> dict[str, Any]:
     """Return the paper's numbers from ``paper.yaml``."""
-    import yaml
-
-    content: dict[str, Any] = yaml.safe_load(files(__package__).joinpath("paper.yaml").read_text())
+    content: dict[str, Any] = parse(files(__package__).joinpath("paper.yaml").read_text(), "paper.yaml")
     return content
 
 

@@ -37,6 +37,8 @@ def set_to_crystal(relaxed: StructureSetData) -> StructureData:
 
 
 def _validate(inputs: Mapping[str, Any], port: Any) -> str | None:
+    if port is not None and "crystal" not in port:
+        return None  # of a WorkChain that brings the crystal, and asks label_problems itself
     crystal = inputs.get("crystal")
     found: list[Problem] = []
     if crystal is not None:
@@ -92,10 +94,7 @@ class BulkWorkChain(LabelProtocolMixin, CheckedWorkChain):
         request = Request(cls, overrides, options)
         builder = request.draft
         builder.crystal = crystal
-        inputs = cls.get_protocol_inputs(
-            protocol or cls.get_default_protocol(), request.overrides, engine=engine_for(code)
-        )
-        fill_label(builder, code, {**inputs, "pre_relaxed": True}, request.options)
+        fill_bulk(builder, code, protocol, request.overrides, request.options)
         return request.finish(whole=True)
 
     def run_relaxation(self) -> ToContext:
@@ -113,3 +112,21 @@ class BulkWorkChain(LabelProtocolMixin, CheckedWorkChain):
             return self.exit_codes.ERROR_CRYSTAL.format(reason=reason_of(node))
         self.out("crystal", set_to_crystal(node.outputs.relaxed))
         return None
+
+
+def fill_bulk(
+    port: Any,
+    code: AbstractCode,
+    protocol: str | None,
+    overrides: Mapping[str, Any],
+    options: Mapping[str, Any] | None = None,
+) -> None:
+    """Fill a builder, or the namespace of one, with all but the crystal.
+
+    Raises:
+        BadInput: no such protocol, or a code that no engine drives.
+    """
+    inputs = BulkWorkChain.get_protocol_inputs(
+        protocol or BulkWorkChain.get_default_protocol(), overrides, engine=engine_for(code)
+    )
+    fill_label(port, code, {**inputs, "pre_relaxed": True}, options)

@@ -7,12 +7,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ..dft import DftEngine
 from ..engine.errors import BadInput
 from .label_inputs import OVERRIDE_NAMES
 from .protocols import ProtocolMixin, merge
+from .protocols.files import read_mapping
 
 
 class LabelProtocolMixin(ProtocolMixin):
@@ -62,7 +61,7 @@ def _own_part(engine: DftEngine, protocol: str) -> dict[str, Any]:
 @cache
 def _load(name: str, path: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text())
+        content = read_mapping(path, "the protocols of an engine")
         return {part: dict(content[part]) for part in ("default_inputs", "protocols")}
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+    except (BadInput, ValueError, KeyError, TypeError) as error:
         raise BadInput(f"DFT engine '{name}': {path} has no default_inputs and protocols: {error}") from error

@@ -10,7 +10,7 @@ from aiida.orm import Bool, Dict, Float, Int
 
 from ...data import StructureSetData
 from ...engine.interfaces.energy import cutoff_energy, interface_energy, lateral_area
-from ...engine.structures import StructureSet
+from ...engine.interfaces.selection import ROUNDING, choose_low_energy, converged
 
 
 @calcfunction
@@ -27,28 +27,8 @@ def select_low_energy(structures: StructureSetData, window: Float, count: Int) -
         (eV/atom), the lowest energy, how many were looked at, converged, low, and kept, and the
         interface energies of all converged structures.
     """
-    whole = structures.structures
-    chosen = _converged(whole)
-    record: dict[str, Any] = {"window": window.value, "looked_at": len(whole), "converged": len(chosen)}
-    if not len(chosen):
-        record |= {"low": 0, "kept": 0, "e_cut": None, "lowest": None, "interface_energies": []}
-        return {"structures": StructureSetData(whole[:0]), "energies": Dict(record)}
-    energies, atoms = chosen.values("energy"), chosen.n_atoms
-    areas = lateral_area(chosen.cells)
-    e_cut = float(cutoff_energy(energies, atoms, areas, window.value))
-    normalised = interface_energy(energies, atoms, areas, e_cut)
-    # the lowest structure defines the cut-off: rounding must not push it, or an equal one, over the edge
-    low = np.flatnonzero(normalised <= 1e-9)
-    kept = low[: count.value]
-    record |= {
-        "low": len(low),
-        "kept": len(kept),
-        "e_cut": e_cut,
-        "lowest": float((energies / atoms).min()),
-        "interface_energies": normalised.tolist(),
-    }
-    selected = chosen[kept].with_property("interface_energy", normalised[kept])
-    return {"structures": StructureSetData(selected), "energies": Dict(record)}
+    chosen, record = choose_low_energy(structures.structures, window.value, count.value)
+    return {"structures": StructureSetData(chosen), "energies": Dict(record)}
 
 
 @calcfunction
@@ -86,15 +66,15 @@ def select_by_interface_energy(
         ``structures`` with the property ``interface_energy`` (J/m²), and ``energies``: a Dict with E_cut (eV/atom) and
         how many were looked at, converged and kept.
     """
-    cut = _converged(reference.structures)
-    chosen = _converged(structures.structures)
+    cut = converged(reference.structures)
+    chosen = converged(structures.structures)
     if not len(cut):  # there is no zero
         counts = {"looked_at": len(structures), "converged": len(chosen), "kept": 0}
         nothing = StructureSetData(chosen[:0])
         return {"structures": nothing, "energies": Dict({"e_cut": None, "window": window.value, **counts})}
     e_cut = float(cutoff_energy(cut.values("energy"), cut.n_atoms, lateral_area(cut.cells), window.value))
     energies = interface_energy(chosen.values("energy"), chosen.n_atoms, lateral_area(chosen.cells), e_cut)
-    at_most_zero = energies <= 1e-9
+    at_most_zero = energies <= ROUNDING
     kept = np.flatnonzero(at_most_zero if low.value else ~at_most_zero)
     record = {
         "e_cut": e_cut,
@@ -105,9 +85,3 @@ def select_by_interface_energy(
     }
     selected = chosen[kept].with_property("interface_energy", energies[kept])
     return {"structures": StructureSetData(selected), "energies": Dict(record)}
-
-
-def _converged(structures: StructureSet) -> StructureSet:
-    """Return the structures that converged and have an energy."""
-    good = structures.values("converged").astype(bool) & np.isfinite(structures.values("energy"))
-    return structures[np.flatnonzero(good)]

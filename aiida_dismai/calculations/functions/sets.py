@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from aiida.engine import calcfunction
 from aiida.orm import Dict, Float, Int
 
 from ...data import StructureSetData
 from ...engine.structures import StructureSet
+from ...engine.structures.splitting import split_indices
 
 
 @calcfunction
@@ -33,12 +33,7 @@ def split_structures(structures: StructureSetData, seed: Int, validation_share: 
     Returns:
         ``train``, ``validation`` and ``split`` (a Dict with the seed and the indices of both).
     """
-    n = len(structures)
-    n_validation = round(validation_share.value * n)
-    if validation_share.value > 0:
-        n_validation = min(max(n_validation, 1), n - 1)
-    order = np.random.default_rng(seed.value).permutation(n)
-    validation, train = np.sort(order[:n_validation]), np.sort(order[n_validation:])
+    train, validation = split_indices(len(structures), seed.value, validation_share.value)
     whole = structures.structures
     return {
         "train": StructureSetData(whole[train]),

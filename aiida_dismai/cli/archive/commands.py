@@ -19,6 +19,7 @@ import click
 from ...engine.errors import BadInput
 from ...engine.files import NO_PLACE
 from ...engine.text import visible
+from ...engine.untrusted import read_object
 from ...terminal import console, table
 from ..profiles import load_node, load_profile
 from .open import open_command
@@ -197,8 +198,8 @@ def check_archive(path: Path) -> list[dict[str, Any]]:
         )
     lines = run.stdout.strip().splitlines()
     try:
-        result = json.loads(lines[-1])
-    except (IndexError, ValueError) as error:
+        result = read_object(lines[-1])
+    except (IndexError, BadInput) as error:
         last = (run.stderr.strip().splitlines() or ["no message"])[-1]
         raise BadInput(f"{path}: the check could not run: {visible(last)}") from error
     if "error" in result:

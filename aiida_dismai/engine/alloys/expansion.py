@@ -20,7 +20,6 @@ Every species needs a site term and every pair a coefficient in every shell: a z
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -36,7 +35,7 @@ from ..errors import BadInput, nearest
 from ..parameters import Parameters, validate
 from ..structures.source import SIGNATURES
 from ..text import visible
-from ..untrusted import kind_of, read_json
+from ..untrusted import kind_of, read_json, read_object
 from .lattice import Lattice, Vectors
 
 #: The expansion of the paper's alloy, in this package.
@@ -346,7 +345,7 @@ def read_expansion(source: Mapping[str, Any] | Path | str, lattice_constant: flo
 def packaged_file() -> ExpansionFile:
     """Return the content of the Fe–Ni–Cr expansion of the paper."""
     text = files(__package__).joinpath(PACKAGED).read_text(encoding="utf-8")
-    return ExpansionFile.model_validate(json.loads(text))
+    return ExpansionFile.model_validate(read_object(text, PACKAGED))
 
 
 @lru_cache(maxsize=8)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
+from ..structures import StructureSet
 from .parameters import GateParameters
 
 
@@ -54,3 +58,32 @@ def judge(measured: Measured, gate: GateParameters) -> str | None:
     if gate.max_crystalline_percent is not None and measured.crystalline_percent > gate.max_crystalline_percent:
         return "crystalline"
     return None
+
+
+def choose_accepted(
+    structures: StructureSet, rejected: NDArray[np.str_], count: int
+) -> tuple[StructureSet, dict[str, Any]]:
+    """Keep the first ``count`` relaxed structures that have converged and passed the gate.
+
+    Args:
+        structures: relaxed structures, with ``converged``.
+        rejected: why each was rejected, empty if it was not, ``(n,)``.
+        count: how many to keep at most.
+
+    Returns:
+        The structures, and how many were looked at, converged, passed the gate and were kept, and why the others were
+        rejected (reason → count; one that has not converged counts as that alone).
+    """
+    converged = structures.values("converged").astype(bool)
+    why = np.where(converged, rejected, "not converged")
+    good = np.flatnonzero(why == "")
+    kept = good[:count]
+    names, counts = np.unique(why[why != ""], return_counts=True)
+    return structures[kept], {
+        "looked_at": len(structures),
+        "converged": int(converged.sum()),
+        "accepted": len(good),
+        "kept": len(kept),
+        "wanted": count,
+        "rejected": {str(name): int(number) for name, number in zip(names, counts, strict=True)},
+    }

@@ -25,6 +25,7 @@ from ..ownership import Owner
 from ..store import PIECES, Store
 from ..structures import Property, StructureSet, to_ase, write_npz
 from ..structures.set_npz import from_bytes, to_bytes
+from ..untrusted import STATE, read_json
 from ..workers import Died, choose_threads, choose_workers, map_items
 from .gate import judge
 from .measures import Measures, measure, summarise
@@ -297,7 +298,8 @@ class Kept:
 
     def structure(self, index: int) -> StructureSet:
         """Return a finished structure."""
-        return from_bytes(self.store.read(f"{index} structure"))
+        with self.store.reading():
+            return from_bytes(self.store.read(f"{index} structure"))
 
     def take_over(self, index: int, owner: Owner) -> None:
         """Take what a worker has finished from its folder."""
@@ -317,7 +319,8 @@ class Kept:
     def begun(self, index: int) -> tuple[int, Counter[str], float]:
         """Return how many attempts at a structure are over, why they were rejected, and the seconds spent."""
         found = self._read(f"{index} begun") or {"number": 0, "rejected": {}, "seconds": 0.0}
-        return int(found["number"]), Counter(found["rejected"]), float(found["seconds"])
+        with self.store.reading():
+            return int(found["number"]), Counter(dict(found["rejected"])), float(found["seconds"])
 
     def keep_begun(self, index: int, number: int, rejected: Counter[str], seconds: float) -> None:
         """Write down the attempts that are over; their half-way states are of no use any more."""
@@ -325,14 +328,15 @@ class Kept:
         self._clear(index, number)
 
     def _read(self, key: int | str) -> Any:
-        return json.loads(self.store.read(key)) if key in self.store else None
+        return read_json(self.store.read(key), self.store.path, STATE) if key in self.store else None
 
     def _write(self, key: int | str, content: dict[str, Any]) -> None:
         self.store.add(key, json.dumps(plain(content)).encode())
 
     def _clear(self, index: int, attempts: int) -> None:
-        for number in range(attempts):
-            shutil.rmtree(self.folder / f"attempt_{index:07d}_{number}", ignore_errors=True)
+        for path in self.folder.glob(f"attempt_{index:07d}_*"):
+            if int("0" + path.name.rpartition("_")[2]) < attempts:
+                shutil.rmtree(path, ignore_errors=True)
 
     def keep(
         self,
@@ -379,7 +383,8 @@ def _collect(context: Context, parameters: MakeParameters, entries: list[dict[st
             + ", ".join(f"{reason} {count}×" for reason, count in rejected.most_common())
             + "; loosen the gate, anneal or cool more slowly, or allow more attempts"
         )
-    measures = [Measures.from_dict(entry["measures"]) for entry in made]
+    with kept.store.reading():
+        measures = [Measures.from_dict(entry["measures"]) for entry in made]
     structures = StructureSet.concatenate([kept.structure(entry["index"]) for entry in made])
     energies = [item.energy_per_atom for item in measures]
     if all(value is not None for value in energies):

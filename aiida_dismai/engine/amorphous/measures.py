@@ -99,7 +99,11 @@ class Measures:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Return what :meth:`to_dict` gave."""
+        """Return what :meth:`to_dict` gave.
+
+        Raises:
+            KeyError, TypeError, ValueError: it did not give this.
+        """
         values = dict(values)
         for name in ("angles", "rdf"):
             values[name] = None if values[name] is None else np.array(values[name])

@@ -10,6 +10,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from ..errors import BadInput
 from ..parameters import Parameters, known_parts
+from ..workers import WORKERS, Workers
 from . import registry
 from .contract import FamilySpec
 
@@ -33,7 +34,7 @@ class DescribeParameters(Parameters):
         description="Reproduce the authors' numbers also where their scripts are peculiar (docs/metrics.md lists "
         "where), as far as these do not depend on the order of the atoms.",
     )
-    workers: int = Field(1, ge=1, le=256, description="Number of worker processes.")
+    workers: Workers = Field(1, description=WORKERS)
 
     @classmethod
     def tables(cls) -> dict[str, type[Parameters]]:

@@ -128,7 +128,10 @@ def sample(context: Context, parameters: SampleParameters) -> dict[str, Any]:
     while done < parameters.n_structures:
         left, first = parameters.n_structures - done, parameters.first + done
         if first in store:
-            batch = from_bytes(store.read(first))[:left]
+            with store.reading():
+                batch = from_bytes(store.read(first))[:left]
+                if not len(batch):
+                    raise ValueError("an empty batch")
         else:
             context.check_time(f"{done} of {parameters.n_structures} structures are generated")
             size = min(parameters.batch_size, left)

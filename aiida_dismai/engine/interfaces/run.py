@@ -54,7 +54,7 @@ def run(context: Context, parameters: InterfaceParameters) -> dict[str, Any]:
     todo = [index for index in indices if index not in store]
     done, failed, made_now = total - len(todo), sum(not store.read(i) for i in indices if i in store), 0
     threads = choose_threads(None)
-    workers = choose_workers(parameters.workers, len(todo), threads, context.cores)
+    workers = choose_workers(parameters.workers, len(todo), threads, context.cores, context.warn)
     arguments = (crystal_a, crystal_b, parameters, seed)
     setup = partial(_build, builder) if workers == 1 else partial(_build, None)
     stop = after_the_first(context.out_of_time)
@@ -68,7 +68,8 @@ def run(context: Context, parameters: InterfaceParameters) -> dict[str, Any]:
             context.progress("build", done, total, packing_failures=failed)
     if done < total:
         raise Unfinished(f"{done} of {total} structures are built; run again to resume")
-    parts = [from_bytes(content) for index in indices if (content := store.read(index))]
+    with store.reading():
+        parts = [from_bytes(content) for index in indices if (content := store.read(index))]
     built = time.monotonic()
 
     if not parts:

@@ -6,10 +6,10 @@ task goes on where it was, and records of other structures or parameters are nev
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from ..errors import NotAnalysed, Unfinished
 from ..families.base import Composition, FamilyMetrics
 from ..interfaces.energy import lateral_area
 from ..structures import StructureSet, StructureStream
-from ..workers import end_with_parent
+from ..workers import Died, choose_threads, choose_workers, map_items
 from .records import RecordFile, Records
 
 #: Structures that are given to a process at once.
@@ -33,6 +33,12 @@ WORTH_A_PROCESS = 64
 CARRIED = ("energy", "steps", "source_index")
 #: All that metrics read of a structure besides its atoms and cell.
 READ = (*CARRIED, "converged")
+
+#: Place and key of a structure, and the structure where it is to be described.
+Item = tuple[int, bytes, StructureSet | None]
+#: Place and key, and the record, the reason why there is none, or None where it is recorded already.
+Found = tuple[int, bytes, bytes | NotAnalysed | None]
+Batch = list[tuple[int, bytes, StructureSet]]
 
 
 @dataclass
@@ -126,7 +132,7 @@ class _Gathered:
         self.carried: dict[str, list[Any]] = {name: [] for name in CARRIED}
         self.missing: set[str] = set()
 
-    def todo(self, stream: StructureStream, file: RecordFile) -> Iterator[tuple[int, bytes, StructureSet | None]]:
+    def todo(self, stream: StructureStream, file: RecordFile) -> Iterator[Item]:
         """Read the structures; yields index, key, and the structure if it is not recorded yet."""
         asked: set[bytes] = set()
         for block in stream.blocks():
@@ -207,22 +213,27 @@ def describe(kind: FamilyMetrics, structure: StructureSet) -> bytes | NotAnalyse
     return record.tobytes()
 
 
-def describe_many(kind: FamilyMetrics, structures: list[StructureSet]) -> list[bytes | NotAnalysed]:
-    """Describe some structures, in a process of their own."""
-    return [describe(kind, structure) for structure in structures]
+def describer(kind: FamilyMetrics) -> Callable[[Batch], list[bytes | NotAnalysed]]:
+    """Return the function that describes the structures of a batch, in a process of its own."""
+    return lambda batch: [describe(kind, structure) for _, _, structure in batch]
 
 
 def _compute(
     context: Context,
     stage: str,
     total: int,
-    todo: Iterable[tuple[int, bytes, StructureSet | None]],
+    todo: Iterable[Item],
     kind: FamilyMetrics,
     file: RecordFile,
 ) -> Iterator[int]:
     """Record the structures and report them; yields each index that was computed. Stops early when out of time."""
-    workers = kind.parameters.workers if total >= WORTH_A_PROCESS else 1
-    found = _in_processes(context, todo, kind, workers) if workers > 1 else _in_this_process(context, todo, kind)
+    threads = choose_threads(None)
+    workers = choose_workers(kind.parameters.workers, total, threads, context.cores, context.warn)
+    if total < WORTH_A_PROCESS:
+        workers = 1
+    found = _in_this_process(context, todo, kind)
+    if workers > 1:
+        found = _in_processes(context, todo, kind, workers, threads)
     for done, (index, key, content) in enumerate(found, start=1):
         failed = {}
         if content is not None:
@@ -232,12 +243,7 @@ def _compute(
         context.progress(stage, done, total, index=index, **failed)
 
 
-Found = Iterator[tuple[int, bytes, bytes | NotAnalysed | None]]
-
-
-def _in_this_process(
-    context: Context, todo: Iterable[tuple[int, bytes, StructureSet | None]], kind: FamilyMetrics
-) -> Found:
+def _in_this_process(context: Context, todo: Iterable[Item], kind: FamilyMetrics) -> Iterator[Found]:
     for index, key, structure in todo:
         if structure is None:
             yield index, key, None
@@ -248,36 +254,46 @@ def _in_this_process(
 
 
 def _in_processes(
-    context: Context, todo: Iterable[tuple[int, bytes, StructureSet | None]], kind: FamilyMetrics, workers: int
-) -> Found:
-    waiting = iter(todo)
-    batch: list[tuple[int, bytes, StructureSet]] = []
-    running: dict[Future[list[bytes | NotAnalysed]], list[tuple[int, bytes]]] = {}
+    context: Context, todo: Iterable[Item], kind: FamilyMetrics, workers: int, threads: int
+) -> Iterator[Found]:
+    waiting, known = iter(todo), deque[tuple[int, bytes]]()
     # The first one is described here: kernels are compiled once (and that is said), the processes find them on disk.
     for index, key, structure in waiting:
         yield index, key, None if structure is None else describe(kind, structure)
         if structure is not None:
             break
-    # Forking a process that has run torch or OpenMP threads can hang.
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=end_with_parent) as pool:
-        more = True
-        while more or running or batch:
-            # A few in hand for each process, so that none waits, memory stays flat, and little is lost in the end.
-            while more and len(running) < 3 * workers and not context.out_of_time():
-                item = next(waiting, None)
-                more = item is not None
-                if item is not None and item[2] is None:
-                    yield item[0], item[1], None
-                elif item is not None and item[2] is not None:
-                    batch.append((item[0], item[1], item[2]))
-                if batch and (len(batch) == BATCH or not more):
-                    future = pool.submit(describe_many, kind, [structure for _, _, structure in batch])
-                    running[future] = [(index, key) for index, key, _ in batch]
-                    batch = []
-            if not running:
-                return
-            finished, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in finished:
-                for (index, key), content in zip(running.pop(future), future.result(), strict=True):
-                    yield index, key, content
+    batches = _batches(waiting, known)
+    first = list(islice(batches, 1))  # processes are not started for nothing
+    if first and context.out_of_time():
+        return
+    apart: list[Batch] = []
+    for items, alone in ((chain(first, batches) if first else (), False), (apart, True)):
+        if alone and not apart:
+            break
+        for batch, found in map_items(items, describer, (kind,), workers, threads, context.out_of_time):
+            if not isinstance(found, Died):
+                yield from ((index, key, one) for (index, key, _), one in zip(batch, found, strict=True))
+            elif alone:
+                index, key, _ = batch[0]
+                yield index, key, NotAnalysed(f"killed: its process died twice ({found.how})")
+            else:  # one of them it was; each by itself, so that the others are not lost
+                apart += [[one] for one in batch]
+            while known:
+                yield (*known.popleft(), None)
+    while known:
+        yield (*known.popleft(), None)
+
+
+def _batches(todo: Iterator[Item], known: deque[tuple[int, bytes]]) -> Iterator[Batch]:
+    """Divide what is to be described into batches; what is recorded already goes into ``known``."""
+    batch: Batch = []
+    for index, key, structure in todo:
+        if structure is None:
+            known.append((index, key))
+            continue
+        batch.append((index, key, structure))
+        if len(batch) == BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

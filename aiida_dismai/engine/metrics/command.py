@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import shutil
 import sys
@@ -61,7 +60,7 @@ from ..untrusted import read_object
     help="Oxidation states of all elements of interfaces; default: those of --parameters, of the paper, or a guess, "
     "which is printed.",
 )
-@click.option("--workers", type=int, default=1, show_default=True, help="Processes.")
+@click.option("--workers", default="1", metavar="N|auto", show_default=True, help="Processes; auto: one a core.")
 @click.option("--compat", is_flag=True, help="Reproduce the authors' numbers also where their scripts are peculiar.")
 @click.option(
     "--parameters",
@@ -88,7 +87,7 @@ def metrics(
     generated_total: int | None,
     align: str | None,
     oxidation_states: str | None,
-    workers: int,
+    workers: str,
     compat: bool,
     parameters: Path | None,
     write_reference: Path | None,
@@ -99,7 +98,7 @@ def metrics(
     What is finished is kept in a folder beside OUTPUT until all is done: killed, the same command goes on where it was.
     """
     table = table_model(find(kind))
-    values = _parameters(parameters) | {"kind": kind, "workers": workers}
+    values = _parameters(parameters) | {"kind": kind, "workers": int(workers) if workers.isdecimal() else workers}
     if compat:
         values["compat"] = True
     if generated_total is not None:
@@ -228,7 +227,7 @@ def _run_in(
         os.replace(folder / "per_structure.npz", output.with_suffix(".npz"))
         if write_reference is not None:
             shutil.move(folder / "reference.npz", write_reference)
-        results = json.loads((folder / RESULTS).read_text())
+        results = read_object(folder / RESULTS)
         os.replace(folder / RESULTS, output)
         shutil.rmtree(folder)
         for line in table(results):

@@ -133,11 +133,12 @@ def _push_all(
         if i not in store:
             todo.append((i, positions[structures.atoms_of(i)], structures.cells[i], structures.pbc[i]))
             continue
-        kept = store.get(i)
-        positions[structures.atoms_of(i)], rounds[i] = kept["positions"], kept["rounds"]
+        with store.reading():
+            kept = store.get(i)
+            positions[structures.atoms_of(i)], rounds[i] = kept["positions"], kept["rounds"]
     done = len(structures) - len(todo)
     threads = choose_threads(None)
-    workers = choose_workers(parameters.workers, len(todo), threads, context.cores)
+    workers = choose_workers(parameters.workers, len(todo), threads, context.cores, context.warn)
     stop = after_the_first(context.out_of_time)
     for (i, place, *_), found in map_items(todo, _pusher, (parameters,), workers, threads, stop):
         # a process that dies twice on a structure: it is no structure that could be used

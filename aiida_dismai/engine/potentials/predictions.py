@@ -72,11 +72,14 @@ def predict(trained: TrainedPotential, structures: StructureSet, micro_batch: in
             output = compute(trained.potential, trained.builder, structures, frames)
             arrays = {name: getattr(output, name).detach().cpu().numpy() for name in ("energy", "forces", "stress")}
             store.put(done, **arrays)
-        piece = store.get(done)
-        end = done + len(piece["stress"])
-        result.energy[done:end] += piece["energy"].astype(np.float64)
-        result.forces[structures.offsets[done] : structures.offsets[end]] = piece["forces"]
-        result.stress[done:end] = piece["stress"]
+        with store.reading():
+            piece = store.get(done)
+            end = done + len(piece["stress"])
+            if end == done:
+                raise ValueError("an empty piece")
+            result.energy[done:end] += piece["energy"].astype(np.float64)
+            result.forces[structures.offsets[done] : structures.offsets[end]] = piece["forces"]
+            result.stress[done:end] = piece["stress"]
         done = end
         if new:
             context.progress("predict", done, n)

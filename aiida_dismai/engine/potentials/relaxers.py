@@ -83,7 +83,7 @@ class Finished:
 
     def __init__(self, context: Context, structures: StructureSet, store: Store) -> None:
         self.context, self.structures, self.store = context, structures, store
-        self.outcomes = {i: Outcome(**store.get(i)) for i in range(len(structures)) if i in store}
+        self.outcomes = {i: self._outcome(i) for i in range(len(structures)) if i in store}
         self.resumed = len(self.outcomes)
         self.failed = sum(bool(outcome.failure) for outcome in self.outcomes.values())
 
@@ -119,7 +119,22 @@ class Finished:
     def begun(self, i: int) -> dict[str, Any] | None:
         """Return what an earlier run has kept of a structure half-way."""
         key = f"{PARTIAL} {i}"
-        return self.store.get(key) if key in self.store else None
+        if key not in self.store:
+            return None
+        with self.store.reading():
+            found = self.store.get(key)
+            self._check_shapes(i, found["positions"], found["cell"])
+            return found
+
+    def _outcome(self, i: int) -> Outcome:
+        with self.store.reading():
+            found = Outcome(**self.store.get(i))
+            self._check_shapes(i, found.positions, found.cell)
+            return found
+
+    def _check_shapes(self, i: int, positions: Any, cell: Any) -> None:
+        if np.shape(positions) != (int(self.structures.n_atoms[i]), 3) or np.shape(cell) != (3, 3):
+            raise ValueError("of another structure")
 
     def keep_begun(self, i: int, **state: Any) -> None:
         """Keep a structure half-way."""

@@ -16,6 +16,7 @@ from typing import Any
 
 from ..errors import BadInput
 from ..text import visible
+from ..untrusted import read_object
 from .container import StructureSet
 from .set_npz import from_bytes, to_bytes
 from .source import open_bytes
@@ -59,8 +60,8 @@ def read_apart(path: Path, form: str) -> StructureSet:
     if run.returncode == 0 and run.stdout.startswith(b"PK"):
         return from_bytes(run.stdout)
     try:
-        reason = str(json.loads(run.stdout)["refused"])
-    except (ValueError, KeyError, TypeError, RecursionError):
+        reason = str(read_object(run.stdout, form)["refused"])
+    except (BadInput, KeyError):
         reason = ""
     raise BadInput(reason or _too_much(path, form, memory, seconds))
 

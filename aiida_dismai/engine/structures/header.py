@@ -15,6 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import BadInput
+from ..untrusted import Limits, read_json
+
 KEY = re.compile(r"""\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|([^\s=]+))[ \t]*(=?)[ \t]*""")
 QUOTED = {'"': re.compile(r'"((?:[^"\\]|\\.)*)"'), "'": re.compile(r"'((?:[^'\\]|\\.)*)'")}
 BRACES = re.compile(r"\{([^{}]*)\}")
@@ -33,9 +36,11 @@ BOOLEANS = {
 }
 SEPARATOR = re.compile(r"\s*,\s*|\s+")
 JSON = "_JSON"
-#: Keys whose nine numbers are a 3×3 matrix in column order, and keys that are always text.
+#: What a value in JSON may be; ASE writes NaN there.
+VALUE = Limits(size=4 * 2**20, values=500_000, finite=False)
 #: Characters of a number that has more digits than a float can hold.
 LONG = 24
+#: Keys whose nine numbers are a 3×3 matrix in column order, and keys that are always text.
 MATRICES = ("virial", "virials", "stress")
 TEXTS = ("uid",)
 #: Brackets in brackets at most.
@@ -99,9 +104,9 @@ def convert(text: str, key: str = "") -> Any:
     """Return what the text of a value stands for: nine numbers are a matrix where the key says so, as in ASE."""
     if text.startswith(f"{JSON} "):
         try:
-            value = json.loads(text[len(JSON) + 1 :])
-        except (ValueError, RecursionError) as error:
-            raise HeaderError(f"'{key}': not JSON ({error})") from error
+            value = read_json(text[len(JSON) + 1 :], f"'{key}'", VALUE)
+        except BadInput as error:
+            raise HeaderError(str(error)) from error
         return np.array(value) if isinstance(value, list) and _is_rectangular(value) else value
     words = SEPARATOR.split(text.strip())
     values = None if key in TEXTS else _typed(words)

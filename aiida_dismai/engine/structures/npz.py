@@ -77,16 +77,16 @@ class Arrays:
         with self.rows(name, kinds) as rows:
             return rows.whole()
 
-    def json(self, name: str) -> Any:
+    def json(self, name: str, limits: Limits = META) -> Any:
         """Read an array that holds one text with JSON.
 
         Raises:
             BadInput: it does not.
         """
         array = self.read(name, "U")
-        if array.ndim or array.nbytes > 4 * META.size:
+        if array.ndim or array.nbytes > 4 * limits.size:
             raise BadInput(f"{self.where}: array '{visible(name, 60)}' is not one text")
-        return read_json(str(array), f"{self.where}: array '{visible(name, 60)}'", META)
+        return read_json(str(array), f"{self.where}: array '{visible(name, 60)}'", limits)
 
 
 class Rows:

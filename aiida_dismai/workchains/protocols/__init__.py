@@ -14,8 +14,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
-import yaml
-
 from ...engine.errors import BadInput, nearest
 from ..problems import Problem, text_of
 from .files import read_mapping
@@ -55,8 +53,7 @@ def read_overrides(file: str | Path) -> Mapping[str, Any]:
 
 @cache
 def _load(file: str) -> dict[str, Any]:
-    content: dict[str, Any] = yaml.safe_load((FOLDER / file).read_text())
-    return content
+    return read_mapping(FOLDER / file, "protocols")
 
 
 class ProtocolMixin:

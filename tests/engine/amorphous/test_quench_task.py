@@ -112,7 +112,7 @@ def test_a_stopped_quench_goes_on_as_if_it_had_not_been(tmp_path, monkeypatch, v
         with pytest.raises(Unfinished):
             start(tmp_path / "stopped", n_structures=1, left=left, **values)
         (state,) = (tmp_path / "stopped" / "checkpoint").glob("attempt_*/course.npz")
-        course = Course.load(state)
+        course = Course.load(state, QuenchParameters(**values).n_atoms)
         assert course.pieces == 2 * stops if stops < 5 else course.quenched == QuenchParameters(**values).quench_steps
     resumed = start(tmp_path / "stopped", n_structures=1, **values)
     assert "estimated_hours" not in resumed

@@ -61,6 +61,9 @@ class RunRecords:
         store: of all runs.
         run: number of this one.
         dtype: of a record.
+
+    Raises:
+        BadInput: a piece that is not of such records.
     """
 
     def __init__(self, store: Store, run: int, dtype: np.dtype[Any]) -> None:
@@ -68,7 +71,15 @@ class RunRecords:
         self._keys: list[str] = []
         self._count = 0
         while (key := f"{run}:{self._count}") in store:
-            self._note(key, len(store.read(key)) // dtype.itemsize)
+            with store.reading():
+                count = len(np.frombuffer(store.read(key), dtype))
+                if not count:
+                    raise ValueError("no record")
+            self._note(key, count)
+        if self._keys:
+            with store.reading():  # compiled code looks at no bounds
+                if int(self.last()["species"].max(initial=0)) >= dtype["bonds"].shape[-1]:
+                    raise ValueError("a species that there is not")
 
     def _note(self, key: str, count: int) -> None:
         self._keys.append(key)

@@ -20,6 +20,7 @@ from ...errors import BadInput
 from ...ownership import Owner
 from ...store import Store
 from ...structures import StructureSet, StructureStream
+from ...untrusted import STATE, read_object
 from ..gate import judge
 from ..making import potential_energy
 from ..measures import COUNTED, SCALARS, Measures, average_angles, average_rdf, measure, summarise
@@ -78,7 +79,8 @@ def _measure(
         for structure in block:
             index = len(measured)
             if index in store:
-                measured.append(Measures.from_dict(json.loads(store.read(index))))
+                with store.reading():
+                    measured.append(Measures.from_dict(read_object(store.read(index), "measures", STATE)))
                 continue
             context.check_time(f"{index} of {total} structures are measured")
             found = measure(structure, parameters.measures, _energy(structure, energy_of))

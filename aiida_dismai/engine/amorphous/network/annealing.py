@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...arrays import write_arrays
+from ...structures.npz import open_arrays
+from ...untrusted import STATE
 from .diamond import Network, diamond_network
 from .geometry import angle_sigma, four_rings
 from .keating import best_scale, constants_of, owned_energies, relax
@@ -26,6 +28,8 @@ from .switching import ACCEPTED, advance
 #: Transpositions between two looks at the clock and at the angles; part of the result, since it may end there.
 BLOCK = 4096
 RANDOMISE, ANNEAL, QUENCH, OVER = "randomise", "anneal", "quench", "over"
+#: What is counted on the way.
+COUNTS = ("round", "tried", "accepted", "trials", "sweeps", "sweep_accepted")
 
 #: Relaxation near a transposition: atoms up to two bonds from its four move, at most three steps, and the forecast
 #: counts from the second. With three bonds and thirty steps the same transpositions were accepted, in twice the time.
@@ -248,20 +252,38 @@ class Course:
     # ------------------------------------------------------------------ stops
     def save(self, path: Path) -> None:
         """Store everything that determines how it continues."""
-        scalars: dict[str, Any] = {
-            name: getattr(self, name)
-            for name in ("phase", "round", "tried", "accepted", "trials", "sweeps", "sweep_accepted")
-        }
+        scalars: dict[str, Any] = {"phase": self.phase} | {name: getattr(self, name) for name in COUNTS}
         plain = json.dumps({**scalars, "rng": self.rng.bit_generator.state})
         arrays = {name: getattr(self, name) for name in ("positions", "bonded", "images", "pending")}
         write_arrays(path, {"plain": np.array(plain), "box": np.array(self.box), **arrays})
 
     def load(self, path: Path) -> None:
-        """Resume from what :meth:`save` wrote."""
-        with np.load(path, allow_pickle=False) as found:
-            scalars = json.loads(str(found["plain"]))
-            self.rng.bit_generator.state = scalars.pop("rng")
-            for name, value in scalars.items():
-                setattr(self, name, value)
-            self.pending = found["pending"]
-            self._take(Network(found["positions"], found["bonded"], found["images"], float(found["box"])))
+        """Resume from what :meth:`save` wrote.
+
+        Raises:
+            BadInput: a bad copy has damaged it, or it is of something else; then nothing has changed.
+        """
+        n = self.parameters.n_atoms
+        with open_arrays(path, "a half-way state of a network") as found:
+            scalars = found.json("plain", STATE)
+            counts = {name: int(scalars[name]) for name in COUNTS}
+            arrays = [found.read(name) for name in ("positions", "bonded", "images", "box", "pending")]
+            positions, bonded, images, box, pending = arrays
+            # compiled code looks at no bounds: what points outside would be read and written there
+            if (
+                scalars["phase"] not in (RANDOMISE, ANNEAL, QUENCH, OVER)
+                or min(counts.values()) < 0
+                or [array.shape for array in arrays[:4]] != [(n, 3), (n, 4), (n, 4, 3), ()]
+                or [array.dtype.kind for array in arrays] != ["f", "i", "i", "f", "i"]
+                or not (np.isfinite(positions).all() and np.isfinite(box) and box > 0)
+                or not ((bonded >= 0) & (bonded < n)).all()
+                or pending.ndim != 1
+                or not ((pending >= 0) & (pending < 36 * n)).all()
+            ):
+                raise ValueError("not the state of this network")
+            self.rng.bit_generator.state = scalars["rng"]
+        self.phase = scalars["phase"]
+        for name, value in counts.items():
+            setattr(self, name, value)
+        self.pending = pending
+        self._take(Network(positions, bonded, images, float(box)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -80,7 +81,8 @@ def anneal(attempt: Attempt, parameters: NetworkParameters) -> Course:
         raise BadInput(f"n_atoms: {error}") from error
     state = attempt.scratch / STATE
     if state.is_file():
-        course.load(state)
+        with suppress(BadInput):  # damaged by a bad copy: from its beginning, to the same end
+            course.load(state)
     saved = time.monotonic()
     while course.phase != OVER:
         out = attempt.out_of_time()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-import zipfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -13,9 +13,11 @@ from ase.data import atomic_masses
 from numpy.typing import NDArray
 
 from ...arrays import write_arrays
+from ...errors import BadInput
 from ...potentials.parameters import RelaxParameters
 from ...potentials.relaxation import relax_one
 from ...structures import from_ase
+from ...structures.npz import open_arrays
 from ..making import Attempt, Made, Rejected
 from .dynamics import BrokeDown, Dynamics, State
 from .parameters import QuenchParameters
@@ -63,13 +65,19 @@ class Course:
         return cls(positions, velocities, parameters.edge, positions.copy())
 
     @classmethod
-    def load(cls, path: Path) -> Course | None:
+    def load(cls, path: Path, n_atoms: int) -> Course | None:
         """Return a half-way state; None when there is none, or a bad copy has damaged it."""
         try:
-            with np.load(path, allow_pickle=False) as archive:
-                values = {name: archive[name] for name in archive.files}
-            return cls(**{name: value if value.ndim else value.item() for name, value in values.items()})
-        except (FileNotFoundError, zipfile.BadZipFile, ValueError, TypeError, EOFError):
+            with open_arrays(path, "a half-way state of a quench") as archive:
+                values: dict[str, Any] = {field.name: archive.read(field.name, "fib") for field in fields(cls)}
+                found = cls(**{name: value if value.ndim else value.item() for name, value in values.items()})
+                vectors = np.stack([found.positions, found.velocities, found.origin])
+                if vectors.shape != (3, n_atoms, 3) or not np.isfinite(vectors).all() or not 0 < found.edge < np.inf:
+                    raise ValueError("not the state of this quench")
+                if min(found.pieces, found.melted, found.quenched) < 0:
+                    raise ValueError("negative counts")
+                return found
+        except BadInput:
             return None
 
     def save(self, path: Path) -> None:
@@ -91,7 +99,7 @@ def quench_one(attempt: Attempt, parameters: QuenchParameters, dynamics: Dynamic
         Unfinished: out of time; the half-way state is in the attempt's folder.
     """
     path = attempt.scratch / "course.npz"
-    course = Course.load(path) or Course.begin(parameters, attempt.rng)
+    course = Course.load(path, parameters.n_atoms) or Course.begin(parameters, attempt.rng)
     saved = time.monotonic()
     total = parameters.melt_steps + parameters.quench_steps
     while course.quenched < parameters.quench_steps:

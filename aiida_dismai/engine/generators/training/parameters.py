@@ -113,6 +113,13 @@ class StepTrainingParameters(CheckpointParameters, DescentParameters):
     steps: int = Field(150_001, ge=1, le=1_000_000_000, description="steps of the optimiser, of each network")
     learning_rate: float = Field(1e-4, gt=0.0, le=1.0, description="learning rate of Adam")
     clip_value: float = Field(0.0, ge=0.0, le=1e9, description="bound on every component of the gradient; 0 for none")
+    average_interval: int = Field(
+        10,
+        ge=1,
+        le=1_000_000,
+        description="steps between two changes of the averaged weights, with which structures are generated: after m "
+        "steps they span roughly the last m^(2/3) times as many, with 10, as published, all of the first 1000",
+    )
     validation_steps: int = Field(
         750,
         ge=1,

@@ -133,7 +133,7 @@ class AveragedDescent(Descent):
 
     @torch.no_grad()
     def _update_average(self) -> None:
-        kept = decay(self.count)
+        kept = decay(self.count, self.parameters.average_interval)
         if kept is not None:
             for name, value in self.network.state_dict().items():
                 self.average[name].lerp_(value, 1 - kept)

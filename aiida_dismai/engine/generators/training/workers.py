@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import os
 import tempfile
 from collections.abc import Callable, Sequence
@@ -21,6 +20,7 @@ from ...context import Context
 from ...errors import BadInput, DismaiError, NotTheFirstProcess
 from ...files import write_json
 from ...memory import naming
+from ...untrusted import read_object
 from .parameters import DescentParameters
 from .problem import Problem
 
@@ -171,7 +171,7 @@ def run_on_devices(
         except Exception:
             _raise_again(answer)
             raise
-        return dict(json.loads(answer.read_text())["results"])
+        return dict(read_object(answer)["results"])
 
 
 def check_launcher(parameters: DescentParameters) -> None:
@@ -228,6 +228,6 @@ def _raise_again(answer: Path) -> None:
     """Raise the error that a process left behind, as it was there."""
     if not answer.is_file():
         return
-    found = json.loads(answer.read_text())
+    found = read_object(answer)
     if "error" in found:
         raise getattr(errors, found["error"])(found["message"])
