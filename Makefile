@@ -15,7 +15,7 @@ LIGHT := .venv-light
 # pw.x of Quantum ESPRESSO 7.2, from the wheel of qepy, which needs an older NumPy
 PW := .venv-pw/bin/pw.x
 
-.PHONY: help setup pw demo demo-dft test test-fast coverage fuzz lint format benchmarks clean
+.PHONY: help setup pw demo demo-dft test test-fast test-services coverage fuzz lint format benchmarks clean
 help:            ## list the targets
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -56,6 +56,10 @@ $(LIGHT)/.installed: pyproject.toml constraints.txt
 
 test-fast: $(LIGHT)/.installed ## the tests that need no torch, Numba or LAMMPS, in a few minutes
 	DISMAI_FUZZ=400 $(LIGHT)/bin/python -m pytest --numprocesses 2 --dist loadfile -m "not engine and not slow" $(PYTEST)
+
+test-services: setup ## workflows on PostgreSQL, RabbitMQ and Slurm, installed and started for it
+	tests/services/install
+	$(BIN)/python tests/support/services/guard.py $(BIN)/python -m pytest tests/services -m services --durations 25 $(PYTEST)
 
 coverage: setup  ## the tests with their coverage
 	$(MAKE) test PYTEST="--cov --cov-report=term $(PYTEST)"

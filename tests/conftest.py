@@ -23,7 +23,7 @@ os.environ["DISMAI_ALLOW_FACTORY"] = ",".join(
     )
 )
 
-pytest_plugins = ["aiida.tools.pytest_fixtures", "support.light"]
+pytest_plugins = ["aiida.tools.pytest_fixtures", "support.light", "support.services.fixtures"]
 
 
 @pytest.fixture(scope="session")
