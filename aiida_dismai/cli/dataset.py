@@ -11,11 +11,15 @@ from ..engine.errors import BadInput
 from ..report.links import find_port, ports_of_set, split_name
 from ..terminal import console, table
 from .profiles import import_structures, load_node, load_profile
+from .small import small_command
 
 
 @click.group()
 def dataset() -> None:
     """Bring structures in and out (extxyz, npz, cif), and look at them."""
+
+
+dataset.add_command(small_command)
 
 
 @dataset.command("import")

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..engine.errors import BadInput
+from ..engine.small.catalogue import find as find_small
 from ..report.links import find_port, inputs_of, outputs_of, ports_of_set, split_name
 from .executes import inherited_relaxation
 from .profiles import load_node
+from .small import is_small, small_nodes
 
 if TYPE_CHECKING:
     from ..engine.families.contract import FamilySpec
@@ -40,6 +42,8 @@ def find_potential(identifier: str | None) -> Any:
 def find_split(identifier: str) -> tuple[Any, Any]:
     """Return the training and the validation set of a process that made a data set, ``81`` or ``81:T300_wide``.
 
+    ``small:NAME`` is one that ships with the package.
+
     Raises:
         BadInput: no such process, or one without the two.
     """
@@ -47,6 +51,9 @@ def find_split(identifier: str) -> tuple[Any, Any]:
 
     from ..data import StructureSetData
 
+    if is_small(identifier):
+        nodes = small_nodes(find_small(identifier))
+        return nodes["train"], nodes["validation"]
     identifier, name = split_name(identifier)
     node = load_node(identifier, ProcessNode, what="dataset")
     for ports in (ports_of_set(node, name, "dataset"), inputs_of(node)):
@@ -63,6 +70,8 @@ def kind_of_set(dataset: str | None, kind: str | None) -> str | None:
     """Return the family that was asked for, or that of a data set's process; None where neither says it."""
     if kind is not None or dataset is None:
         return kind
+    if is_small(dataset):
+        return find_small(dataset).kind
     family = family_of_process(load_node(split_name(dataset)[0], what="dataset"))
     return None if family is None else family.name
 
@@ -72,6 +81,31 @@ def family_of_process(node: Any) -> FamilySpec | None:
     from ..engine.families.registry import made_by
 
     return made_by(str(getattr(node, "process_type", None) or "").rpartition(":")[2])
+
+
+def evaluated_by(dataset: str | None, kind: str | None, potential: str | None) -> tuple[Any, dict[str, Any]]:
+    """Return what generated structures are relaxed and measured with: as those of the data set were.
+
+    Args:
+        dataset: the process of the data set, or one that ships with the package; None without one.
+        kind: of the structures.
+        potential: what the user gave in place of the data set's.
+
+    Returns:
+        The trained potential or None, and overrides of the protocol of ``dismai.evaluate``: what families that are
+        relaxed with a calculator by name were relaxed with is taken from the data set, as are parameters of the metrics
+        for data sets of another size than the paper's.
+
+    Raises:
+        BadInput: there is no such potential, or the data set was relaxed with what may not be inherited.
+    """
+    if dataset is not None and is_small(dataset):
+        chosen = find_small(dataset)
+        given = {"metrics": {"parameters": dict(chosen.metrics)}} if chosen.metrics else {}
+        own = small_nodes(chosen).get("potential") if potential is None else find_potential(potential)
+        return own, given
+    found, relaxation = relaxed_by(dataset, kind, potential)
+    return found, {"relax": relaxation} if relaxation else {}
 
 
 def relaxed_by(dataset: str | None, kind: str | None, potential: str | None) -> tuple[Any, dict[str, Any]]:

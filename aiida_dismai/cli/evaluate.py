@@ -8,11 +8,12 @@ from typing import Any
 import click
 
 from ..report.links import split_name
-from .earlier import find_split, kind_of_set, relaxed_by
+from .earlier import evaluated_by, find_split, kind_of_set
 from .inputs import reference_input, structures_input
 from .launch import kind_option, states_of, states_option
 from .launching import dismai_code, launch_options, start
 from .profiles import is_file, load_node, load_profile
+from .small import is_small
 
 
 @click.command()
@@ -22,8 +23,8 @@ from .profiles import is_file, load_node, load_profile
     required=True,
     metavar="NODE|FILE|FOLDER",
     help="What to compare with: a process that made a data set (its training and validation set and its potential are "
-    "taken; of an alloy's PK:T300_wide); or a training set (a node, or a file); or the `reference` of an earlier "
-    "evaluation; or a folder of the authors' csv files.",
+    "taken; of an alloy's PK:T300_wide); or small:NAME, one that ships with the package; or a training set (a node, or "
+    "a file); or the `reference` of an earlier evaluation; or a folder of the authors' csv files.",
 )
 @click.option(
     "--validation",
@@ -51,7 +52,7 @@ def evaluate(
     load_profile()
     reference, default, process = reference_of(dataset)
     kind = kind_of_set(process, kind)
-    found, relaxation = relaxed_by(process, kind, potential)
+    found, given = evaluated_by(process, kind, potential)
     start(
         "dismai.evaluate",
         how,
@@ -62,7 +63,7 @@ def evaluate(
         kind=kind,
         potential=found,
         oxidation_states=states_of(oxidation_states),
-        base={"relax": relaxation} if relaxation else None,
+        base=given or None,
     )
 
 
@@ -76,6 +77,8 @@ def reference_of(dataset: str) -> tuple[Any, Any, str | None]:
     """
     from aiida.orm import ProcessNode
 
+    if is_small(dataset):
+        return *find_split(dataset), dataset
     if (
         is_file(dataset)
         or Path(dataset).expanduser().is_dir()

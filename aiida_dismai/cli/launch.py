@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ..engine.families.option import FamilyName
-from .earlier import find_potential, find_split, kind_of_set, relaxed_by
+from .earlier import evaluated_by, find_potential, find_split, kind_of_set
 from .inputs import crystal_input, expansion_input, reference_input, structures_input
 from .launch_compare import compare
 from .launch_study import study
@@ -16,6 +16,7 @@ from .launching import dft_launch_options, dismai_code, launch_options, start
 from .profiles import load_code, load_profile
 
 STRUCTURES_HELP = "A structure set (PK, UUID, label), a process that made one, or a file (extxyz, npz)."
+DATASET_HELP = "A process with a data set (of an alloy's PK:T300_wide), or small:NAME (`dismai small list`)."
 CRYSTAL_HELP = "a StructureData (PK, UUID, label), a `bulk` process that gave one, or a file (cif, POSCAR, …)."
 
 seed_option = click.option(
@@ -245,7 +246,7 @@ def evaluate(
 
 
 @launch.command()
-@click.option("--dataset", metavar="PROCESS", help="A process with a data set; of an alloy's PK:T300_wide.")
+@click.option("--dataset", metavar="PROCESS", help=DATASET_HELP)
 @click.option("--train", metavar="NODE|FILE", help="Training set, in place of --dataset.")
 @click.option("--validation", metavar="NODE|FILE", help="Validation set, in place of --dataset.")
 @kind_option
@@ -274,7 +275,7 @@ def benchmark(
     else:
         sets = structures_input(str(train), "train"), structures_input(str(validation), "validation")
     kind = kind_of_set(dataset, kind)
-    found, relaxation = relaxed_by(dataset, kind, potential)
+    found, evaluate = evaluated_by(dataset, kind, potential)
     start(
         "dismai.benchmark",
         how,
@@ -286,7 +287,7 @@ def benchmark(
         model=model,
         seed=seed,
         oxidation_states=states_of(oxidation_states),
-        base={"evaluate": {"relax": relaxation}} if relaxation else None,
+        base={"evaluate": evaluate} if evaluate else None,
     )
 
 

@@ -11,7 +11,7 @@ from ..engine.errors import BadInput
 from ..engine.text import visible
 from ..report.links import outputs_of
 from ..workchains.protocols.files import parse
-from .earlier import find_split, kind_of_set, relaxed_by
+from .earlier import evaluated_by, find_split, kind_of_set
 from .launching import dismai_code, launch_options, start
 from .profiles import load_node, load_profile
 
@@ -23,8 +23,8 @@ from .profiles import load_node, load_profile
     multiple=True,
     required=True,
     metavar="NAME=PROCESS",
-    help="A data set: its name in the study, and the process that made it (of an alloy's cold=PK:T300_wide); may be "
-    "repeated.",
+    help="A data set: its name in the study, and the process that made it (of an alloy's cold=PK:T300_wide), or "
+    "small:NAME, one that ships with the package; may be repeated.",
 )
 @click.option(
     "--model",
@@ -88,14 +88,14 @@ def _datasets(given: Sequence[str]) -> dict[str, dict[str, Any]]:
             raise BadInput(f"--dataset: '{visible(name, 60)}' is there twice")
         train, validation = find_split(process)
         kind = kind_of_set(process, None)
-        potential, relaxation = relaxed_by(process, kind, None)
+        potential, evaluate = evaluated_by(process, kind, None)
         parts: dict[str, Any] = {"train": train, "validation": validation}
         if kind is not None:
             parts["kind"] = kind
         if potential is not None:
             parts["potential"] = potential
-        if relaxation:
-            parts["overrides"] = {"evaluate": {"relax": relaxation}}
+        if evaluate:
+            parts["overrides"] = {"evaluate": evaluate}
         found[name] = parts
     return found
 

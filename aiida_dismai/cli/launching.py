@@ -15,7 +15,7 @@ from .profiles import described, is_imported, load_code
 
 CODE = click.option("--code", metavar="CODE", help="The `dismai` code; may be omitted if there is only one.")
 SHARED = (
-    click.option("--protocol", metavar="NAME", help="paper, moderate or demo; default: that of the workflow."),
+    click.option("--protocol", metavar="NAME", help="paper, moderate, demo, of benchmarks also small; a default each."),
     click.option(
         "--overrides",
         type=click.Path(exists=True, dir_okay=False),

@@ -15,6 +15,7 @@ from .. import __version__
 from . import compiling
 from .errors import BadInput, DismaiError
 from .metrics.command import metrics
+from .recipes.command import small
 from .runner import run_task
 from .tasks import all_tasks, find_task
 from .text import visible
@@ -56,6 +57,7 @@ def schema(task: str) -> None:
 
 
 cli.add_command(metrics)
+cli.add_command(small)
 
 
 @cli.command()

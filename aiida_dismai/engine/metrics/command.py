@@ -22,6 +22,8 @@ from ..families.registry import find, table_model
 from ..files import make_own_folder, open_own, write_json
 from ..parameters import Parameters
 from ..runner import run_task
+from ..small.catalogue import SmallSet, of_path
+from ..small.option import StructuresPath
 from ..structures import StructureSet
 from ..task import RESULTS
 from ..untrusted import read_object
@@ -38,13 +40,14 @@ from ..untrusted import read_object
 @click.option(
     "--reference",
     required=True,
-    type=click.Path(path_type=Path, exists=True),
-    help="Training structures; a file of --write-reference; or a folder of the authors' csv files.",
+    type=StructuresPath("train"),
+    help="Training structures; a file of --write-reference; a folder of the authors' csv files; or small:NAME, one of "
+    "the sets of `dismai small list`.",
 )
 @click.option(
     "--validation",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Validation structures: shown beside the noise floor.",
+    type=StructuresPath("validation", dir_okay=False),
+    help="Validation structures: shown beside the noise floor. Those of small:NAME come with it.",
 )
 @click.option(
     "--generated-total", type=int, help="Number of structures generated originally; the failed share refers to it."
@@ -97,8 +100,12 @@ def metrics(
 
     What is finished is kept in a folder beside OUTPUT until all is done: killed, the same command goes on where it was.
     """
+    small = _of_small(kind, reference)
     table = table_model(find(kind))
     values = _parameters(parameters) | {"kind": kind, "workers": int(workers) if workers.isdecimal() else workers}
+    if small is not None:
+        validation = validation or small.path("validation")
+        values[kind] = {**small.metrics.get(kind, {}), **dict(values.get(kind) or {})}
     if compat:
         values["compat"] = True
     if generated_total is not None:
@@ -114,6 +121,18 @@ def metrics(
         raise BadInput(f"{OPTION}: the metrics of the kind '{kind}' do not use oxidation states")
     inputs = {"structures": generated, "reference": reference} | ({"validation": validation} if validation else {})
     sys.exit(_run(values, inputs, output, write_reference))
+
+
+def _of_small(kind: str, reference: Path) -> SmallSet | None:
+    """Return the small data set that the reference is, None if it is a file of the user's.
+
+    Raises:
+        BadInput: the data set is of another family.
+    """
+    chosen = of_path(reference)
+    if chosen is not None and chosen.kind != kind:
+        raise BadInput(f"--reference small:{chosen.name}: is of the kind '{chosen.kind}', not '{kind}'")
+    return chosen
 
 
 def _ions(
