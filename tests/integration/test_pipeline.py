@@ -21,7 +21,12 @@ pytestmark = pytest.mark.engine
 FAMILY = "standin-integration"
 SLAB = {"miller": [0, 0, 1], "layers": 2, "offset": None, "vectors": [[1, 0, 0], [0, 1, 0]]}
 TINY = {"cutoff": 4.0, "threebody_cutoff": 3.0, "n_blocks": 1, "units": 8, "max_n": 2, "max_l": 2}
+POTENTIALS = {"potential_family": FAMILY, "potential_mapping": {"Li": "Li_sv", "Mg": "Mg", "O": "O", "F": "F"}}
 OVERRIDES = {
+    "bulk": {
+        "slab_a": POTENTIALS | {"stage_2": {"settings": {"must_converge": False, "parameters": {"nsw": 1}}}},
+        "slab_b": None,
+    },
     "dataset": {
         "interface": {
             "slab_a": SLAB,
@@ -172,6 +177,10 @@ def test_from_crystals_to_metrics_through_the_daemon(dismai_code, vasp, crystals
     label = next(child for child in node.called_descendants if child.process_label == "LabelWorkChain")
     training = {job.pk for job in label.called_descendants if job.process_label == "VaspCalculation"}
     assert len(training) == 6
+    # the first crystal was relaxed before, the second was taken as it is
+    built = next(child for child in node.called_descendants if child.process_label == "BuildInterfacesCalculation")
+    assert built.inputs.slab_a.uuid == node.outputs.bulk.slab_a.crystal.uuid
+    assert built.inputs.slab_b.uuid == crystals[1].uuid
     assert training <= set(known)
 
     assert "d_all" in collect(node).measures()
