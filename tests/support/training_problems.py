@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+
 import torch
 from torch import nn
 
 from aiida_dismai.engine.generators.training.randomness import seeded_weights
+
+#: State of a socket in the tables of Linux.
+LISTENING = "0A"
 
 
 class Regression:
@@ -43,3 +51,19 @@ def make_infinite(loss):
 def spoil_gradient(loss):
     """The loss stays finite, its gradient does not: the square root of zero."""
     return loss + torch.sqrt(loss - loss.detach())
+
+
+def write_listeners(loss):
+    """Write down, in the folder that the environment names, the addresses at which this process listens."""
+    inodes = set()
+    for link in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):
+            inodes.add(link.readlink().name.removeprefix("socket:[").removesuffix("]"))
+    found = []
+    for table in ("/proc/self/net/tcp", "/proc/self/net/tcp6"):
+        for line in Path(table).read_text().splitlines()[1:]:
+            words = line.split()
+            if words[3] == LISTENING and words[9] in inodes:
+                found.append(words[1].partition(":")[0])
+    Path(os.environ["WRITE_LISTENERS"], f"{os.getpid()}.json").write_text(json.dumps(found))
+    return loss

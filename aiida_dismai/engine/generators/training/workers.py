@@ -124,7 +124,10 @@ class Member:
 
     def agree(self, flag: bool) -> bool:
         """Return what the first process says."""
-        return bool(self.fabric.broadcast(flag))
+        # a number, not an object: those are sent as pickles, which run code where they arrive
+        said = torch.tensor(float(flag and self.first), device=self.device)
+        agreed = self.fabric.all_reduce(said, reduce_op="max")
+        return bool(agreed)
 
 
 #: Does one process's part of the training of problems, one after another; returns the scalars.
@@ -148,15 +151,14 @@ def run_on_devices(
     from lightning.fabric.plugins.environments import LightningEnvironment
     from lightning.fabric.strategies import DDPStrategy
 
+    from .one_machine import OneMachine, keep_to_loopback
+
     # a model may leave weights unused for some epochs (a head that is not trained), so unused ones are looked for
-    fabric = Fabric(
-        accelerator=device,
-        devices=parameters.devices,
-        num_nodes=parameters.num_nodes,
-        strategy=DDPStrategy(start_method="popen" if outside else "spawn", find_unused_parameters=True),
-        plugins=None if outside else [LightningEnvironment()],
-    )
+    make = partial(Fabric, accelerator=device, devices=parameters.devices, num_nodes=parameters.num_nodes)
     if outside:
+        if parameters.num_nodes == 1:
+            keep_to_loopback()
+        fabric = make(strategy=DDPStrategy(find_unused_parameters=True))
         fabric.launch()
         results = train(Member(fabric), problems, parameters, context)
         fabric.barrier()
@@ -164,6 +166,8 @@ def run_on_devices(
             raise NotTheFirstProcess(0)
         return results
     with tempfile.TemporaryDirectory() as folder:
+        strategy = OneMachine(Path(folder) / "meeting", start_method="spawn", find_unused_parameters=True)
+        fabric = make(strategy=strategy, plugins=[LightningEnvironment()])
         answer = Path(folder) / "answer.json"
         # the watcher is a function of this process; progress.jsonl has its lines too
         try:
