@@ -5,9 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 
 from ...structures import StructureSet
-from ..unets.augmentation import Shuffles
 from ..unets.denoising import Pictures
-from ..unets.structures import checked_coordinates
+from ..unets.structures import Coordinates
 from .config import CrystensParameters
 from .images import Images
 
@@ -23,14 +22,13 @@ def prepare(
         parameters: hyper-parameters.
 
     Raises:
-        BadInput: one training structure only, other atoms, atoms that are not grouped by element, another cell, a
-            padding with which the side is no multiple of 8.
+        BadInput: see :func:`~..unets.structures.checked_coordinates`; or a padding with which the side is no multiple
+            of 8.
     """
-    training, held_out = checked_coordinates(
-        structures, validation, "CrysTens", "its images are decoded with the species of the template in their order"
-    )
-    images = Images.of(structures.numbers[structures.atoms_of(0)], training, parameters.padding)
-    return images, Pictures(Centred(images), training, held_out, Shuffles.of(structures, parameters))
+    why = "its images are decoded with the species of the template in their order"
+    found = Coordinates.of(structures, validation, parameters, "CrysTens", why)
+    images = Images.of(found.numbers, found.training, parameters.padding)
+    return images, found.pictures(Centred(images))
 
 
 class Centred:

@@ -45,7 +45,7 @@ def train(
         results={
             "side": images.side,
             "steps": found["large"].results["steps"],
-            "shuffled_atoms": 0 if pictures.shuffles is None else pictures.shuffles.most(),
+            "shuffled_atoms": pictures.shuffled_atoms(),
             **{f"{name}_{key}": value for name, fit in found.items() for key, value in fit.results.items()},
         },
         config=images.config(),

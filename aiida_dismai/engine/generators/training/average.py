@@ -11,8 +11,8 @@ POWER = 2 / 3
 def decay(call: int, interval: int = 10) -> float | None:
     """Return by what the average is multiplied at a call, counted from one; None where it stays as it is.
 
-    Only the calls 1, 1 + interval, 1 + 2 interval, … count; the first after call 100 and all before it copy the weights.
-    From then on the share of the past grows as 1 − (call − 100)^(−2/3): after m calls the average spans roughly the last
+    Only the calls 1, 1 + interval, 1 + 2 interval, … count; those up to the first after call 100 copy the weights. From
+    then on the share of the past grows as 1 − (call − 100)^(−2/3): after m calls the average spans roughly the last
     m^(2/3) · interval of them.
 
     Args:

@@ -44,6 +44,10 @@ class Pictures:
         """Return the number of atoms of some structures together."""
         return len(indices) * self.coordinates[False].shape[1]
 
+    def shuffled_atoms(self) -> int:
+        """Return how many atoms may change places in the training structure where these are most."""
+        return 0 if self.shuffles is None else self.shuffles.most()
+
     def clean(
         self, indices: Sequence[int], validation: bool, generator: torch.Generator, device: torch.device
     ) -> Tensor:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from ...structures import StructureSet
-from ..unets.augmentation import Shuffles
 from ..unets.denoising import Pictures
-from ..unets.structures import checked_coordinates
+from ..unets.structures import Coordinates
 from .config import UnimatParameters
 from .videos import Videos
 
@@ -24,6 +23,6 @@ def prepare(
         BadInput: see :func:`~..unets.structures.checked_coordinates`; or more elements than pixels.
     """
     why = "the frames of an element follow each other in UniMat's videos"
-    training, held_out = checked_coordinates(structures, validation, "UniMat", why)
-    videos = Videos.of(structures.numbers[structures.atoms_of(0)], training, parameters.side, parameters.pixels)
-    return videos, Pictures(videos.encode, training, held_out, Shuffles.of(structures, parameters))
+    found = Coordinates.of(structures, validation, parameters, "UniMat", why)
+    videos = Videos.of(found.numbers, found.training, parameters.side, parameters.pixels)
+    return videos, found.pictures(videos.encode)

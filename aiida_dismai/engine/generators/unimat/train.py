@@ -41,6 +41,6 @@ def train(
         weights=found.best,
         trainable_parameters=parts(template, parameters),
         curves=dict(found.curves),
-        results=found.results | {"shuffled_atoms": 0 if pictures.shuffles is None else pictures.shuffles.most()},
+        results=found.results | {"shuffled_atoms": pictures.shuffled_atoms()},
         config=videos.config(template.numbers),
     )

@@ -56,7 +56,8 @@ def test_validations_follow_the_steps_counted_from_zero_and_the_last(tmp_path):
     assert train(tmp_path / "c", steps=1)["first"].curves["step"].tolist() == [1]
 
 
-def test_the_average_is_the_rule_applied_to_the_weights(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("interval", "last", "calls"), [(10, 111, [121, 131, 141]), (1, 102, [103, 104, 105])])
+def test_the_average_is_the_rule_applied_to_the_weights(tmp_path, monkeypatch, interval, last, calls):
     seen = []
     descend = steps_module.AveragedDescent.descend
 
@@ -65,15 +66,16 @@ def test_the_average_is_the_rule_applied_to_the_weights(tmp_path, monkeypatch):
         seen.append(self._copy())
 
     monkeypatch.setattr(steps_module.AveragedDescent, "descend", note)
-    found = train(tmp_path, Named(n_validation=0), steps=141)["first"]
-    expected = {name: value.double() for name, value in seen[110].items()}
-    for call in (121, 131, 141):
-        kept = decay(call)
+    found = train(tmp_path, Named(n_validation=0), steps=calls[-1], average_interval=interval)["first"]
+    expected = {name: value.double() for name, value in seen[last - 1].items()}
+    for call in calls:
+        kept = decay(call, interval)
+        assert kept == 1 - (call - 100) ** (-2 / 3)
         expected = {name: kept * value + (1 - kept) * seen[call - 1][name] for name, value in expected.items()}
     for name, value in expected.items():
         torch.testing.assert_close(found.best[name].double(), value, atol=1e-6, rtol=1e-5)
     assert not same_weights(found.best, seen[-1])
-    assert found.results["best_step"] == 141
+    assert found.results["best_step"] == calls[-1]
 
 
 def test_the_averages_of_the_lowest_validation_are_kept_and_latest_weights_validated(tmp_path):
