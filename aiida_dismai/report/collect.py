@@ -6,13 +6,11 @@ summary, a pipeline has both a data set and a benchmark, an evaluation has one m
 
 from __future__ import annotations
 
-from importlib.resources import files
 from typing import Any
 
 from ..engine.errors import BadInput
 from ..engine.families.parameters import DescribeParameters
 from ..engine.metrics.aggregate import summarise
-from ..workchains.protocols.files import parse
 from ..workchains.reasons import reason_of
 from .cautions import notes
 from .comparison import read_comparison
@@ -23,6 +21,7 @@ from .makers import makers_of
 from .model import Model
 from .nodes import arrays_of, energies_per_atom, relaxed_until
 from .origin import stand_ins_of
+from .paper import read_paper
 from .stages import read_tree
 from .study import read_study
 
@@ -55,12 +54,6 @@ def collect(node: Any) -> Report:
     report.stand_ins = stand_ins_of(node)
     report.notes = notes(report)
     return report
-
-
-def read_paper() -> dict[str, Any]:
-    """Return the paper's numbers from ``paper.yaml``."""
-    content: dict[str, Any] = parse(files(__package__).joinpath("paper.yaml").read_text(), "paper.yaml")
-    return content
 
 
 def _process(node: Any) -> dict[str, Any]:

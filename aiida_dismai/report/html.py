@@ -13,6 +13,7 @@ from .content import Report
 from .details import detail_tables
 from .family import DISTANCES, FamilyReport
 from .numbers import number
+from .paper import paper_lines, paper_of_study
 from .parts import Headline
 from .study import draw_ranks, study_tables
 from .table import (
@@ -24,7 +25,6 @@ from .table import (
     failure_rows,
     failures_title,
     metric_rows,
-    paper_lines,
     potential_rows,
     spread_title,
 )
@@ -61,9 +61,9 @@ def page(report: Report) -> str:
         within=WITHIN,
         outside=OUTSIDE,
         outside_mark=OUTSIDE_MARK,
-        tables=[*study_tables(report.study), *comparison_tables(report.comparison)],
+        tables=[*study_tables(report.study), *paper_of_study(report.study), *comparison_tables(report.comparison)],
         details=detail_tables(report),
-        paper=paper_lines(report),
+        paper=paper_lines(report.paper_tables()),
         pairs=[(part.title, part.rows()) for part in report.datasets if not part.has_headings],
         datasets=[(part.columns, part.rows(), part.text) for part in report.datasets if part.has_headings],
         potential=potential_rows(report) if report.potential else [],

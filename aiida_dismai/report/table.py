@@ -14,6 +14,7 @@ from .content import Report
 from .details import detail_tables
 from .family import DISTANCES, FamilyReport
 from .numbers import number
+from .paper import paper_lines, paper_of_study
 from .study import study_tables
 
 #: Entries of the results of `potential.train`, what they are, and their digits.
@@ -139,19 +140,6 @@ def _outside(report: Report, name: str, entry: dict[str, Any]) -> bool:
     return not interval["lower"] <= entry["mean"] <= interval["upper"]
 
 
-def paper_lines(report: Report) -> list[str]:
-    """Return what the paper reports for structures of this kind, a line for each of its data sets."""
-    return [
-        f"{table_of['data']}: "
-        + "; ".join(
-            f"{measure} " + ", ".join(f"{model} {number(value, 3)}" for model, value in values.items())
-            for measure, values in table_of.items()
-            if measure != "data"
-        )
-        for table_of in report.paper_tables()
-    ]
-
-
 def potential_rows(report: Report) -> list[tuple[str, str | None]]:
     """Return the test-set errors of the potential and what it was trained on."""
     data = report.potential
@@ -211,7 +199,7 @@ def render(report: Report) -> Iterator[Any]:
     yield Text(visible(head, LIMIT) + (f", {duration(process['seconds'])}" if process["seconds"] else ""), style="bold")
     for note in report.notes:
         yield Text(f"! {visible(note, LIMIT)}", style="yellow")
-    for one in (*study_tables(report.study), *comparison_tables(report.comparison)):
+    for one in (*study_tables(report.study), *paper_of_study(report.study), *comparison_tables(report.comparison)):
         yield table(one.title, one.columns, one.rows, numeric=range(1, len(one.columns)))
         for note in one.notes:
             yield Text(f"  {visible(note, LIMIT)}", style="dim")
@@ -225,7 +213,7 @@ def render(report: Report) -> Iterator[Any]:
             yield Text(WITHIN + "\n", style="dim")
         if any(row.outside for row in rows):
             yield Text(OUTSIDE + "\n", style="dim")
-        for line in paper_lines(report):
+        for line in paper_lines(report.paper_tables()):
             yield Text(f"In the paper, with other data and potentials: {line}", style="dim")
         yield Text("")
     for detail in detail_tables(report):
