@@ -156,7 +156,7 @@ def make_structures(
     resumed = len(found)
     todo = [index for index in indices if index not in found]
     threads = choose_threads(None)
-    workers = choose_workers(parameters.workers, len(todo), threads, context.cores) if elsewhere else 1
+    workers = choose_workers(parameters.workers, len(todo), threads, context.cores, context.warn) if elsewhere else 1
     setup: Callable[..., Callable[[int], Any]] = partial(_maker, context, parameters, make_one, energy_of, kept)
     if workers > 1:
         assert elsewhere is not None

@@ -120,19 +120,29 @@ def measure(structure: StructureSet, parameters: MeasureParameters, energy: floa
         parameters: the bonds' cutoff and the largest ring.
         energy: of the whole structure, eV, if known.
     """
+    known = _known(structure, parameters, energy)
+    try:
+        known |= _within_cutoff(structure, parameters)
+        return Measures(**known, **_as_the_metrics(structure))
+    except NotAnalysed as why:
+        return Measures(**known, failure=str(why))
+
+
+def not_measured(structure: StructureSet, parameters: MeasureParameters, why: str) -> Measures:
+    """Return what is known of a structure that could not be measured, with the reason."""
+    return Measures(**_known(structure, parameters, None), failure=why)
+
+
+def _known(structure: StructureSet, parameters: MeasureParameters, energy: float | None) -> dict[str, Any]:
+    """Return what needs no analysis."""
     n = len(structure.numbers)
-    known: dict[str, Any] = {
+    return {
         "n_atoms": n,
         "elements": tuple(structure.elements),
         "bond_cutoff": parameters.bond_cutoff,
         "density": density(structure),
         "energy_per_atom": energy / n if energy is not None and n and np.isfinite(energy) else None,
     }
-    try:
-        known |= _within_cutoff(structure, parameters)
-        return Measures(**known, **_as_the_metrics(structure))
-    except NotAnalysed as why:
-        return Measures(**known, failure=str(why))
 
 
 def _within_cutoff(structure: StructureSet, parameters: MeasureParameters) -> dict[str, Any]:

@@ -6,7 +6,8 @@ import hashlib
 import json
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,15 @@ from numpy.typing import NDArray
 from ...arrays import write_arrays
 from ...context import Context
 from ...descriptors import angles, rdf
-from ...errors import BadInput
+from ...errors import BadInput, Unfinished
 from ...ownership import Owner
 from ...store import Store
 from ...structures import StructureSet, StructureStream
 from ...untrusted import STATE, read_object
+from ...workers import Died, choose_threads, choose_workers, map_items
 from ..gate import judge
 from ..making import potential_energy
-from ..measures import COUNTED, SCALARS, Measures, average_angles, average_rdf, measure, summarise
+from ..measures import COUNTED, SCALARS, Measures, average_angles, average_rdf, measure, not_measured, summarise
 from ..parameters import EnergyParameters
 from .parameters import MeasureTaskParameters
 
@@ -46,7 +48,7 @@ def run(context: Context, parameters: MeasureTaskParameters) -> dict[str, Any]:
     stream = StructureStream(path, ("energy",))
     if not len(stream):
         raise BadInput(f"{path}: the set of structures is empty")
-    store = Store.in_folder(context.checkpoint, _owner(path, parameters))
+    store = Store.in_folder(context.checkpoint, _owner(path, parameters), warn=context.warn)
     resumed = len(store.index)
     found = _measure(context, stream, parameters, store)
     rejected = [judge(item, parameters.gate) or "" for item in found]
@@ -72,28 +74,47 @@ def _measure(
     context: Context, stream: StructureStream, parameters: MeasureTaskParameters, store: Store
 ) -> list[Measures]:
     """Return the measures of all structures; those that are not yet in the store are made and kept there."""
-    energy_of = _on_demand(parameters.energies) if parameters.energies else None
-    total, measured = len(stream), list[Measures]()
-    for block in stream.blocks():
-        block.require_periodic(str(stream.path), len(measured))
-        for structure in block:
-            index = len(measured)
-            if index in store:
-                with store.reading():
-                    measured.append(Measures.from_dict(read_object(store.read(index), "measures", STATE)))
-                continue
-            context.check_time(f"{index} of {total} structures are measured")
-            found = measure(structure, parameters.measures, _energy(structure, energy_of))
+    total = len(stream)
+    done = sum(index in store for index in range(total))
+    threads = choose_threads(None)
+    workers = choose_workers(parameters.workers, total - done, threads, context.cores, context.warn)
+    items = _todo(stream, store)
+    # with several processes the first is measured here: what it compiles, they find on disk
+    turns = [(items, 1)] if workers == 1 else [(islice(items, 1), 1), (items, workers)]
+    for some, processes in turns:
+        for (index, one), found in map_items(some, _measurer, (parameters,), processes, threads, context.out_of_time):
+            if isinstance(found, Died):
+                found = not_measured(one, parameters.measures, f"killed: its worker process died twice ({found.how})")
             store.add(index, json.dumps(found.to_dict()).encode())
-            measured.append(found)
+            done += 1
             context.progress(
                 "measure",
-                index + 1,
+                done,
                 total,
                 bond_angle_sigma=found.bond_angle_sigma,
                 fourfold_percent=found.coordination_percent.get("4"),
             )
-    return measured
+    if done < total:
+        raise Unfinished(f"{done} of {total} structures are measured; run again to resume")
+    with store.reading():
+        return [Measures.from_dict(read_object(store.read(index), "measures", STATE)) for index in range(total)]
+
+
+def _todo(stream: StructureStream, store: Store) -> Iterator[tuple[int, StructureSet]]:
+    """Read the structures; yields index and structure of those that are not in the store."""
+    index = 0
+    for block in stream.blocks():
+        block.require_periodic(str(stream.path), index)
+        for structure in block:
+            if index not in store:
+                yield index, structure
+            index += 1
+
+
+def _measurer(parameters: MeasureTaskParameters) -> Callable[[tuple[int, StructureSet]], Measures]:
+    """Return the function that measures a structure with its index."""
+    energy_of = _on_demand(parameters.energies) if parameters.energies else None
+    return lambda item: measure(item[1], parameters.measures, _energy(item[1], energy_of))
 
 
 def _on_demand(parameters: EnergyParameters) -> Callable[[StructureSet], float]:
