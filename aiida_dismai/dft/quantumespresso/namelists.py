@@ -131,7 +131,10 @@ def check_parameters(settings: StageSettings) -> list[str]:
     if any(offset not in (0, 0.5) for offset in settings.kpoints.offset):
         found.append(f"kpoints.offset {list(settings.kpoints.offset)}: pw.x shifts a mesh by 0 or 0.5 only")
     if settings.dipole_correction:
-        found.append("dipole_correction is not available with pw.x: set it to false")
+        found.append(
+            "dipole_correction is not available with pw.x, which computes no stress with it (tefield, dipfield): every "
+            "label needs one; set it to false"
+        )
     return found
 
 

@@ -123,7 +123,7 @@ def test_what_is_refused_of_the_parameters(code, pseudo_family):
     assert "with 'none' no job could be restarted" in said
     said = refused(code, **settings(kpoints={"mesh": [2, 2, 2], "offset": [0.25, 0, 0]}))
     assert "kpoints.offset [0.25, 0.0, 0.0]: pw.x shifts a mesh by 0 or 0.5 only" in said
-    assert "dipole_correction is not available" in refused(code, **settings(dipole_correction=True))
+    assert "which computes no stress with it" in refused(code, **settings(dipole_correction=True))
     assert "ecutrho is given without ecutwfc" in refused(code, **settings(parameters={"SYSTEM": {"ecutrho": 300}}))
 
 

@@ -160,13 +160,46 @@ def test_forces_and_stress_are_the_derivatives_of_the_energy(pw_code, pseudo_fam
     assert outputs["summary"]["converged"] == 5
 
 
+def interrupted(computer, folder, path, how, once):
+    """Return pw.x as a code that is interrupted in its second step."""
+    script = folder / "pw.sh"
+    wrapper = Path(__file__).with_name("interrupted_pw.py")
+    script.write_text(f'#!/bin/sh\nexec {sys.executable} {wrapper} {how} {once} {path} "iteration #  2" 2 "$@"\n')
+    script.chmod(0o755)
+    return make_pw_code(computer, script, how)
+
+
+@pytest.mark.parametrize(("how", "status"), [("late", 400), ("kill", 312)])
+def test_a_job_that_was_interrupted_is_resumed(quick_computer, pw_path, pseudo_family, tmp_path, how, status):
+    """pw.x ends by itself before the wall time is over, or is killed, in its second step; the next job goes on."""
+    code = interrupted(quick_computer, tmp_path, pw_path, how, tmp_path / "happened")
+    parameters = {"SYSTEM": {"ecutwfc": 20}, "CONTROL": {"nstep": 20}}
+    overrides = {
+        "potential_family": pseudo_family,
+        "pre_relaxed": True,
+        "stage_2": {"settings": {"must_converge": True, "max_iterations": 3, "parameters": parameters}},
+    }
+    builder = LabelStructureWorkChain.get_builder_from_protocol(
+        code, as_node(silicon(rattle=0.1)), 0, "demo", overrides
+    )
+    outputs, node = run_get_node(builder)
+    assert node.is_finished_ok, node.exit_message
+    assert [job.exit_status for job in jobs_of(node)] == [status, 0]
+    labelled, summary = outputs["labelled"].structures, outputs["summary"].get_dict()
+    assert summary["converged"]
+    # each geometry once, from the one that was given to one without forces
+    positions = labelled.positions.reshape(-1, 2, 3)
+    np.testing.assert_allclose(positions[0], silicon(rattle=0.1).positions, atol=1e-6)
+    assert labelled.values("step").tolist() == list(range(len(labelled)))
+    assert (np.abs(np.diff(positions, axis=0)).max(axis=(1, 2)) > 1e-5).all()
+    forces = np.abs(labelled.values("forces").reshape(-1, 2, 3)).max(axis=(1, 2))
+    assert forces[-1] < 0.1 < forces[0]
+    assert (np.diff(labelled.values("energy")) < 0).all()
+
+
 def test_a_job_that_was_killed_keeps_its_complete_steps(quick_computer, pw_path, pseudo_family, tmp_path):
     """pw.x dies in its second step, in every job."""
-    script = tmp_path / "pw.sh"
-    wrapper = Path(__file__).with_name("interrupted_pw.py")
-    script.write_text(f'#!/bin/sh\nexec {sys.executable} {wrapper} {pw_path} "iteration #  2" 2 "$@"\n')
-    script.chmod(0o755)
-    code = make_pw_code(quick_computer, script, "killed")
+    code = interrupted(quick_computer, tmp_path, pw_path, "kill", "-")
     overrides = {
         "potential_family": pseudo_family,
         "pre_relaxed": True,
