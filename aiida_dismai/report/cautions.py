@@ -14,10 +14,13 @@ TOO_FEW = 3
 
 
 def notes(report: Report) -> list[str]:
-    """Return the warnings of a report: no DFT, not finished, small."""
+    """Return the warnings of a report: no DFT, labels of several methods, not finished, small."""
     found = []
     if report.stand_ins:
         found.append(not_dft(report.stand_ins))
+    found += [f"Mixed labels: {line}." for line in report.mixed_labels]
+    if report.study.get("mixed_labels"):
+        found.append(f"Mixed labels: potentials of the data sets: {visible(report.study['mixed_labels'], LIMIT)}.")
     process = report.process
     if process["state"] == "excepted":
         found.append(f"The process raised an exception: {visible(process['exit_message'], LIMIT)}")

@@ -20,7 +20,7 @@ from .links import outputs_of
 from .makers import makers_of
 from .model import Model
 from .nodes import arrays_of, energies_per_atom, relaxed_until
-from .origin import stand_ins_of
+from .origin import origin_of
 from .paper import read_paper
 from .stages import read_tree
 from .study import read_study
@@ -51,7 +51,8 @@ def collect(node: Any) -> Report:
             "a pipeline, an evaluation, a data set, a potential or labels"
         )
     report.tree = read_tree(node)
-    report.stand_ins = stand_ins_of(node)
+    origin = origin_of(node)
+    report.stand_ins, report.mixed_labels = origin.stand_ins, origin.mixed_labels
     report.notes = notes(report)
     return report
 

@@ -28,6 +28,7 @@ class Report:
         arrays: ``potential_curves`` and ``potential_parity``, with the arrays of each.
         tree: the processes.
         stand_ins: codes that stood in for a DFT code in what the process was given, computed or gave out.
+        mixed_labels: in what labels differ that were trained on, or compared, together.
         problems: why the part of a family is missing.
         notes: what a reader must know before quoting a number.
         paper: the paper's numbers and where they are from.
@@ -45,6 +46,7 @@ class Report:
     arrays: dict[str, Arrays] = field(default_factory=dict)
     tree: Tree = field(default_factory=Tree)
     stand_ins: list[str] = field(default_factory=list)
+    mixed_labels: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     paper: dict[str, Any] = field(default_factory=dict)

@@ -33,7 +33,18 @@ def to_dict(report: Report) -> dict[str, Any]:
     """Return the report as plain data: numbers per structure and learning curves included, fingerprints left out."""
     content = {
         name: getattr(report, name)
-        for name in ("process", "notes", "stand_ins", "study", "comparison", "summary", "potential", "labels", "paper")
+        for name in (
+            "process",
+            "notes",
+            "stand_ins",
+            "mixed_labels",
+            "study",
+            "comparison",
+            "summary",
+            "potential",
+            "labels",
+            "paper",
+        )
     }
     content["models"] = [
         {

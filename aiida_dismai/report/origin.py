@@ -1,4 +1,6 @@
-"""Who computed the energies behind some nodes: the DFT jobs among their ancestors, and whether a stand-in ran them.
+"""Who computed the energies behind some nodes: DFT or a stand-in, and whether labels of several methods were mixed.
+
+Asked are the DFT jobs and the potentials among the ancestors of the nodes.
 
 The answer follows from the data, not from the process that is reported on: a benchmark that was given a data set made
 years ago, in another profile, has the same answer as the pipeline that makes its own. The graph is walked in levels,
@@ -8,8 +10,12 @@ one query for all nodes of a level, so that ten thousand relaxations cost a few 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from ..engine.methods import mixed
+from ..engine.text import visible
+from ..workchains.reasons import LIMIT
 from .links import inputs_of, outputs_of
 
 #: In the label of a code or in its executable, where a job has kept no output file that would say it.
@@ -20,18 +26,35 @@ LOOKED_INTO = 25
 BATCH = 400
 
 
-def stand_ins_of(process: Any) -> list[str]:
-    """Return the codes that stood in for a DFT code in what a process was given, computed, or gave out.
+@dataclass(frozen=True)
+class Origin:
+    """Where energies come from.
+
+    Attributes:
+        stand_ins: labels of the codes that stood in for a DFT code, sorted; empty where all energies are those of DFT,
+            or of no DFT at all.
+        mixed_labels: of each potential that was trained on labels of several methods, in what these differ.
+    """
+
+    stand_ins: list[str]
+    mixed_labels: list[str]
+
+
+def origin_of(process: Any) -> Origin:
+    """Return the origin of what a process was given, computed, or gave out.
 
     Args:
         process: any process; it may still run, have failed, or be imported.
-
-    Returns:
-        Their labels, sorted; empty where all energies are those of DFT, or of no DFT at all.
     """
     ends = {node.pk for ports in (inputs_of(process), outputs_of(process)) for node in _flat(ports)}
     jobs, data = ancestry(ends)
-    return sorted({*stand_ins({*jobs, *_dft_descendants(process)}), *_imported(data)})
+    codes = {*stand_ins({*jobs, *_dft_descendants(process)}), *_imported(data)}
+    return Origin(sorted(codes), _mixed_labels(data))
+
+
+def stand_ins_of(process: Any) -> list[str]:
+    """Return the codes that stood in for a DFT code, see :func:`origin_of`."""
+    return origin_of(process).stand_ins
 
 
 def stand_ins_behind(nodes: Iterable[Any]) -> list[str]:
@@ -164,6 +187,24 @@ def _imported(data: Iterable[int]) -> set[str]:
             node = load_node(pk)
             if node.creator is None:
                 found |= {str(source) for source in node.structures.values("source") if _marked(str(source))}
+    return found
+
+
+def _mixed_labels(data: Iterable[int]) -> list[str]:
+    """Return of each potential among some nodes that was trained on labels of several methods, in what these differ."""
+    from aiida.orm import QueryBuilder
+
+    from ..data import PotentialData
+
+    found = []
+    for batch in _batches(data):
+        query = QueryBuilder().append(
+            PotentialData, filters={"id": {"in": batch}}, project=["id", "attributes.trained_on"]
+        )
+        for pk, trained_on in query.order_by({PotentialData: "id"}).iterall():
+            said = mixed(str(text) for text in (trained_on or {}).get("methods") or ())
+            if said:
+                found.append(f"PotentialData<{pk}>: {visible(said, LIMIT)}")
     return found
 
 

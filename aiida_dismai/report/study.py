@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..engine.text import visible
@@ -32,7 +33,12 @@ def study_tables(study: Mapping[str, Any]) -> list[TextTable]:
     if not study:
         return []
     found = [_of_dataset(name, entry) for name, entry in study["datasets"].items()]
-    return [_of_ranks(study["overall"]), *found] if study["overall"] else found
+    if study["overall"]:
+        found.insert(0, _of_ranks(study["overall"]))
+    if study.get("mixed_labels"):
+        said = f"potentials of the data sets: {visible(study['mixed_labels'], 500)}"
+        found = [replace(table, notes=(*table.notes, said)) for table in found]
+    return found
 
 
 def _of_ranks(overall: Mapping[str, Any]) -> TextTable:
@@ -114,6 +120,8 @@ def csv_rows(study: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         for row in entry["rows"]:
             line = {"dataset": name, "family": entry["family"], "model": row["model"], "value": _plain(row["value"])}
             line |= {"trained": row["n_models"], "rank": ranks.get(row["name"]), "missing": row["reason"]}
+            if study.get("mixed_labels"):
+                line["mixed_labels"] = _plain(study["mixed_labels"])
             for measure, values in row["metrics"].items():
                 line |= {f"{measure}_{part}": values.get(part) for part in PARTS}
             yield line

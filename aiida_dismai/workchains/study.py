@@ -283,7 +283,8 @@ class StudyWorkChain(ProtocolMixin, CheckedWorkChain):
             entries.append(_entry(cell, reason))
         kinds = {name: _kind(parts) for name, parts in self.inputs.datasets.items()}
         ranked = {kind: list(find(kind).ranked) for kind in sorted(set(kinds.values()))}
-        plan = Dict({"cells": entries, "families": kinds, "ranked": ranked}).store()
+        several = mixed(methods_of_potentials(self.inputs.datasets))
+        plan = Dict({"cells": entries, "families": kinds, "ranked": ranked, "mixed_labels": several}).store()
         self.out("summaries", summaries)
         self.out("table", tabulate_study(plan=plan, **summaries))
         if not summaries:

@@ -14,7 +14,7 @@ def tabulate_study(plan: Dict, **summaries: Dict) -> Dict:
 
     Args:
         plan: ``cells``: a :class:`~aiida_dismai.engine.metrics.study.Result` without summary for each; ``families`` and
-            ``ranked`` as in ``tabulate``.
+            ``ranked`` as in ``tabulate``; ``mixed_labels``, in what the labels of the potentials differ, or "".
         summaries: of the benchmarks, by ``run`` of the cell.
     """
     content = plan.get_dict()
@@ -22,4 +22,7 @@ def tabulate_study(plan: Dict, **summaries: Dict) -> Dict:
     for cell in content["cells"]:
         summary = summaries.get(cell["run"])
         results.append(Result(**cell, summary=None if summary is None else summary.get_dict()))
-    return Dict(tabulate(results, content["families"], content["ranked"]))
+    table = tabulate(results, content["families"], content["ranked"])
+    if content.get("mixed_labels"):
+        table["mixed_labels"] = content["mixed_labels"]
+    return Dict(table)
