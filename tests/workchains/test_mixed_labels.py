@@ -1,5 +1,7 @@
 """Labels of several methods are trained on together only by someone who wants it."""
 
+import json
+
 import numpy as np
 import pytest
 from aiida.orm import Dict
@@ -70,13 +72,16 @@ def test_the_task_refuses_them_and_says_so_when_it_is_allowed(tmp_path):
     results = run(mixed_labels=True)
     assert SAID in results["warnings"]
     assert results["methods"] == ["one PBE", "two PBE"]
+    # the weights carry it wherever they go
+    record = json.loads((tmp_path / results["folder"] / "potential" / "config.json").read_text())
+    assert record["trained_on"]["mixed_labels"] == SAID
 
 
 def _run(task, folder, structures, parameters):
     from aiida_dismai.engine.potentials.train import run
 
     context = Context(folder=folder, inputs={"structures": structures}, seed=1)
-    return run(context, task.validate(parameters))
+    return run(context, task.validate(parameters)) | {"folder": folder}
 
 
 def test_a_check_with_another_method_than_the_training(quick_computer, dismai_code):

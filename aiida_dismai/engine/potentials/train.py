@@ -139,6 +139,7 @@ def _configuration(structures: StructureSet, split: Split, parameters: TrainPara
             "n_trajectories": len(np.unique(structures.values("trajectory"))),
             **{f"n_{name}": len(getattr(split, name)) for name in SETS},
             "methods": methods_of(structures),
+            "mixed_labels": mixed(methods_of(structures)),
         },
         "seed": seed,
         "versions": versions(),
