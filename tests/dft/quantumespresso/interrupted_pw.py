@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 #: Seconds after which a late pw.x is to end by itself: enough for its first step.
-LIMIT = 6.0
+LIMIT = 4.0
 
 how, once, program, text, times, *arguments = sys.argv[1:]
 left = int(times)
@@ -39,6 +39,6 @@ with subprocess.Popen([program, *arguments], stdout=subprocess.PIPE, text=True) 
                 process.kill()
                 sys.exit(137)
             process.send_signal(signal.SIGSTOP)
-            time.sleep(max(0.0, started + LIMIT + 1.0 - time.monotonic()))
+            time.sleep(max(0.0, started + LIMIT + 0.5 - time.monotonic()))
             process.send_signal(signal.SIGCONT)
 sys.exit(process.returncode)
