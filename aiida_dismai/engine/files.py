@@ -8,6 +8,7 @@ link is replaced by a file; what it leads to stays as it is. Devices and pipes (
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import secrets
@@ -15,7 +16,7 @@ import stat
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TextIO
 
 from .errors import BadInput
 from .text import visible
@@ -104,6 +105,15 @@ def open_own(path: Path, mode: str) -> BinaryIO:
         if error.errno == errno.ELOOP:
             raise BadInput(f"{visible(path)}: a symbolic link, which is not written through; remove it") from error
         raise
+
+
+def open_text(path: Path, encoding: str = "utf-8", errors: str = "strict") -> TextIO:
+    """Open a text file for writing, but not through a symbolic link.
+
+    Raises:
+        BadInput: it is a link, which somebody else may have put there.
+    """
+    return io.TextIOWrapper(open_own(path, "wb"), encoding=encoding, errors=errors)
 
 
 def make_own_folder(path: Path) -> None:

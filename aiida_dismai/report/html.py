@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..engine.files import write_atomically
+from ..engine.text import visible
 from . import plots
 from .comparison import comparison_tables, draw_distributions
 from .content import Report
@@ -31,6 +32,8 @@ from .table import (
 
 #: Charts follow the width of the page; zooming is by dragging, so that no tool bar covers the titles.
 CONFIG = {"displayModeBar": False, "responsive": True}
+#: Characters of a text of the page at most.
+TEXT = 5000
 #: Room that the title takes in a chart that stands alone, pixels.
 TITLE = 40
 
@@ -49,7 +52,9 @@ def page(report: Report) -> str:
     """Return the page as HTML."""
     from jinja2 import Environment, select_autoescape
 
-    environment = Environment(autoescape=select_autoescape(default=True), trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=select_autoescape(default=True), trim_blocks=True, lstrip_blocks=True, finalize=_as_text
+    )
     environment.filters |= {"duration": duration, "number": number}
     template = environment.from_string(files(__package__).joinpath("page.html").read_text())
     text: str = template.render(
@@ -74,6 +79,11 @@ def page(report: Report) -> str:
         headline=headline(report),
     )
     return text
+
+
+def _as_text(value: Any) -> Any:
+    """Return a value of the template with nothing hidden in it; what is HTML of ours stays as it is."""
+    return value if not isinstance(value, str) or hasattr(value, "__html__") else visible(value, TEXT)
 
 
 def _script() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engine.errors import BadInput
+from ..engine.text import visible
+from ..engine.untrusted import open_file, reason_of
 
+#: Bytes of an input file, k-points or numbers of a list, and the largest whole number.
+MAX_BYTES, MAX_POINTS, LARGEST = 64 * 2**20, 1_000_000, 2**31
 #: Relaxations that the stand-in knows: no movement, quasi-Newton, conjugate gradient, damped.
 SUPPORTED_IBRION = (-1, 1, 2, 3)
 #: Degrees of freedom that it knows: positions (0–2), all (3), fixed volume (4), positions and volume (8).
@@ -31,15 +36,18 @@ class Incar:
             return default
         word = (self.tags[name].split() or [""])[0]
         try:
-            return float(word.lower().replace("d", "e"))
+            value = float(word.lower().replace("d", "e"))
+            if not math.isfinite(value):
+                raise ValueError("not finite")
+            return value
         except ValueError as error:
-            raise BadInput(f"INCAR: {name} = {self.tags[name]} is not a number") from error
+            raise BadInput(f"INCAR: {name} = {visible(self.tags[name], 60)} is not a number") from error
 
     def integer(self, name: str, default: int) -> int:
         """Return an integer."""
         value = self.real(name, default)
-        if value != int(value):
-            raise BadInput(f"INCAR: {name} = {self.tags[name]} is not an integer")
+        if not abs(value) < LARGEST or value != int(value):
+            raise BadInput(f"INCAR: {name} = {visible(self.tags[name], 60)} is not an integer that is used here")
         return int(value)
 
     def numbers(self, name: str) -> list[float]:
@@ -48,9 +56,13 @@ class Incar:
         for word in self.tags[name].split():
             count, star, value = word.partition("*")
             try:
-                values += [float(value)] * int(count) if star else [float(word)]
+                times = int(count) if star else 1
+                if times > MAX_POINTS - len(values):
+                    raise ValueError("too long")
+                values += [float(value if star else word)] * times
             except ValueError as error:
-                raise BadInput(f"INCAR: {name} = {self.tags[name]} is not a list of numbers") from error
+                given = visible(self.tags[name], 60)
+                raise BadInput(f"INCAR: {name} = {given} is not a list of at most {MAX_POINTS} numbers") from error
         return values
 
 
@@ -156,10 +168,20 @@ def read_job(folder: Path) -> Job:
 
 
 def _text(path: Path) -> str:
+    where = visible(path.parent.resolve())
     try:
-        return path.read_text()
+        with open_file(path) as handle:
+            content = handle.read(MAX_BYTES + 1)
+        text = content.decode()
     except FileNotFoundError as error:
-        raise BadInput(f"{path.name} is missing in {path.parent.resolve()}") from error
+        raise BadInput(f"{path.name} is missing in {where}") from error
+    except OSError as error:
+        raise BadInput(f"{path.name} in {where}: {reason_of(error)}") from error
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{path.name} in {where}: not text in UTF-8, at byte {error.start}") from error
+    if len(content) > MAX_BYTES:
+        raise BadInput(f"{path.name} in {where}: larger than {MAX_BYTES} bytes")
+    return text.replace("\r\n", "\n")
 
 
 def _check_lengths(incar: Incar, poscar: Poscar) -> None:
@@ -190,9 +212,11 @@ def parse_poscar(text: str) -> Poscar:
     try:
         scale = float(lines[1].split()[0])
         cell = np.array([[float(word) for word in lines[row].split()[:3]] for row in (2, 3, 4)])
-        if scale < 0:  # VASP: minus the volume of the cell
+        if scale < 0 and np.linalg.det(cell):  # VASP: minus the volume of the cell
             scale = (-scale / abs(np.linalg.det(cell))) ** (1 / 3)
         cell = cell * scale
+        if not (np.isfinite(cell).all() and abs(np.linalg.det(cell)) > 0):
+            raise ValueError("its cell has no volume")
         elements = [_element(word) for word in lines[5].split()]
         counts = [int(word) for word in lines[6].split()]
         selective = lines[7].strip()[:1].lower() == "s"
@@ -201,19 +225,22 @@ def parse_poscar(text: str) -> Poscar:
         rows = [line.split() for line in lines[mode + 1 : mode + 1 + sum(counts)]]
         coordinates = np.array([[float(word) for word in row[:3]] for row in rows]).reshape(-1, 3)
         free = np.array([[_moves(row, axis) if selective else True for axis in (3, 4, 5)] for row in rows])
-    except (IndexError, ValueError) as error:
-        raise BadInput(f"POSCAR is not readable ({error}); it must have the line of elements of VASP 5") from error
+    except (IndexError, ValueError, ZeroDivisionError, OverflowError) as error:
+        reason = visible(error, 160)
+        raise BadInput(f"POSCAR is not readable ({reason}); it must have the line of elements of VASP 5") from error
     if len(elements) != len(counts) or len(rows) != sum(counts) or not rows:
         raise BadInput(f"POSCAR: {len(elements)} elements, {len(counts)} counts and {len(rows)} atoms do not fit")
     fractional = coordinates * scale @ np.linalg.inv(cell) if cartesian else coordinates
     groups = list(zip(elements, counts, strict=True))
-    return Poscar(lines[0].strip(), cell, fractional, groups, free.reshape(-1, 3), selective)
+    if not np.isfinite(fractional).all():
+        raise BadInput("POSCAR: a position is not a finite number")
+    return Poscar(visible(lines[0].strip()), cell, fractional, groups, free.reshape(-1, 3), selective)
 
 
 def _element(label: str) -> str:
     match = re.match(r"[A-Z][a-z]?", label)
     if match is None:
-        raise ValueError(f"'{label}' does not begin with an element")
+        raise ValueError(f"'{visible(label, 40)}' does not begin with an element")
     return match.group(0)
 
 
@@ -234,12 +261,12 @@ def parse_potcar(text: str) -> list[Potential]:
         found = {name: re.search(rf"{name}\s*=\s*([^;\n]+)", block) for name in ("TITEL", "ENMAX", "ZVAL", "POMASS")}
         values = {name: match.group(1).strip() for name, match in found.items() if match is not None}
         try:
-            title = values["TITEL"]
+            title = visible(values["TITEL"], 80)
             numbers = [float(values[name].split()[0]) for name in ("ENMAX", "ZVAL", "POMASS")]
             potentials.append(Potential(title, _element(title.split()[1]), *numbers))
         except (KeyError, IndexError, ValueError) as error:
             raise BadInput(
-                f"POTCAR: the header of potential {len(potentials) + 1} is not readable ({error})"
+                f"POTCAR: the header of potential {len(potentials) + 1} is not readable ({visible(error, 160)})"
             ) from error
     if not potentials:
         raise BadInput("POTCAR holds no potential (no line with TITEL)")
@@ -259,7 +286,9 @@ def parse_kpoints(text: str) -> Kpoints:
             rows = np.array([[float(word) for word in line.split()[:4]] for line in lines[3 : 3 + count]])
             return Kpoints("listgenerated", None, (0.0, 0.0, 0.0), rows[:, :3], rows[:, 3] / rows[:, 3].sum())
         if count == 0 and style in ("g", "m"):
-            mesh = np.array([int(word) for word in lines[3].split()[:3]])
+            mesh = np.array([min(int(word), MAX_POINTS + 1) for word in lines[3].split()[:3]])
+            if mesh.shape != (3,) or mesh.min() < 1 or np.prod(mesh.astype(float)) > MAX_POINTS:
+                raise ValueError(f"three numbers from 1 with a product of at most {MAX_POINTS} are wanted")
             extra = lines[4].split() if len(lines) > 4 else []
             shift = np.array([float(word) for word in extra[:3]] or [0.0, 0.0, 0.0])
             # Monkhorst and Pack's own mesh avoids Γ for even divisions.
@@ -275,5 +304,5 @@ def parse_kpoints(text: str) -> Kpoints:
                 np.full(len(points), 1 / len(points)),
             )
     except (IndexError, ValueError, ZeroDivisionError) as error:
-        raise BadInput(f"KPOINTS is not readable ({error})") from error
+        raise BadInput(f"KPOINTS is not readable ({visible(error, 160)})") from error
     raise BadInput("KPOINTS: only Γ-centred and Monkhorst–Pack meshes and explicit reciprocal lists are known")

@@ -44,7 +44,12 @@ def run(folder: Path, calculator: str = "chgnet", failure: str = "") -> int:
         return 1
     print(f" POSCAR found :  {len(job.poscar.groups)} types and {len(job.poscar.free):7d} ions", flush=True)
     scf_steps = job.nelm if failure == "nelm" else min(SCF_STEPS, max(job.nelm - 1, 1))
-    with OutputFiles(folder, job, calculator, scf_steps) as files:
+    try:
+        opened = OutputFiles(folder, job, calculator, scf_steps)
+    except BadInput as error:  # a link in the place of a file
+        print(f" ERROR: {error}", flush=True)
+        return 1
+    with opened as files:
         for step in ionic_steps(job, loaded):
             print(files.step(step).rstrip("\n"), flush=True)
             if failure == "cut":

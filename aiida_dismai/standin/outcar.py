@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..engine.files import open_text
 from ..engine.units import EV_PER_A3_IN_KBAR
 from .inputs import Job
 from .relaxation import IonicStep
@@ -66,7 +67,7 @@ class OutcarWriter:
     """
 
     def __init__(self, path: Path, job: Job, version: str, notice: str, scf_steps: int) -> None:
-        self._file = path.open("w")
+        self._file = open_text(path)
         self._scf_steps = scf_steps
         self._nelm = job.nelm
         self._file.write(_header(job, version, notice))

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 
+from ..engine.files import open_text, write_text
 from . import MARK
 from .inputs import Job
 from .outcar import OutcarWriter
@@ -39,11 +40,11 @@ class OutputFiles:
         self._started = time.monotonic()
         self._outcar = OutcarWriter(folder / "OUTCAR", job, VERSION, self._notice, scf_steps)
         self._vasprun = VasprunWriter(folder / "vasprun.xml", job, VERSION, self._notice, scf_steps)
-        self._oszicar = (folder / "OSZICAR").open("w")
-        self._xdatcar = (folder / "XDATCAR").open("w")
+        self._oszicar = open_text(folder / "OSZICAR")
+        self._xdatcar = open_text(folder / "XDATCAR")
         self._number = 0
         self._last_energy = 0.0
-        (folder / "IBZKPT").write_text(_ibzkpt(job, self._notice))
+        write_text(folder / "IBZKPT", _ibzkpt(job, self._notice))
 
     def __enter__(self) -> OutputFiles:
         """Return self."""
@@ -77,7 +78,7 @@ class OutputFiles:
         self._oszicar.flush()
         self._xdatcar.write(self._xdatcar_frame(step))
         self._xdatcar.flush()
-        (self._folder / "CONTCAR").write_text(self._contcar(step))
+        write_text(self._folder / "CONTCAR", self._contcar(step))
         return line
 
     def begin_step(self) -> None:

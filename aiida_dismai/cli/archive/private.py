@@ -12,17 +12,18 @@ from ...engine.text import visible
 from ..executes import SCRIPT
 from .texts import node_name, texts_of
 
-#: Names that secrets have, before a value; and forms that only secrets have.
+#: Names that secrets have, before a value; and forms that only secrets have. Whatever repeats has a bound, so that the
+#: time grows with the text and not with its square.
 SECRETS = (
     re.compile(
-        r"""([\w.-]*(?:KEY|TOKEN|SECRET|PASSW(?:OR)?D|PASSPHRASE|CREDENTIAL)S?)["']?\s*[:=]\s*["']?(?=[^\s"',;:=(){}\[\]]{4})""",
+        r"""([\w.-]{0,64}(?:KEY|TOKEN|SECRET|PASSW(?:OR)?D|PASSPHRASE|CREDENTIAL)S?)["']?\s{0,20}[:=]\s{0,20}["']?(?=[^\s"',;:=(){}\[\]]{4})""",
         re.IGNORECASE,
     ),
     re.compile(r"(Bearer\s)[\w.~+/-]{16}", re.IGNORECASE),
-    re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----)"),
+    re.compile(r"(-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----)"),
     re.compile(r"\b(AKIA|ASIA|gh[opusr]_|github_pat_|glpat-|hf_|xox[abprs]-|sk-)[\w-]{16}"),
-    re.compile(r"\b(eyJ)[\w-]{10,}\.eyJ[\w-]{10}"),
-    re.compile(r"(\w+://[^\s/:@\"']*:)[^\s/@\"']+@"),
+    re.compile(r"\b(eyJ)[\w-]{10,999}\.eyJ[\w-]{10}"),
+    re.compile(r"(\w{1,20}://[^\s/:@\"']{0,100}:)[^\s/@\"']{1,100}@"),
 )
 #: What `_key` and the like stand before without being secret.
 HARMLESS = re.compile(r"(?:site|sort|row|dict|cache|match|primary|foreign|public)_?keys?$|^keys?$", re.IGNORECASE)

@@ -30,8 +30,11 @@ MOST = 4 * 2**30
 #: An archive in an archive is kept in memory up to this size, then in a temporary file.
 IN_MEMORY = 32 * 2**20
 STREAMS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
-#: Bytes written as letters, in lines or not, and as JSON has the ends of lines.
-BASE64 = re.compile(rb"(?:[A-Za-z0-9+/]{60,}(?:\\[nr]|\s)*){4,}")
+#: Bytes written as letters, in lines or not, and as JSON has the ends of lines; nothing that was matched is tried in
+#: another way, which would take a day for some files of megabytes.
+BASE64 = re.compile(rb"[A-Za-z0-9+/]{60,}+(?:(?:\\[nr]|\s)++[A-Za-z0-9+/]{60,}+)*+")
+#: Letters of such a text at least; fewer hold no file.
+LETTERS = 240
 DAMAGED = (
     OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError, ValueError, RuntimeError,
     NotImplementedError, KeyError,
@@ -104,6 +107,8 @@ def _plain(name: str, start: bytes, handle: IO[bytes], left: list[int]) -> Itera
             yield Piece(name, joined.replace(b"\0", b""))
         for match in BASE64.finditer(joined):
             letters = re.sub(rb"\\[nr]|[^A-Za-z0-9+/]", b"", match[0])
+            if len(letters) < LETTERS:
+                continue
             with suppress(ValueError):
                 decoded = base64.b64decode(letters[: len(letters) // 4 * 4])
                 yield from _pieces(name, io.BytesIO(decoded), 1, [MOST])

@@ -210,6 +210,10 @@ class QuantumEspressoEngine(DftEngine):
         )
 
 
+#: Bytes of a line of pw.x at most; what is longer is read as several.
+MAX_LINE = 65_536
+
+
 def _printed(retrieved: orm.Data) -> PwOutput:
     assert isinstance(retrieved, orm.FolderData)
     name = _output_name(retrieved)
@@ -220,7 +224,7 @@ def _printed(retrieved: orm.Data) -> PwOutput:
 
 
 def _lines(handle: Any) -> Iterator[str]:
-    for line in handle:
+    while line := handle.readline(MAX_LINE):
         yield line.decode("utf-8", errors="replace").rstrip("\n")
 
 

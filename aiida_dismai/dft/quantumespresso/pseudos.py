@@ -30,8 +30,10 @@ FUNCTIONALS = {
     "SLA PZ NOGX NOGC": "LDA",
     "SLA PW NOGX NOGC": "LDA",
 }
-_HEADER = re.compile(r"""functional\s*=\s*["']\s*([^"']+?)\s*["']""")
-_HEADER_V1 = re.compile(r"^\s*(\S.*?)\s+Exchange-Correlation functional", re.MULTILINE)
+_HEADER = re.compile(r"""functional\s{0,20}=\s{0,20}["']\s{0,20}([^"']{1,200})["']""")
+_HEADER_V1 = re.compile(r"^[ \t]{0,80}(\S.{0,200}?)[ \t]{1,80}Exchange-Correlation functional", re.MULTILINE)
+#: Characters of a pseudopotential that are read; the largest have a few million.
+LARGEST = 32 * 2**20
 #: Where aiida-pseudo's own families begin in their names.
 _OFFICIAL = {"SSSP": "sssp", "PseudoDojo": "pseudo-dojo"}
 
@@ -145,8 +147,7 @@ def functional_of(pseudo: UpfData) -> str:
 def _functional(uuid: str) -> str:
     from aiida.orm import load_node
 
-    with load_node(uuid).open(mode="r") as handle:
-        content = handle.read()
+    content = _text_of(load_node(uuid))
     match = _HEADER.search(content) or _HEADER_V1.search(content)
     if match is None:
         return "unknown"
@@ -155,10 +156,15 @@ def _functional(uuid: str) -> str:
     return FUNCTIONALS.get(whole) or FUNCTIONALS.get(" ".join(words[:4])) or whole
 
 
+def _text_of(pseudo: Any) -> str:
+    """Return the text of a pseudopotential, as far as one is long; families come from others."""
+    with pseudo.open(mode="rb") as handle:
+        return str(handle.read(LARGEST).decode(errors="replace"))
+
+
 def has_shell(pseudo: UpfData, shell: str) -> bool:
     """Whether a pseudopotential has the atomic wave functions of a shell, such as ``3d``, that U is projected on."""
-    with pseudo.open(mode="r") as handle:
-        content = handle.read()
+    content = _text_of(pseudo)
     waves = content[content.find("<PP_PSWFC") : content.find("</PP_PSWFC>")]
     return re.search(rf"\b{shell.upper()}\b", waves.upper()) is not None
 

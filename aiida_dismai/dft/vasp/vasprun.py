@@ -23,6 +23,8 @@ CHUNK = 1 << 18
 MAX_DEPTH = 64
 #: Characters of one leaf (a row of numbers) that are kept.
 MAX_TEXT = 4096
+#: Rows of an array (atoms), numbers of a row, and ionic steps; a calculation with more would never end.
+MAX_ROWS, MAX_NUMBERS, MAX_STEPS = 100_000, 8, 100_000
 #: Damaged places after which the rest of a file is given up.
 MAX_DAMAGES = 200
 #: What stands inside a step and is no concern of ours.
@@ -173,14 +175,15 @@ class _Handler:
         self.stack.pop()
         text, self.text = ("".join(self.text) if self.text is not None else ""), None
         if tag == "v" and self.varray:
-            self.rows.append([_number(word) for word in text.split()])
+            if len(self.rows) <= MAX_ROWS:
+                self.rows.append([_number(word) for word in text.split(maxsplit=MAX_NUMBERS)])
         elif tag == "varray":
             self._array()
             self.varray = ""
         elif tag == "i":
             self._item(text.strip())
         elif tag == "c" and self.atoms:
-            if self.column == 0:
+            if self.column == 0 and len(self.found.symbols) <= MAX_ROWS:
                 name = text.strip()
                 self.found.symbols.append(MISSPELT.get(name, name))
             self.column += 1
@@ -189,6 +192,8 @@ class _Handler:
         elif tag == "calculation" and self.step is not None:
             self.found.steps.append(self.step)
             self.step = None
+            if len(self.found.steps) > MAX_STEPS:
+                raise _Refused(f"it has more than {MAX_STEPS} ionic steps")
         elif tag == "modeling":
             self.closed = True
 
@@ -197,7 +202,7 @@ class _Handler:
         step, parent = self.step, self.stack[-1] if self.stack else ""
         if step is None:
             return
-        whole = bool(self.rows) and all(len(row) == 3 for row in self.rows)
+        whole = 0 < len(self.rows) <= MAX_ROWS and all(len(row) == 3 for row in self.rows)
         array = np.array(self.rows, dtype=np.float64) if whole else np.full((1, 3), np.nan)
         if self.varray == "basis" and parent == "crystal":
             step.cell = array
@@ -314,6 +319,6 @@ def _chunks(handle: BinaryIO) -> Iterator[bytes]:
 def _number(word: str) -> float:
     """Return a number; NaN for stars and whatever else is none."""
     try:
-        return float(word)
+        return float("nan" if "_" in word else word)  # Python would read 1_0 as ten
     except ValueError:
         return float("nan")

@@ -1,17 +1,13 @@
 """Gaussian approximation potentials through quippy, with a small one fitted here to another potential."""
 
-import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from ase import Atoms
 from ase.build import bulk
-from ase.calculators.singlepoint import SinglePointCalculator
-from ase.io import write
+from support.gap import fitted_gap
 
 from aiida_dismai.engine.errors import BadInput
 from aiida_dismai.engine.potentials.calculators import make_calculator
@@ -29,41 +25,7 @@ def calculator(path, atoms=None, **more):
 
 @pytest.fixture(scope="module")
 def potential(tmp_path_factory) -> Path:
-    """A two-body GAP, fitted to Stillinger–Weber energies and forces of rattled diamond; with its sparse points."""
-    folder = tmp_path_factory.mktemp("gap")
-    stillinger_weber = make_calculator("sw", {}, None, "cpu", from_ase([bulk("Si")]))
-    frames = [Atoms("Si", cell=[20, 20, 20], pbc=True)]
-    frames[0].info["config_type"] = "isolated_atom"
-    frames[0].calc = SinglePointCalculator(frames[0], energy=0.0, forces=np.zeros((1, 3)))
-    for seed in range(6):
-        atoms = bulk("Si", cubic=True, a=5.3 + 0.05 * seed)
-        atoms.rattle(0.1, seed=seed)
-        energy, forces = (stillinger_weber.get_property(name, atoms) for name in ("energy", "forces"))
-        atoms.calc = SinglePointCalculator(atoms, energy=energy, forces=forces.copy())
-        frames.append(atoms)
-    for frame in frames:
-        frame.info["E"] = frame.calc.results["energy"]
-        frame.arrays["F"] = frame.calc.results["forces"]
-        frame.calc = None
-    write(folder / "train.xyz", frames, format="extxyz")
-    program = shutil.which("gap_fit", path=str(Path(sys.executable).parent)) or shutil.which("gap_fit")
-    if program is None:
-        pytest.skip("quippy came without gap_fit")
-    command = [
-        program,
-        "at_file=train.xyz",
-        "gap={distance_2b cutoff=4.0 covariance_type=ard_se delta=1.0 theta_uniform=1.0 sparse_method=uniform "
-        "n_sparse=10 add_species=T}",
-        "e0_method=isolated",
-        "default_sigma={0.01 0.1 0.0 0.0}",
-        "energy_parameter_name=E",
-        "force_parameter_name=F",
-        "do_copy_at_file=F",
-        "gp_file=gap.xml",
-    ]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
-    return folder / "gap.xml"
+    return fitted_gap(tmp_path_factory.mktemp("gap"))
 
 
 def test_energies_forces_and_stress_belong_together(potential):
@@ -159,47 +121,3 @@ def test_missing_quippy_names_the_line_that_installs_it(potential, monkeypatch):
     monkeypatch.setitem(sys.modules, "quippy.potential", None)
     with pytest.raises(BadInput, match=r"pip install 'aiida-dismai\[gap\]'"):
         calculator(potential)
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["FilePot command=./x", "IP GAP command=x", "IP GAP label=a b", "IP GAP\n", "Sum init_args_pot1={FilePot}", " "],
-)  # fmt: skip
-def test_s3_initialisation_strings_name_a_gap_and_nothing_else(potential, text):
-    with pytest.raises(BadInput, match="calculator 'gap': args_str"):
-        calculator(potential, args_str=text)
-
-
-PROGRAM = "FilePot command=/bin/true"
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        (r'init_args="[^"]*"', f'init_args="{PROGRAM}"', "asks QUIP for 'FilePot command=/bin/true'"),
-        (r'init_args="[^"]*"', 'init_args="&#70;ilePot\n command=x"', "asks QUIP for"),
-        (r'init_args="[^"]*"', f'init_args="Sum init_args_pot1={{IP GAP}} init_args_pot2={{{PROGRAM}}}"', "asks QUIP"),
-        (r'init_args="[^"]*"', f'xx="1" Init_Args="{PROGRAM}"', "asks QUIP for"),
-        (r"\A", '<!DOCTYPE a [<!ATTLIST Potential init_args CDATA "FilePot">]>', "document type"),
-        (r"\A", '<!DOCTYPE a [<!ENTITY b "c"><!ENTITY d "&b;&b;&b;">]>', "document type"),
-        (r'sparseX_filename="', 'sparseX_filename="/etc/', "in another folder"),
-        (r'sparseX_filename="', 'sparseX_filename="../', "in another folder"),
-        (r"Z=14|Z1=14", "Z=9999", "no element"),
-    ],
-)
-def test_s3_a_file_that_asks_for_more_than_a_gap_is_refused(potential, tmp_path, old, new, message):
-    for path in GapFile.read(potential).sparse:
-        shutil.copy(path, tmp_path)
-    text, count = re.subn(old, lambda found: new, potential.read_text(), count=1)
-    assert count == 1
-    (tmp_path / "gap.xml").write_text(text)
-    with pytest.raises(BadInput, match=message):
-        calculator(tmp_path / "gap.xml")
-
-
-def test_s3_a_sum_with_a_pair_potential_of_quip_is_allowed(potential, tmp_path):
-    for path in GapFile.read(potential).sparse:
-        shutil.copy(path, tmp_path)
-    both = 'init_args="Sum init_args_pot1={IP Glue} init_args_pot2={IP GAP label=a-1.b}"'
-    (tmp_path / "gap.xml").write_text(re.sub(r'init_args="[^"]*"', both, potential.read_text()))
-    assert GapFile.read(tmp_path / "gap.xml").numbers == {14}

@@ -13,10 +13,7 @@ from aiida.manage import get_manager
 from aiida.plugins import CalculationFactory
 from support import handnodes
 
-from aiida_dismai.cli.launching import dismai_code
-from aiida_dismai.cli.profiles import described, is_imported
 from aiida_dismai.data import StructureSetData
-from aiida_dismai.engine.errors import BadInput
 from aiida_dismai.workchains.checks import option_problems
 
 SCHEDULERS = ("direct", "slurm", "pbspro", "torque", "sge", "lsf")
@@ -148,32 +145,3 @@ def test_s5_values_of_variables_are_quoted(computer, tmp_path):
     variables = {"X": f"a'; {TOUCH}; '$({TOUCH})"}
     script = script_of(inputs_for(computer("direct"), {"environment_variables": variables}))
     assert_harmless(script, tmp_path)
-
-
-def test_s7_codes_of_an_archive_are_not_chosen_by_themselves(aiida_profile_clean, computer):
-    machine = computer("direct")
-    stranger = orm.User(email="stranger@example.org").store()
-    theirs = orm.InstalledCode(
-        computer=machine, filepath_executable="/tmp/x/dismai", label="theirs", default_calc_job_plugin="dismai.relax"
-    )
-    theirs.user = stranger
-    theirs.store()
-    grouped = orm.InstalledCode(
-        computer=machine, filepath_executable="/tmp/y/dismai", label="grouped", default_calc_job_plugin="dismai.relax"
-    ).store()
-    group = orm.ImportGroup(label="import").store()
-    group.add_nodes(grouped)
-    assert is_imported(theirs)
-    assert is_imported(grouped)
-    with pytest.raises(BadInput, match=rf"came with an archive .*PK {theirs.pk}, /tmp/x/dismai, imported"):
-        dismai_code(None)
-    mine = orm.InstalledCode(
-        computer=machine, filepath_executable="/opt/dismai", label="mine", default_calc_job_plugin="dismai.relax"
-    ).store()
-    assert dismai_code(None).pk == mine.pk
-    # the same label: ours is meant, and where both are ours they are shown
-    named = orm.InstalledCode(
-        computer=machine, filepath_executable="/opt/z/dismai", label="grouped", default_calc_job_plugin="dismai.relax"
-    ).store()
-    assert dismai_code("grouped").pk == named.pk
-    assert "imported" not in described(named)

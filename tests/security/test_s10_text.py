@@ -1,5 +1,7 @@
 """Names, messages and numbers of strangers' nodes at the terminal: text, in one line, or a refusal (S9 to S11)."""
 
+import json
+
 import numpy as np
 import pytest
 from aiida import orm
@@ -9,6 +11,7 @@ from support import handmade
 from aiida_dismai.cli import main
 from aiida_dismai.data import StructureSetData
 from aiida_dismai.engine.structures import Property
+from aiida_dismai.report import export
 
 EVIL = "[red]x[/blue]\x1b[2J\x1b]0;owned\x07\x9b1m\u202egnp\nfinished <7>\r" + 50_000 * "y"
 
@@ -78,26 +81,9 @@ def test_s10_errors_name_files_and_nodes_as_text(tmp_path):
     assert_text(result.output)
 
 
-ODD = {
-    "text": {"d_energy": "low", "n_analysed": "many", "kind": "interface"},
-    "lists": {"d_energy": [1, 2], "n_generated": [3], "kind": ["interface"]},
-    "halves": {"d_energy": {"value": 1.0, "lower": "x"}, "kind": "interface"},
-    "objects": {"d_energy": {"value": {"a": 1}}, "motifs": {"Li": [{"label": 3}]}, "kind": "interface"},
-    "motifs": {"d_energy": {"value": 1.0}, "motifs": "many"},
-    "kind": {"kind": {"a": 1}},
-    "nothing": {},
-    "huge": {"d_energy": {"value": 1e308, "lower": -1e308, "upper": 1e308, "floor": 1e308}, "n_analysed": 2**62},
-}
-
-
-@pytest.mark.parametrize("name", ODD)
-@pytest.mark.parametrize("what", [(), ("--format", "json"), ("--format", "csv"), ("--html", "page.html")])
-def test_s9_odd_metrics_are_a_report_or_one_line(graph, tmp_path, monkeypatch, name, what):
-    monkeypatch.chdir(tmp_path)
-    node = handmade.process(orm.WorkChainNode, handmade.WORKFLOWS + "evaluate", "EvaluateWorkChain", {})
-    handmade.finish(node, {"metrics": orm.Dict(ODD[name]).store()})
-    result = run("report", node.pk, *what)
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    lines = result.output.strip().splitlines()
-    assert [line for line in lines if line.startswith("Error: ")] == lines[-1:] * bool(result.exit_code), result.output
-    assert_text(result.output)
+def test_s10_json_has_nothing_that_a_terminal_obeys(monkeypatch):
+    monkeypatch.setattr(export, "to_dict", lambda report: {"é": "\x1b[2J\x9b1m\u202e\x7f硅"})
+    text = export.to_json(None)
+    assert text.replace("\n", "").isprintable()
+    assert "硅" in text
+    assert json.loads(text) == {"é": "\x1b[2J\x9b1m\u202e\x7f硅"}

@@ -6,8 +6,10 @@ import os
 import stat
 
 import pytest
+from aiida import orm
+from support import handmade
 
-from aiida_dismai.engine import files
+from aiida_dismai.cli.archive.commands import write_archive
 from aiida_dismai.engine.errors import BadInput
 from aiida_dismai.engine.files import append_line, write_atomically, write_json, write_text
 
@@ -37,31 +39,6 @@ def test_s16_the_permissions_of_a_file_are_kept(tmp_path, kept):
 def test_s16_a_new_file_has_the_usual_permissions(tmp_path):
     write_text(tmp_path / "report.html", "new")
     assert mode(tmp_path / "report.html") == 0o644
-
-
-def test_s15_the_file_that_is_written_first_cannot_be_guessed(tmp_path):
-    seen = []
-
-    def write(handle):
-        seen.extend(path.name for path in tmp_path.iterdir())
-        handle.write(b"x")
-
-    for _ in range(2):
-        write_atomically(tmp_path / "a.npz", write)
-    first, second = (name for name in seen if name.endswith(".tmp"))
-    assert first != second
-    assert str(os.getpid()) not in first.split(".")
-    assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
-
-
-def test_s15_a_link_in_the_place_of_the_temporary_file_is_not_followed(tmp_path, monkeypatch):
-    names = iter(["guessed", "guessed", "other"])
-    monkeypatch.setattr(files.secrets, "token_hex", lambda n: next(names))
-    (tmp_path / "victim").write_text("precious")
-    (tmp_path / ".a.json.guessed.tmp").symlink_to(tmp_path / "victim")
-    write_json(tmp_path / "a.json", {"x": 1})
-    assert json.loads((tmp_path / "a.json").read_text()) == {"x": 1}
-    assert (tmp_path / "victim").read_text() == "precious"
 
 
 @pytest.mark.parametrize("there", [True, False])
@@ -114,3 +91,22 @@ def test_s16_lines_are_not_appended_through_a_link(tmp_path):
 def test_characters_that_no_database_holds_are_written_as_escapes(tmp_path):
     write_json(tmp_path / "a.json", {"na\udcffme": "nul\0é", "plain": [float("nan"), 1]})
     assert json.loads((tmp_path / "a.json").read_text()) == {"na\\udcffme": "nul\\x00é", "plain": [None, 1]}
+
+
+@pytest.fixture(scope="module")
+def graph(aiida_profile, tmp_path_factory):
+    return handmade.fresh(aiida_profile, tmp_path_factory.mktemp("weights"))
+
+
+def test_s16_an_archive_keeps_its_permissions_and_goes_through_no_link(graph, tmp_path):
+    node = orm.Int(5).store()
+    (tmp_path / "a.aiida").write_text("old")
+    (tmp_path / "a.aiida").chmod(0o600)
+    write_archive(node, tmp_path / "a.aiida")
+    assert stat.S_IMODE((tmp_path / "a.aiida").stat().st_mode) == 0o600
+    (tmp_path / "victim").write_text("precious")
+    (tmp_path / "b.aiida").symlink_to(tmp_path / "victim")
+    write_archive(node, tmp_path / "b.aiida")
+    assert (tmp_path / "victim").read_text() == "precious"
+    assert not (tmp_path / "b.aiida").is_symlink()
+    assert {item.name for item in tmp_path.iterdir()} == {"a.aiida", "b.aiida", "victim"}
