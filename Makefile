@@ -82,6 +82,6 @@ format: setup    ## format the code
 benchmarks: setup ## print the measured ratios
 	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script; done
 
-clean:           ## remove what the demo made (not .venv)
+clean:           ## remove what the demos made (not .venv)
 	-test -d .aiida && $(BIN)/python -m aiida_dismai.demo --stop
-	rm -rf .aiida demo
+	rm -rf .aiida demo demo-dft
