@@ -6,12 +6,15 @@ the command line can be tested without running anything.
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from aiida import orm
+from aiida.manage import get_manager
 
 from aiida_dismai.data import GeneratorData, PotentialData, StructureSetData
 from support.handnodes import (
@@ -32,12 +35,62 @@ CALCULATIONS = "aiida.calculations:dismai."
 WORKFLOWS = "aiida.workflows:dismai."
 
 
-def fresh(profile: Any, folder: Path, **options: Any) -> SimpleNamespace:
-    """Empty the (temporary) profile and build the graph in it."""
+class _Kept:
+    """The storage of a profile as it was when the graph had been built in it, for the modules that follow."""
+
+    def __init__(self, profile: Any, graph: SimpleNamespace) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="handmade")
+        self._graph = _mapped(graph, lambda node: node.pk)
+        self._swap(profile, lambda storage: shutil.copytree(storage, self._folder.name, dirs_exist_ok=True))
+
+    def restore(self, profile: Any) -> SimpleNamespace:
+        """Put the graph into the profile in place of what is there."""
+        profile.reset_storage()  # which stops a daemon, too
+
+        def replace(storage: str) -> None:
+            shutil.rmtree(storage)
+            shutil.copytree(self._folder.name, storage)
+
+        self._swap(profile, replace)
+        return self.load()
+
+    def load(self) -> SimpleNamespace:
+        """Return the nodes of the graph."""
+        return _mapped(self._graph, orm.load_node)
+
+    @staticmethod
+    def _swap(profile: Any, change: Any) -> None:
+        """Change the folder of the storage while it is closed; AiiDA opens it again when it needs it."""
+        get_manager().reset_profile()
+        change(profile.storage_config["filepath"])
+
+
+def _mapped(value: Any, change: Any) -> Any:
+    """Return the same lists, dictionaries and namespaces with other leaves."""
+    if isinstance(value, SimpleNamespace):
+        return SimpleNamespace(**_mapped(vars(value), change))
+    if isinstance(value, dict):
+        return {key: _mapped(item, change) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_mapped(item, change) for item in value]
+    return change(value)
+
+
+_kept: dict[str, _Kept] = {}
+
+
+def fresh(profile: Any, folder: Path) -> SimpleNamespace:
+    """Empty the (temporary) profile and put the graph into it: built once, from then on copied."""
     from aiida_dismai.cli.setup import make_localhost
 
+    if profile.uuid in _kept:
+        graph = _kept[profile.uuid].restore(profile)
+        graph.code.computer.set_workdir(str(folder / "jobs"))
+        graph.code.computer.store()
+        return graph
     profile.reset_storage()
-    return build(make_localhost(str(folder / "jobs"))[0], **options)
+    _kept[profile.uuid] = _Kept(profile, build(make_localhost(str(folder / "jobs"))[0]))
+    return _kept[profile.uuid].load()
 
 
 def build(computer: orm.Computer, vasp: str = "/opt/bin/dismai-vasp-standin", n_models: int = 2) -> SimpleNamespace:
