@@ -41,7 +41,7 @@ def test_models_with_names_a_file_of_overrides_and_an_axis(graph, tmp_path):
         (("--model", "cryingan", "--model", "cryingan"), "a name is there twice"),
         (("--model", "cryingann"), "did you mean 'cryingan'"),
         (("--model", "cryingan", "--vary", "lambda_distance"), "give PARAMETER=V1,V2"),
-        (("--model", "cryingan", "--vary", "lambda_distance=[0"), "the values are no YAML"),
+        (("--model", "cryingan", "--vary", "lambda_distance=[0"), "not readable as YAML"),
         (("--model", "cryingan", "--vary", "lambda_distance=-1,0"), "cannot be -1: Input should be greater"),
         (("--model", "cryingan", "--dataset", "PK"), "give NAME=PROCESS"),
         (("--model", "cryingan", "--finished", "PIPELINE"), "has no summaries of benchmarks"),
