@@ -20,6 +20,8 @@ from .study import csv_rows
 
 #: Begins a formula in a spreadsheet, in all its scripts; a number may begin so, too.
 FORMULA = ("=", "+", "-", "@", "|", "%", "＝", "＋", "－", "＠")
+#: Begins one where a semicolon separates cells, as in spreadsheets of some languages, whatever wrote the file.
+INSIDE = re.compile(r"([;；]\s*)(?=[=+\-@|%＝＋－＠])")
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 #: Characters that a terminal obeys instead of showing them, and that JSON leaves as they are.
 UNSEEN = re.compile(r"[\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
@@ -127,7 +129,8 @@ def cell(value: Any) -> Any:
     """Return a value as it may stand in a CSV file that a spreadsheet opens.
 
     Names and texts come from files and nodes of others. Control characters are made visible, and a text that a
-    spreadsheet would take for a formula gets an apostrophe in front, which spreadsheets do not show.
+    spreadsheet would take for a formula gets an apostrophe in front, which spreadsheets do not show; also
+    inside, behind a semicolon.
 
     Example:
         >>> cell("=HYPERLINK(0)"), cell(-1.5), cell("-1.5")
@@ -135,7 +138,7 @@ def cell(value: Any) -> Any:
     """
     if not isinstance(value, str):
         return value
-    text = visible(value, CELL)
+    text = INSIDE.sub(r"\1'", visible(value, CELL))
     return f"'{text}" if text.lstrip().startswith(FORMULA) and not NUMBER.fullmatch(text) else text
 
 

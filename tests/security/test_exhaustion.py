@@ -208,3 +208,51 @@ def test_exhaustion_an_archive_that_unpacks_to_gigabytes_is_refused(tmp_path, mo
         handle.writestr("metadata.json", "{" + " " * 2**21 + "}")
     with pytest.raises(BadInput, match=r"its metadata.json is larger"):
         verify.open_archive(tmp_path / "words.aiida")
+
+
+LETTERS = "A" * 239
+HOSTILE_TEXTS = {
+    "letters of base64, nearly": f"{LETTERS}-" * 4000,
+    "letters of base64 in lines": f"{LETTERS[:59]}\\n" * 20_000,
+    "one long word": "a" * 400_000,
+    "one long name": "a.b-" * 100_000,
+    "names without a value": "API_KEY " * 50_000,
+    "a name and spaces": "API_KEY" + " " * 400_000,
+    "beginnings of tokens": "-eyJ" * 100_000,
+    "beginnings of keys": "-----BEGIN " * 40_000,
+    "beginnings of addresses": "://" * 130_000,
+    "an address of letters": "a" * 400_000 + "://",
+    "folders": "/home" * 80_000,
+    "dots and ats": "a@a." * 100_000,
+    "a header and spaces": "END of PSCTR" + " " * 400_000,
+    "tables of numbers": "local part 1 1 1 1 " * 20_000,
+    "signs": "local part " + "-+" * 200_000,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE_TEXTS)
+def test_exhaustion_patterns_take_time_in_proportion_to_a_text(name, monkeypatch):
+    """Texts of an archive of others; some patterns that look harmless take hours for what each of these holds."""
+    from readers.guards import bounded
+
+    from aiida_dismai.cli.archive import private, unpacking
+    from aiida_dismai.dft.vasp.potcars import LICENSED
+
+    text = HOSTILE_TEXTS[name]
+    with bounded(seconds=SECONDS, megabytes=MEGABYTES):
+        for pattern in (*private.SECRETS, private.EMAIL, private.HOME):
+            list(pattern.finditer(text))
+        for piece in unpacking.pieces("x", io.BytesIO(text.encode())):
+            LICENSED.content.search(piece.content)
+
+
+def test_licensed_texts_in_base64_are_still_found():
+    import base64
+
+    from aiida_dismai.cli.archive.unpacking import pieces
+
+    wanted = b"END of PSCTR-controll parameters " * 12
+    encoded = base64.b64encode(wanted).decode()
+    folded = [encoded[i : i + 76] for i in range(0, len(encoded), 76)]
+    for text in (encoded, "\n".join(folded), "\r\n".join(folded), "\\n".join(folded), f"x: {encoded}.", f'"{encoded}"'):
+        assert any(wanted[:200] in piece.content for piece in pieces("x", io.BytesIO(text.encode()))), text[:90]

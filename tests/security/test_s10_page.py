@@ -63,8 +63,9 @@ def report(graph):
     values = {"name": Property(np.array([EVIL, "b"]), "structure", EVIL[:60])}
     dataset = StructureSetData(handmade.structures(2, 6).with_properties(values))
     dataset.label = EVIL[:200]
-    metrics = {"kind": EVIL, "d_energy": {"value": 1.0, "lower": 0.5, "upper": 2.0}, "n_generated": 5,
-               "motifs": {EVIL: [{"label": EVIL, "value": 1.0}]}, EVIL: {"value": 1.0}}  # fmt: skip
+    row = {"label": EVIL, "training_percent": 1.0, "generated_percent": {"value": 1.0, "lower": 0.5, "upper": 2.0}}
+    metrics = {"kind": EVIL, "d_energy": {"value": 1.0, "lower": 0.5, "upper": 2.0}, "n_generated": 5}
+    metrics |= {"motifs": {EVIL: [row]}, EVIL: {"value": 1.0}}
     handmade.finish(node, {"metrics": orm.Dict(metrics).store(), "dataset": dataset.store()}, 401, EVIL)
     made = collect(node)
     made.models = [

@@ -3,7 +3,11 @@
 import errno
 import json
 import os
+import shlex
 import stat
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from aiida import orm
@@ -12,6 +16,7 @@ from support import handmade
 from aiida_dismai.cli.archive.commands import write_archive
 from aiida_dismai.engine.errors import BadInput
 from aiida_dismai.engine.files import append_line, write_atomically, write_json, write_text
+from aiida_dismai.engine.structures import write_npz
 
 
 def mode(path):
@@ -110,3 +115,19 @@ def test_s16_an_archive_keeps_its_permissions_and_goes_through_no_link(graph, tm
     assert (tmp_path / "victim").read_text() == "precious"
     assert not (tmp_path / "b.aiida").is_symlink()
     assert {item.name for item in tmp_path.iterdir()} == {"a.aiida", "b.aiida", "victim"}
+
+
+@pytest.mark.engine
+def test_s16_checkpoints_and_results_are_as_private_as_the_user_says(tmp_path, copper):
+    """What a task writes on the way and in the end, with a mask that lets nobody else read."""
+    write_npz(copper(2), tmp_path / "input.npz")
+    task = {"task": "relax", "inputs": {"structures": "input.npz"}}
+    task |= {"parameters": {"calculator": "ase.calculators.emt:EMT", "steps": 2}}
+    (tmp_path / "task.json").write_text(json.dumps(task))
+    program = Path(sys.executable).parent / "dismai"
+    command = f"umask 077 && exec {shlex.quote(str(program))} run task.json"
+    run = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    written = [path for path in tmp_path.rglob("*") if path.name not in ("input.npz", "task.json")]
+    assert {"results.json", "structures.npz", "progress.jsonl", "pieces.bin"} <= {path.name for path in written}
+    assert [path.name for path in written if path.stat().st_mode & 0o077] == []
