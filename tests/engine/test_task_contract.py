@@ -140,6 +140,9 @@ def test_the_command_line():
     assert [line.split()[0] for line in listed.splitlines()] == list(all_tasks())
     schema = json.loads(runner.invoke(cli, ["schema", "relax"]).output)
     assert schema["properties"]["fmax"]["default"] == 0.05
+    assert schema["properties"]["mode"]["enum"] == ["sequential", "batched"]
+    assert "auto" in str(schema["properties"]["workers"])
+    assert "auto" in str(schema["properties"]["batch_atoms"])
     assert "cryingan" in runner.invoke(cli, ["generators"]).output
 
 
