@@ -62,13 +62,13 @@ def make_builder() -> Any:
     from ..workchains.pipeline import PipelineWorkChain
     from ..workchains.protocols import read_overrides
 
-    nodes = []
-    for name, crystal in crystals().items():
-        nodes.append(StructureData(pymatgen=crystal))
-        nodes[-1].label = f"{name}, bulk crystal"
+    nodes = {name: StructureData(pymatgen=crystal) for name, crystal in crystals().items()}
+    for name, node in nodes.items():
+        node.label = f"{name}, bulk crystal"
     builder = PipelineWorkChain.get_builder_from_protocol(
         load_code(profile.DISMAI),
-        *nodes,
+        nodes["Li2O"],
+        nodes["LiCl"],
         MODEL,
         SEED,
         dft_code=load_code(CODE),

@@ -101,7 +101,7 @@ class BulkWorkChain(LabelProtocolMixin, CheckedWorkChain):
         """Relax the cell and all atoms."""
         inputs = AttributeDict(self.exposed_inputs(LabelStructureWorkChain))
         inputs.structures = crystal_to_set(self.inputs.crystal)
-        inputs.metadata.call_link_label = "relaxation"
+        inputs.metadata = {"call_link_label": "relaxation"}  # the label is that of this process alone
         return ToContext(relaxation=self.submit(LabelStructureWorkChain, **inputs))
 
     def finish(self) -> ExitCode | None:
