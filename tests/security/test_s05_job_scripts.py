@@ -32,7 +32,6 @@ NAMES = (
 RESOURCES = {
     "sge": {"parallel_env": "mpi", "tot_num_mpiprocs": 1},
     "lsf": {"tot_num_mpiprocs": 1, "parallel_env": ""},
-    "hyperqueue": {"num_cpus": 1},
 }
 TOUCH = "touch executed"
 ENDS = ("\n", "\r\n", "\r", "\x0b", "\x85", "\u2028", ";", "|", "&", ">", " ")

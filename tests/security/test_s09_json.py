@@ -6,9 +6,11 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from readers.guards import bounded
 
 from aiida_dismai.engine.errors import BadInput
 from aiida_dismai.engine.untrusted import LINE, Limits, read_json, read_object
+from aiida_dismai.workchains.protocols.files import parse
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False)
@@ -90,3 +92,36 @@ def test_an_object_is_asked_for(tmp_path):
         read_object(tmp_path / "nothing.json")
     with pytest.raises(BadInput, match="Is a directory"):
         read_object(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: " + ":".join(["59"] * 100_000),
+        "a: " + "9" * 5000,
+        "a: 0x" + "f" * 900_000,
+        "a: 1e" + "9" * 500,
+        "!!python/object/apply:os.system ['true']",
+        "a: !!python/name:os.system",
+        "a: !!python/tuple [1]",
+        "a: 2001-99-99",
+        "a: !!binary x",
+        "a: !!set {? x}",
+        "a0: &a0 {x: 1}\n" + "".join(f"a{i + 1}: &a{i + 1} {{<<: [*a{i}, *a{i}, *a{i}]}}\n" for i in range(30)),
+        "? [1]\n: 2",
+        "a: &a [*a]",
+        "--- 1\n--- 2",
+        "\u0085a: [1",
+        "%YAML 9.9\n---\n1",
+        "a: '\x1b[2J",
+    ],
+)
+def test_s9_yaml_of_anything_is_read_or_refused_in_one_line(text):
+    with bounded(seconds=20, megabytes=512):
+        try:
+            found, refusal = parse(text, "x.yaml"), "x.yaml"
+        except BadInput as error:
+            found, refusal = None, str(error)
+    assert refusal.startswith("x.yaml")
+    assert refusal.isprintable()
+    assert found is None or len(repr(found)) < 1000

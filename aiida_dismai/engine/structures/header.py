@@ -43,6 +43,8 @@ LONG = 24
 #: Keys whose nine numbers are a 3×3 matrix in column order, and keys that are always text.
 MATRICES = ("virial", "virials", "stress")
 TEXTS = ("uid",)
+#: Keys of a line at most; each becomes a property of its own.
+MAX_KEYS = 10_000
 #: Brackets in brackets at most.
 MAX_DEPTH = 8
 
@@ -58,7 +60,7 @@ def parse_header(line: str) -> dict[str, Any]:
         By key: bool, int, float, str, or an array of these; of JSON also dict, list and None.
 
     Raises:
-        HeaderError: a quote or bracket without its end, a key that appears twice, JSON that is none.
+        HeaderError: a quote or bracket without its end, a key that appears twice, JSON that is none, too many keys.
     """
     found: dict[str, Any] = {}
     place, end = 0, len(line.rstrip())
@@ -73,6 +75,8 @@ def parse_header(line: str) -> dict[str, Any]:
             value, place = _value(line, place, key)
         if key in found:
             raise HeaderError(f"'{key}' appears twice")
+        if len(found) >= MAX_KEYS:
+            raise HeaderError(f"more than {MAX_KEYS} keys")
         found[key] = value
     return found
 

@@ -20,6 +20,8 @@ MAX_BYTES = 1_000_000
 #: Values, once aliases are written out.
 MAX_VALUES = 100_000
 MAX_DEPTH = 40
+#: Characters of a number: in YAML 1.1, digits with colons are one to the base of 60.
+MAX_DIGITS = 100
 
 
 class _Loader(yaml.SafeLoader):
@@ -106,6 +108,8 @@ def _count(node: yaml.Node, where: str, known: dict[int, int], above: tuple[int,
             inside = [child for pair in node.value for child in pair]
         elif isinstance(node, yaml.SequenceNode):
             inside = node.value
+        elif node.tag.rpartition(":")[2] in ("int", "float") and len(node.value) > MAX_DIGITS:
+            raise BadInput(f"{where}: line {_line(node)}: a number of {len(node.value)} characters")
         known[id(node)] = 1 + sum(_count(child, where, known, (*above, id(node))) for child in inside)
     if known[id(node)] > MAX_VALUES:
         raise BadInput(f"{where}: stands for more than {MAX_VALUES} values once its aliases are written out")
