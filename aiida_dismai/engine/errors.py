@@ -39,6 +39,12 @@ class OutOfMemory(DismaiError):
     kind = "out_of_memory"
 
 
+class DiskFull(DismaiError):
+    """Nothing more can be written where the task works; what it has kept so far is good."""
+
+    kind = "disk_full"
+
+
 class NothingLeft(DismaiError):
     """The task ran, but not one structure came out of it."""
 

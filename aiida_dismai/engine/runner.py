@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -10,7 +11,7 @@ from typing import Any
 
 from . import compiling
 from .context import Context
-from .errors import BadInput, DismaiError, NotTheFirstProcess, OutOfMemory, Unfinished, nearest
+from .errors import BadInput, DiskFull, DismaiError, NotTheFirstProcess, OutOfMemory, Unfinished, nearest
 from .files import write_json
 from .parameters import Parameters
 from .task import RESULTS, Task
@@ -18,6 +19,8 @@ from .tasks import find_task
 from .untrusted import read_json
 from .versions import versions
 
+#: Errors of a disk that has nothing left, or nothing for this user.
+FULL = (errno.ENOSPC, errno.EDQUOT)
 #: Names in results.json that belong to the contract, not to a task.
 RESERVED = ("task", "status", "seed", "device", "versions", "timings", "error")
 
@@ -88,6 +91,7 @@ def run_task(
     record: dict[str, Any] = {"task": None, "status": "failed", "seed": None, "device": "cpu", "versions": versions()}
     folder = path.resolve().parent
     status = 1
+    context = None
     try:
         task, context, parameters = read_task(path)
         context.watch = watch
@@ -99,8 +103,6 @@ def run_task(
             results = dict(function(context, parameters))
         record["timings"] |= results.pop("timings", {})
         record |= results
-        if context.warnings:
-            record["warnings"] = [*context.warnings, *record.get("warnings", [])]
         record["status"] = "finished"
         status = 0
     except NotTheFirstProcess:
@@ -108,10 +110,15 @@ def run_task(
     except (Exception, SystemExit) as error:
         record["status"] = "unfinished" if isinstance(error, Unfinished) else "failed"
         record["error"] = _failure(error, folder)
+    if context is not None and context.warnings:
+        record["warnings"] = [*context.warnings, *record.get("warnings", [])]
     record.setdefault("timings", {})["total"] = time.monotonic() - started
     if folder.is_dir():
         try:
             write_json(folder / RESULTS, record)
+        except OSError as error:  # the line is all that is left of this run
+            report(f"dismai: {RESULTS} cannot be written: {error.strerror or error}")
+            return 1
         except (TypeError, ValueError) as error:  # a model's own results may hold what JSON cannot
             record = {name: record[name] for name in RESERVED if name in record} | {"status": "failed"}
             record["error"] = {"kind": "crashed", "message": f"the results cannot be written as JSON: {error}"}
@@ -129,6 +136,8 @@ def _failure(error: BaseException, folder: Path) -> dict[str, Any]:
 
     if isinstance(error, DismaiError):
         return {"kind": error.kind, "message": without_folder(str(error), folder)}
+    if isinstance(error, OSError) and error.errno in FULL:
+        return {"kind": DiskFull.kind, "message": without_folder(text_of(error), folder)}
     if is_out_of_memory(error):
         return {"kind": OutOfMemory.kind, "message": without_folder(text_of(error), folder) or "no memory is left"}
     import traceback

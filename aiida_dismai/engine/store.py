@@ -11,8 +11,9 @@ from __future__ import annotations
 import io
 import json
 import struct
+import sys
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -37,6 +38,15 @@ Key = int | str | bytes
 LONGEST = 16 * 2**20
 
 
+class Damaged(BadInput):
+    """What a run has kept cannot even be told whose it is."""
+
+
+def print_line(line: str) -> None:
+    """Write a line where the errors of a run go."""
+    print(f"dismai: {line}", file=sys.stderr)
+
+
 class Store:
     """The pieces of one run.
 
@@ -58,13 +68,20 @@ class Store:
         self.exists = path.is_file() and self._scan()
 
     @classmethod
-    def in_folder(cls, folder: Path, owner: Owner, beside: Sequence[str] = ()) -> Store:
-        """Return the store of a checkpoint folder.
+    def in_folder(
+        cls,
+        folder: Path,
+        owner: Owner,
+        beside: Sequence[str] = (),
+        warn: Callable[[str], None] = print_line,
+    ) -> Store:
+        """Return the store of a checkpoint folder; one damaged at its beginning is set aside and replaced.
 
         Args:
             folder: of the checkpoint.
             owner: what the run is of.
             beside: names of files that may be there before the store is.
+            warn: called with a line where something is set aside.
 
         Raises:
             BadInput: the folder holds the checkpoint of another run, or of a version that kept other files.
@@ -76,7 +93,13 @@ class Store:
                 f"{folder}: checkpoint of another task or of an earlier version ({min(names)}); remove it to start "
                 "from scratch"
             )
-        return cls(path, owner)
+        try:
+            return cls(path, owner)
+        except Damaged as error:
+            aside = path.with_name(f".{path.name}.damaged")
+            path.replace(aside)
+            warn(f"{error}; it is set aside as {aside.name}, and the run starts from the beginning")
+            return cls(path, owner)
 
     def _scan(self) -> bool:
         """Index the file; returns whether there is anything in it."""
@@ -87,7 +110,7 @@ class Store:
             try:
                 about = read_json(line, self.path, STATE)
             except BadInput as error:
-                raise BadInput(f"{error}: damaged; remove it to start again") from error
+                raise Damaged(f"{error}: damaged; remove it to start again") from error
             end = handle.tell()
             for key, mark, place, length in _pieces(handle, self.path.stat().st_size):
                 self.index[key] = (mark, place, length)

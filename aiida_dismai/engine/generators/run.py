@@ -122,7 +122,7 @@ def sample(context: Context, parameters: SampleParameters) -> dict[str, Any]:
     owner = Owner.of_parameters(
         "generator.sample", parameters, seed=seed, generator=generator.record["sha256"][WEIGHTS]
     )
-    store = Store.in_folder(context.checkpoint, owner)
+    store = Store.in_folder(context.checkpoint, owner, warn=context.warn)
     batches: list[StructureSet] = []
     spent, made, done = 0.0, 0, 0
     while done < parameters.n_structures:

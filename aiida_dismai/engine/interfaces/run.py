@@ -46,7 +46,7 @@ def run(context: Context, parameters: InterfaceParameters) -> dict[str, Any]:
     builder = Builder(crystal_a, crystal_b, parameters)
     hashes = [crystal_a.content_hash, crystal_b.content_hash]
     owner = Owner.of_parameters("interfaces.build", parameters, seed=seed, crystals=hashes)
-    store = Store.in_folder(context.checkpoint, owner)
+    store = Store.in_folder(context.checkpoint, owner, warn=context.warn)
     prepared = time.monotonic()
 
     total = parameters.n_structures

@@ -126,7 +126,7 @@ def _push_all(
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Return the new positions ``(N, 3)`` and the rounds ``(n,)`` of all structures, resuming from a checkpoint."""
     owner = Owner.of_parameters("postprocess", parameters, structures=structures.content_hash)
-    store = Store.in_folder(context.checkpoint, owner)
+    store = Store.in_folder(context.checkpoint, owner, warn=context.warn)
     positions, rounds = structures.positions.copy(), np.zeros(len(structures), dtype=np.int64)
     todo = []
     for i in range(len(structures)):

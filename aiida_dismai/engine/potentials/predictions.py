@@ -57,7 +57,7 @@ def predict(trained: TrainedPotential, structures: StructureSet, micro_batch: in
     from .losses import compute  # with torch, which those who only write arrays do without
 
     owner = Owner({"task": "predict", "potential": trained.config["sha256"], "structures": structures.content_hash})
-    store = Store.in_folder(context.checkpoint, owner, BESIDE)
+    store = Store.in_folder(context.checkpoint, owner, BESIDE, context.warn)
     n = len(structures)
     result = Predictions(
         count_elements(structures, trained.builder.numbers) @ trained.references,

@@ -59,7 +59,8 @@ def run(context: Context, parameters: RelaxParameters) -> dict[str, Any]:
     limit_threads(threads)
     relaxer = Batches(tools) if parameters.mode == "batched" else OneByOne(tools, workers, threads or 1)
     potential_file = relaxer.potential_file
-    store = Store.in_folder(context.checkpoint, _owner(structures, parameters, potential, potential_file))
+    owner = _owner(structures, parameters, potential, potential_file)
+    store = Store.in_folder(context.checkpoint, owner, warn=context.warn)
     started = time.monotonic()
     kept = Finished(context, structures, store)
     relaxer.relax(kept)

@@ -69,7 +69,7 @@ def run(context: Context, parameters: TrainParameters) -> dict[str, Any]:
     builder = GraphBuilder(numbers, parameters.cutoff)
     labels = Labels.above(structures, count_elements(structures, numbers) @ references)
     training = Training(potential, builder, labels, split, parameters, seed)
-    training.resume(context.checkpoint)
+    training.resume(context.checkpoint, context.warn)
     if training.stopped() is None:  # predictions of weights that are trained further are no longer of any use
         (context.checkpoint / PIECES).unlink(missing_ok=True)
     started = time.monotonic()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from ..checkpoint import load_checkpoint, save_checkpoint
+from ..checkpoint import load_newest, save_checkpoint
 from ..context import Context
 from ..errors import Diverged, Unfinished
 from ..ownership import Owner
@@ -110,17 +111,18 @@ class Training:
             },
         )
 
-    def resume(self, folder: Path) -> bool:
-        """Go on from the checkpoint in ``folder``, if there is one; return whether there was.
+    def resume(self, folder: Path, warn: Callable[[str], None]) -> bool:
+        """Go on from the newest sound checkpoint in ``folder``, if there is one; return whether there was.
+
+        ``warn`` is called with a line for each that is damaged.
 
         Raises:
             BadInput: the checkpoint belongs to other data, another seed or other parameters.
-            BadWeights: the checkpoint is damaged.
         """
         path = folder / CHECKPOINT
-        if not path.is_file():
+        state = load_newest(path, warn)
+        if state is None:
             return False
-        state = load_checkpoint(path)
         self.owner.require(state.get("owner"), path)
         self.epoch, self.step = state["epoch"], state["step"]
         self.loss_sum, self.sums = state["loss_sum"], ErrorSums(**state["sums"])

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...cadence import Cadence
-from ...checkpoint import load_checkpoint, save_checkpoint
+from ...checkpoint import load_newest, save_checkpoint
 from ...context import Context
 from ...errors import BadInput, Diverged, Unfinished
 from .memory import peak_memory
@@ -193,15 +193,13 @@ class Epochs:
 
     # ------------------------------------------------------------------ checkpoints
     def read(self) -> dict[str, Any] | None:
-        """Return what :meth:`write` wrote; None before the first checkpoint.
+        """Return what :meth:`write` wrote; None before the first checkpoint, and where none is sound.
 
         Raises:
             BadInput: the checkpoint is of an earlier version.
         """
-        if not self.path.is_file():
-            return None
-        state = load_checkpoint(self.path)
-        if "seen" not in state:
+        state = load_newest(self.path, self.context.warn)
+        if state is not None and "seen" not in state:
             raise BadInput(f"{CHECKPOINT}: checkpoint of an earlier version; remove its folder to start from scratch")
         return state
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from ...checkpoint import load_checkpoint
+from ...checkpoint import load_newest
 from ...context import Context
 from ...errors import BadInput
 from .epochs import CHECKPOINT, Epochs, Learner
@@ -109,9 +109,10 @@ class Intervals(Epochs):
     # ------------------------------------------------------------------ checkpoints
     def read(self) -> dict[str, Any] | None:
         """Return this network's part of the checkpoint; None if it has not begun."""
-        if not self.path.is_file():
+        found = load_newest(self.path, self.context.warn)
+        if found is None:
             return None
-        self.networks = load_checkpoint(self.path).get("networks", {})
+        self.networks = found.get("networks", {})
         expected = self.names[: len(self.networks)]
         if not self.networks or sorted(self.networks) != sorted(expected):
             raise BadInput(
