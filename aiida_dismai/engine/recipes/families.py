@@ -24,7 +24,7 @@ from .steps import Steps
 
 #: Properties that ship with a set; others belong to how it was made.
 KEPT = {
-    "alloy": ("formation_energy",),
+    "alloy": ("formation_energy", "pass", "run"),
     "amorphous": ("energy", "index"),
     "interface": ("energy", "index", "interface_energy", "interface_thickness", "region"),
 }
