@@ -9,9 +9,10 @@ Reading: ``files`` reads a whole file and ``stream`` a block at a time, with the
 imported at package level.
 """
 
-from .container import KNOWN_PROPERTIES, Property, StructureSet
+from .container import StructureSet
 from .convert import from_ase, from_pymatgen, to_ase, to_pymatgen
 from .files import load_structures, read_extxyz
+from .properties import KNOWN_PROPERTIES, Property
 from .set_npz import read_npz, write_npz
 from .stream import StructureStream
 from .write_extxyz import write_extxyz

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -15,56 +13,8 @@ from numpy.typing import NDArray
 
 from ..errors import BadInput, nearest
 from ..neighbours import shortest_distance
-from ..text import visible
+from .properties import KNOWN_PROPERTIES, Property, checked
 from .texts import concatenated
-
-#: Level and unit of the properties that the project itself reads and writes.
-KNOWN_PROPERTIES: dict[str, tuple[str, str]] = {
-    "energy": ("structure", "eV"),
-    "stress": ("structure", "GPa"),
-    "forces": ("atom", "eV/Å"),
-    "region": ("atom", ""),
-    "trajectory": ("structure", ""),
-    "step": ("structure", ""),
-    "stage": ("structure", ""),
-    "converged": ("structure", ""),
-    "steps": ("structure", ""),
-    "fmax": ("structure", "eV/Å"),
-    "energy_initial": ("structure", "eV"),
-    "interface_energy": ("structure", "J/m²"),
-    "interface_thickness": ("structure", "Å"),
-    "source": ("structure", ""),
-}
-
-
-#: Shape of the values of one structure or atom, for properties that the project computes with.
-SHAPES: dict[str, tuple[int, ...]] = {
-    "energy": (),
-    "stress": (3, 3),
-    "forces": (3,),
-    "region": (),
-    "converged": (),
-    "steps": (),
-}
-#: Names of properties: what every file format can hold, without control characters, spaces, quotes and ``=``.
-NAME = re.compile(r"\w[\w\-+./()]{0,99}")
-#: Names that mean the structure itself in a file, in lower case.
-RESERVED = frozenset({"lattice", "properties", "pbc", "species", "pos", "positions", "numbers", "z", "symbols", "cell"})
-
-
-@dataclass(frozen=True)
-class Property:
-    """One property of every structure or of every atom.
-
-    Attributes:
-        values: first axis is the structures (level ``structure``) or all atoms in order (level ``atom``).
-        level: ``"structure"`` or ``"atom"``.
-        unit: as a person writes it, empty for pure numbers.
-    """
-
-    values: NDArray[Any]
-    level: str
-    unit: str = ""
 
 
 class StructureSet:
@@ -119,31 +69,7 @@ class StructureSet:
             raise BadInput("structure set: atomic numbers must be whole numbers from 1 to 118")
         self.numbers = self.numbers.astype(np.uint8)
         for name, prop in (properties or {}).items():
-            self._set(name, prop)
-
-    def _set(self, name: str, prop: Property) -> None:
-        values = np.asarray(prop.values)
-        if not NAME.fullmatch(name) or name.lower() in RESERVED:
-            raise BadInput(
-                f"property '{visible(name, 60)}': this name cannot be used; take letters, digits and _ - + . / ( ), "
-                f"and none of {', '.join(sorted(RESERVED))}"
-            )
-        if prop.level not in ("structure", "atom"):
-            raise BadInput(
-                f"property '{name}': level must be 'structure' or 'atom', not {visible(repr(prop.level), 40)}"
-            )
-        if not isinstance(prop.unit, str):
-            raise BadInput(f"property '{name}': its unit must be text, not {visible(repr(prop.unit), 40)}")
-        if values.dtype == object:
-            raise BadInput(f"property '{name}': values of mixed type cannot be stored")
-        if values.dtype.kind not in "biufU":
-            raise BadInput(f"property '{name}': values of the type {values.dtype} cannot be stored")
-        if name in SHAPES and values.shape[1:] != SHAPES[name]:
-            raise BadInput(f"property '{name}': the shape {values.shape[1:]} where {SHAPES[name]} is due")
-        expected = len(self) if prop.level == "structure" else len(self.positions)
-        if values.shape[:1] != (expected,):
-            raise BadInput(f"property '{name}': {values.shape[:1]} rows for {expected} {prop.level}s")
-        self.properties[name] = Property(values, prop.level, prop.unit)
+            self.properties[name] = checked(name, prop, n, atoms)
 
     # ------------------------------------------------------------------ building
     @classmethod
@@ -438,11 +364,6 @@ def _floats(name: str, values: Any, shape: tuple[int, ...]) -> NDArray[np.float6
         return array.astype(np.float64, copy=False).reshape(-1, *shape)
     except ValueError as error:
         raise BadInput(f"structure set: {name} of the shape {array.shape} where rows of {shape} are due") from error
-
-
-def unit_of(name: str) -> str:
-    """Return the unit of a property that the project knows, empty for others."""
-    return KNOWN_PROPERTIES.get(name, ("", ""))[1]
 
 
 def _few(items: Sequence[int]) -> str:

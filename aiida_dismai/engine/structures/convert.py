@@ -13,8 +13,9 @@ import numpy as np
 
 from ..errors import BadInput
 from ..units import EV_PER_A3_IN_GPA
-from .container import Property, StructureSet, unit_of
+from .container import StructureSet
 from .frames import Frame, join
+from .properties import Property, unit_of
 
 if TYPE_CHECKING:
     from ase import Atoms

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from ..errors import BadInput
 from ..text import visible
-from .container import Property, StructureSet, unit_of
+from .container import StructureSet
 from .conventions import SIGMA0, normalise
+from .properties import Property, unit_of
 from .texts import concatenated
 
 #: Keys of ours in extended XYZ: units of properties that others do not know, and shapes of atoms' properties.

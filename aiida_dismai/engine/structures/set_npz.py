@@ -13,8 +13,9 @@ import numpy as np
 from ..errors import BadInput
 from ..files import write_atomically
 from ..text import visible
-from .container import Property, StructureSet
+from .container import StructureSet
 from .npz import Arrays, open_arrays
+from .properties import Property
 
 FORMAT = "dismai-structures"
 VERSION = 1

@@ -11,10 +11,11 @@ import numpy as np
 from ..errors import BadInput
 from ..files import write_atomically
 from ..text import visible
-from .container import StructureSet, unit_of
+from .container import StructureSet
 from .conventions import ev_from_gpa
 from .frames import NOTE_KEY, SHAPES_KEY, UNITS_KEY
 from .header import JSON, format_value, quote, word
+from .properties import unit_of
 
 KINDS = {"f": "R", "i": "I", "u": "I", "b": "L", "U": "S"}
 
