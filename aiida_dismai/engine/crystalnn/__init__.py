@@ -4,8 +4,8 @@
 them (``polyhedron`` is what is cut); ``elements`` says what the elements add (radii, electronegativities, who may
 bond to whom); ``neighbours`` makes weights of all that, and coordination numbers of the weights;
 ``order_parameters`` (with ``motifs``, ``shell`` and ``steinhardt``) measures how much the neighbours of a coordination
-number resemble its motifs. ``options`` and ``errors`` are what a caller needs besides. The method is that of Pan et al.,
-Inorg. Chem. 60, 1590 (2021) and Zimmermann and Jain, RSC Adv. 10, 6063 (2020); the numbers are
+number resemble its motifs. ``options`` and ``errors`` are what a caller needs besides. The method is that of Pan et
+al., Inorg. Chem. 60, 1590 (2021) and Zimmermann and Jain, RSC Adv. 10, 6063 (2020); the numbers are
 pymatgen's (``pymatgen.core.local_env``), to rounding.
 
 **Ambiguous sites.** In places pymatgen's answer depends on the last digits of the coordinates: the cell of a site on an
