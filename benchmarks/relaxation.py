@@ -1,199 +1,184 @@
 """Relaxations one by one and in batches: what they cost, and whether they end in the same place.
 
-    OMP_NUM_THREADS=1 python benchmarks/relaxation.py
+    OMP_NUM_THREADS=1 python benchmarks/relaxation.py [--set interface] [--folder relaxation]
     python benchmarks/relaxation.py --structures set.npz --potential folder --kind amorphous -n 100 --device cuda
+    OMP_NUM_THREADS=1 python benchmarks/relaxation.py --workers 2
+    OMP_NUM_THREADS=1 python benchmarks/relaxation.py --profile
 
-Without files it relaxes amorphous silicon from small cells with an M3GNet that it trains first on Stillinger–Weber.
-With ``--profile`` it prints where the time of one evaluation goes, at 264 atoms with the paper's network, beside
-matgl's.
+Without files it makes structures and trains a small M3GNet for them (``relaxation_sets.py``). The same structures are
+relaxed by SciPyFminCG one by one, by both optimisers of the batches, and one by one again from positions that differ by
+0.001 Å: what share of structures ends in another minimum whatever is done. Everything is written under the folder and
+goes on from there when the script is run again.
+
+``--workers`` relaxes the set with one process and with several; ``--profile`` prints where the time of one evaluation
+goes, at 264 atoms with the paper's network, beside matgl's.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import resource
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import relaxation_profile
+import relaxation_sets
+from learning import run
 
-from aiida_dismai.engine.runner import run_task
-from aiida_dismai.engine.structures import StructureSet, from_ase, load_structures, read_npz, write_npz
+from aiida_dismai.engine.structures import StructureSet, load_structures, read_npz, write_npz
 
 #: A structure that ends with another energy (eV/atom) or farther away (Å, root mean square) is in another minimum.
 OTHER_ENERGY, OTHER_PLACE = 1e-3, 0.1
-#: The small network that is trained here.
-TRAIN = {
-    "cutoff": 4.0,
-    "threebody_cutoff": 4.0,
-    "n_blocks": 2,
-    "units": 16,
-    "max_epochs": 25,
-    "batch_size": 8,
-    "device": "cpu",
-    "stress_weight": 0.0,
+#: Displacement of the structures that are relaxed once more, Å.
+NUDGE = 1e-3
+#: What is compared with SciPyFminCG one by one.
+WAYS = {
+    "batched": {"mode": "batched", "optimizer": "SciPyFminCG"},
+    "batched FIRE": {"mode": "batched", "optimizer": "FIRE"},
+    "nudged": {"mode": "sequential", "optimizer": "SciPyFminCG"},
 }
 
 
-def rattled_silicon(n: int, cells: int, seed: int) -> list[Any]:
-    """Diamond cells, heavily pushed about: what a relaxation of generated structures begins with."""
-    from ase.build import bulk
-
-    rng = np.random.default_rng(seed)
-    frames = []
-    for _ in range(n):
-        atoms = bulk("Si", cubic=True) * (cells, cells, cells)
-        atoms.positions += rng.normal(scale=rng.uniform(0.05, 0.3), size=atoms.positions.shape)
-        frames.append(atoms)
-    return frames
+def relax(folder: Path, parameters: dict[str, Any], inputs: dict[str, Path]) -> tuple[dict[str, Any], StructureSet]:
+    """Relax structures; returns the results with the CPU seconds that all runs in the folder took, and the set."""
+    spent, before = folder / "cpu_seconds.json", resource.getrusage(resource.RUSAGE_CHILDREN)
+    results = run(folder, "relax", parameters, inputs)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = json.loads(spent.read_text()) if spent.is_file() else 0.0
+    seconds += after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    spent.write_text(json.dumps(seconds))
+    return results | {"cpu_seconds": seconds}, read_npz(folder / "structures.npz")
 
 
-def trained_here(folder: Path) -> Path:
-    """Train a small M3GNet on Stillinger–Weber energies and forces of rattled cells; returns its folder."""
-    from ase.calculators.singlepoint import SinglePointCalculator
-
-    from aiida_dismai.engine.potentials.calculators import make_calculator
-
-    frames = rattled_silicon(80, 1, 0)
-    calculator = make_calculator("sw", {}, None, "cpu", from_ase(frames[:1]))
-    for number, atoms in enumerate(frames):
-        atoms.calc = calculator
-        labels = {"energy": atoms.get_potential_energy(), "forces": atoms.get_forces(), "stress": atoms.get_stress()}
-        atoms.calc = SinglePointCalculator(atoms, **labels)
-        atoms.info |= {"trajectory": number, "step": 0}
-    run(folder, "potential.train", TRAIN, {"structures": from_ase(frames)}, seed=1)
-    return folder / "potential"
-
-
-def run(folder: Path, task: str, parameters: dict[str, Any], inputs: dict[str, Any], **more: Any) -> dict[str, Any]:
-    """Run a task in a folder; returns its results."""
-    folder.mkdir(parents=True)
-    names = {}
-    for name, value in inputs.items():
-        if isinstance(value, StructureSet):
-            write_npz(value, folder / f"given_{name}.npz")
-            value = folder / f"given_{name}.npz"
-        names[name] = str(Path(value).resolve())
-    content = {"task": task, "parameters": parameters, "inputs": names, **more}
-    (folder / "task.json").write_text(json.dumps(content))
-    if run_task(folder / "task.json"):
-        raise SystemExit(1)
-    return dict(json.loads((folder / "results.json").read_text()))
+def say(name: str, found: dict[str, Any]) -> None:
+    """Print what a relaxation took."""
+    rate, n = found["structures_per_minute"], found["n_structures"]
+    print(
+        f"{name:12s} {rate:6.1f} structures a minute (3000: {50 / rate:.1f} h), "
+        f"{found['cpu_seconds'] / n:.2f} CPU s each, {found['n_converged']} of {n} converged, "
+        f"{found['n_failed']} failed, {found['mean_steps']:.0f} steps, "
+        f"{found['force_evaluations'] / n:.0f} force evaluations each"
+    )
 
 
 def compare(one: StructureSet, other: StructureSet) -> dict[str, float]:
     """Return how two relaxations of the same structures differ, over those that both converged."""
     both = np.flatnonzero(one.values("converged") & other.values("converged"))
-    energy = np.abs(one.values("energy") - other.values("energy"))[both] / one.n_atoms[both]
+    energy = (other.values("energy") - one.values("energy"))[both] / one.n_atoms[both]
     places = []
     for i in both:
         own = one.atoms_of(int(i))
         cell = one.cells[i]
         moved = np.linalg.solve(cell.T, (one.positions[own] - other.positions[own]).T).T
         places.append(float(np.sqrt(np.square((moved - np.round(moved)) @ cell).sum(axis=1).mean())))
-    elsewhere = (energy > OTHER_ENERGY) | (np.array(places) > OTHER_PLACE)
+    elsewhere = (np.abs(energy) > OTHER_ENERGY) | (np.array(places) > OTHER_PLACE)
+    if not len(both):
+        return {"both converged": 0}
     return {
         "both converged": len(both),
-        "energy, meV/atom": float(1000 * np.mean(energy)) if len(both) else np.nan,
-        "RMSD, Å": float(np.mean(places)) if len(both) else np.nan,
-        "another minimum": float(np.mean(elsewhere)) if len(both) else np.nan,
+        "energies, meV/atom": 1000 * float(np.abs(energy).mean()),
+        "their mean, meV/atom": 1000 * float(energy.mean()),
+        "RMSD, Å": float(np.mean(places)),
+        "median RMSD, Å": float(np.median(places)),
+        "in another minimum": float(np.mean(elsewhere)),
     }
 
 
-def distances(folder: Path, kind: str, one: StructureSet, other: StructureSet) -> None:
-    """Print the benchmark's own distances between the two sets, beside the noise floor."""
-    results = run(folder, "metrics", {"kind": kind}, {"structures": other, "reference": one})
-    for name, entry in results.items():
-        if isinstance(entry, dict) and entry.get("floor") is not None:
-            print(f"  {name}: {entry['value']:.4g} between the two, noise floor {entry['floor']:.4g}")
+def distances(folder: Path, table: dict[str, Any], one: Path, other: Path) -> dict[str, Any]:
+    """Return the benchmark's own distances between the two sets, each with its noise floor."""
+    results = run(folder, "metrics", table, {"structures": other, "reference": one})
+    return {
+        name: {"value": entry["value"], "floor": entry["floor"]}
+        for name, entry in results.items()
+        if isinstance(entry, dict) and entry.get("floor") is not None and entry.get("value") is not None
+    }
 
 
-def profile() -> None:
-    """Print CPU seconds of one evaluation by matgl's network and by ours, and where ours go."""
-    import torch
-    from potentials import random_interface
+def agreement(folder: Path, structures: StructureSet, potential: Path, table: dict[str, Any], common: Any) -> None:
+    """Relax in all ways, and print how they agree."""
+    given, nudged = folder / "given.npz", folder / "nudged.npz"
+    write_npz(structures, given)
+    noise = np.random.default_rng(3).normal(scale=NUDGE, size=structures.positions.shape)
+    write_npz(structures.with_positions(structures.positions + noise), nudged)
+    base = {**common, "mode": "sequential", "optimizer": "SciPyFminCG"}
+    first, single = relax(folder / "sequential", base, {"structures": given, "potential": potential})
+    say("sequential", first)
+    summary: dict[str, Any] = {"sequential": first}
+    for name, way in WAYS.items():
+        own = folder / name.replace(" ", "_")
+        inputs = {"structures": nudged if name == "nudged" else given, "potential": potential}
+        found, relaxed = relax(own, common | way, inputs)
+        say(name, found)
+        if name != "nudged":
+            faster = found["structures_per_minute"] / first["structures_per_minute"]
+            cheaper = first["cpu_seconds"] / found["cpu_seconds"]
+            print(f"{name}/sequential: {faster:.2f}× structures a minute, {cheaper:.2f}× less CPU time")
+        numbers = compare(single, relaxed)
+        print(f"agreement, {name}: " + ", ".join(f"{key} {value:.3g}" for key, value in numbers.items()))
+        summary[name] = {"results": found, "agreement": numbers}
+        if table:
+            files = [path / "structures.npz" for path in (folder / "sequential", own)]
+            pairs = distances(own / "metrics", table, *files)
+            for metric, pair in pairs.items():
+                print(f"  {metric}: {pair['value']:.4g} between the two, noise floor {pair['floor']:.4g}")
+            summary[name]["distances"] = pairs
+    (folder / "summary.json").write_text(json.dumps(summary, indent=2))
 
-    from aiida_dismai.engine.potentials.evaluator import TrainedEvaluator
-    from aiida_dismai.engine.potentials.folder import TrainedPotential, build_potential
-    from aiida_dismai.engine.potentials.graphs import GraphBuilder
 
-    one = random_interface(0)
-    numbers = tuple(int(number) for number in np.unique(one.numbers))
-    config = {"architecture": "m3gnet", "elements": one.elements, "network": {}, "data_std": 1.0}
-    potential = build_potential(config).eval().requires_grad_(False)
-    potential.calc_stresses = False
-    trained = TrainedPotential(potential, np.zeros(len(numbers)), GraphBuilder(numbers, 5.0), config, "cpu")
-    evaluator = TrainedEvaluator(trained)
-    site = evaluator.site(one.numbers, one.pbc[0])
-
-    def theirs() -> None:
-        graph, cells = trained.builder.batch(one, [0])
-        potential(graph, cells)
-
-    def ours() -> None:
-        evaluator.evaluate([site], [one.positions], [one.cells[0]])
-
-    seconds: dict[str, list[float]] = {"matgl": [], "ours": []}
-    for _ in range(11):  # in turns: other jobs disturb both alike
-        for name, work in (("matgl", theirs), ("ours", ours)):
-            started = time.process_time()
-            work()
-            seconds[name].append(time.process_time() - started)
-    medians = {name: float(np.median(values[1:])) for name, values in seconds.items()}
-    print(f"264 atoms, paper's network: matgl {medians['matgl']:.3f} s, ours {medians['ours']:.3f} s of one CPU: "
-          f"{medians['matgl'] / medians['ours']:.2f} x")  # fmt: skip
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as found:
-        ours()
-    print(found.key_averages().table(sort_by="self_cpu_time_total", row_limit=12, max_name_column_width=40))
+def several(folder: Path, structures: StructureSet, potential: Path, workers: int, common: Any) -> None:
+    """Print how much faster several processes are than one, with and without their start."""
+    write_npz(structures, folder / "given.npz")
+    inputs = {"structures": folder / "given.npz", "potential": potential}
+    minutes, sets = {}, set()
+    for number in (1, workers):
+        started = time.monotonic()
+        own = folder / f"workers_{number}_{os.getpid()}"  # anew each time
+        found, _ = relax(own, {**common, "workers": number}, inputs)
+        wall = time.monotonic() - started
+        minutes[number] = len(structures) / found["structures_per_minute"], wall / 60
+        sets.add((own / "structures.npz").read_bytes())
+        print(f"{number} workers: {60 * minutes[number][0]:.1f} s, with the start of the task {wall:.1f} s")
+    ratio, whole = (minutes[1][i] / minutes[workers][i] for i in (0, 1))
+    same = "the same" if len(sets) == 1 else "ANOTHER"
+    print(f"workers {workers}/1: {ratio:.2f}× ({whole:.2f}× with the start of the task), {same} result")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--structures", type=Path, help="set of structures to relax")
-    parser.add_argument("--potential", type=Path, help="folder of a trained potential")
-    parser.add_argument("--kind", default="amorphous", help="family, for the distances")
+    parser.add_argument("--set", choices=sorted(relaxation_sets.KINDS), default="silicon", help="what is made here")
+    parser.add_argument("--structures", type=Path, help="set of structures to relax instead")
+    parser.add_argument("--potential", type=Path, help="folder of the trained potential for them")
+    parser.add_argument("--kind", default="", help="family of these structures, for the distances; none without")
     parser.add_argument("-n", type=int, default=100, help="structures")
-    parser.add_argument("--cells", type=int, default=2, help="edge of the silicon cells, in cubic cells")
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--optimizer", default="SciPyFminCG", help="of the batches: SciPyFminCG or FIRE")
-    parser.add_argument("--no-distances", action="store_true")
+    parser.add_argument("--folder", type=Path, help="where everything is kept; gone at the end without")
+    parser.add_argument("--workers", type=int, help="compare so many processes with one")
     parser.add_argument("--profile", action="store_true")
     given = parser.parse_args()
     if given.profile:
-        profile()
+        relaxation_profile.main()
         return
+    if (given.structures is None) != (given.potential is None):
+        parser.error("give --structures and --potential, or neither")
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        potential = given.potential or trained_here(folder / "train")
+        folder = Path(given.folder or name).resolve()
+        folder.mkdir(parents=True, exist_ok=True)
         if given.structures is not None:
-            structures = load_structures(given.structures)[: given.n]
+            structures, potential = load_structures(given.structures)[: given.n], given.potential
+            table = {"kind": given.kind} if given.kind else {}
         else:
-            structures = from_ase(rattled_silicon(given.n, given.cells, 7))
+            structures, potential, table = relaxation_sets.make(given.set, folder, given.n)
         common = {"device": given.device, "steps": given.steps, "workers": 1}
-        inputs = {"structures": structures, "potential": potential}
-        results, sets = {}, {}
-        for mode, optimizer in (("sequential", "SciPyFminCG"), ("batched", given.optimizer)):
-            parameters = {**common, "mode": mode, "optimizer": optimizer}
-            started = time.process_time()
-            results[mode] = run(folder / mode, "relax", parameters, inputs)
-            cpu = time.process_time() - started
-            sets[mode] = read_npz(folder / mode / "structures.npz")
-            found = results[mode]
-            per_minute = found["structures_per_minute"]
-            print(
-                f"{mode:11s} {per_minute:8.1f} structures a minute ({cpu:.0f} CPU s; 3000 take "
-                f"{3000 / per_minute / 60:.1f} h), {found['n_converged']} of {found['n_structures']} converged, "
-                f"{found['mean_steps']} steps, {found['force_evaluations']} force evaluations"
-            )
-        ratio = results["batched"]["structures_per_minute"] / results["sequential"]["structures_per_minute"]
-        print(f"batched/sequential: {ratio:.2f}×")
-        said = ", ".join(f"{name} {value:.4g}" for name, value in compare(sets["sequential"], sets["batched"]).items())
-        print(f"agreement: {said}")
-        if not given.no_distances:
-            distances(folder / "metrics", given.kind, sets["sequential"], sets["batched"])
+        if given.workers:
+            several(folder, structures, potential, given.workers, common)
+        else:
+            agreement(folder, structures, potential, table, common)
 
 
 if __name__ == "__main__":
