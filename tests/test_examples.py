@@ -30,6 +30,7 @@ SUBMITTED = {
     "alloy_file": "EvaluateWorkChain",
     "amorphous_benchmark": "BenchmarkWorkChain",
     "compare_models": "StudyWorkChain",
+    "compare_regions": "CompareWorkChain",
     "amorphous_dataset": "AmorphousDatasetWorkChain",
     "benchmark_model": "BenchmarkWorkChain",
     "evaluate_file": "EvaluateWorkChain",
@@ -38,12 +39,13 @@ SUBMITTED = {
     "make_interfaces": "BuildInterfacesCalculation",
     "own_model": "BenchmarkWorkChain",
     "relax_structures": "RelaxWorkChain",
+    "small_study": "StudyWorkChain",
     "train_generator": "GeneratorWorkChain",
     "train_potential": "PotentialWorkChain",
     "whole_pipeline": "PipelineWorkChain",
 }
 #: Examples that need nothing of an earlier run.
-FIRST = {"alloy_dataset", "amorphous_dataset", "make_dataset", "make_interfaces", "whole_pipeline"}
+FIRST = {"alloy_dataset", "amorphous_dataset", "make_dataset", "make_interfaces", "small_study", "whole_pipeline"}
 
 
 def load(name):
@@ -103,7 +105,7 @@ def filled(aiida_profile, tmp_path_factory):
         "InterfaceDatasetWorkChain",
         potential=potential,
         energies=orm.Dict({"e_cut": -4.7, "low": 8, "converged": 9}),
-        train=StructureSetData(handnodes.structures(6, 3)),
+        train=StructureSetData(handnodes.structures(6, 3).with_property("region", np.tile([0, 0, 1, 1, 2, 3], 6))),
         validation=StructureSetData(handnodes.structures(2, 4)),
     )
 
