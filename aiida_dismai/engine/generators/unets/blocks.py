@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional
-from torch.utils.checkpoint import checkpoint
 
+from .activation import norm_silu
 from .attention import CrossAttention, LinearAttention, SelfAttention
-from .layers import Conv, Gain, GroupNorm, Pointwise
+from .layers import EPS, GROUPS, Conv, Gain, Pointwise
 from .temporal import PseudoConv, TokenShift
 
 
@@ -18,21 +16,14 @@ class Block(nn.Module):
     def __init__(self, inputs: int, outputs: int, video: bool) -> None:
         """Build it."""
         super().__init__()
-        self.groupnorm = GroupNorm(inputs)
+        self.groupnorm = nn.GroupNorm(GROUPS, inputs, eps=EPS)
         self.project = PseudoConv(inputs, outputs) if video else Conv(inputs, outputs, 3)
 
     def forward(self, x: Tensor, scale_shift: tuple[Tensor, Tensor] | None = None) -> Tensor:
         """Return ``(B, rows, columns, outputs)``; scale and shift are ``(B, 1, 1, inputs)``."""
-        given = (None, None) if scale_shift is None else scale_shift
-        # what lies between two convolutions is cheap to compute again, and half of what a block would keep
-        result: Tensor = self.project(
-            checkpoint(self._activated, x, *given, use_reentrant=False, preserve_rng_state=False)
-        )
+        norm, (scale, shift) = self.groupnorm, scale_shift or (None, None)
+        result: Tensor = self.project(norm_silu(x, norm.num_groups, norm.weight, norm.bias, scale, shift, norm.eps))
         return result
-
-    def _activated(self, x: Tensor, scale: Tensor | None, shift: Tensor | None) -> Tensor:
-        x = self.groupnorm(x)
-        return functional.silu(x if scale is None or shift is None else torch.addcmul(shift, x, 1 + scale))
 
 
 class Gate(nn.Module):

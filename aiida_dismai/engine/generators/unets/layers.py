@@ -84,18 +84,6 @@ class Gain(nn.Module):
         return functional.layer_norm(x, x.shape[-1:], self.g.flatten(), eps=EPS)
 
 
-class GroupNorm(nn.GroupNorm):
-    """Group norm over all pixels of an image, or of all frames of a video."""
-
-    def __init__(self, channels: int) -> None:
-        """Build it with eight groups."""
-        super().__init__(GROUPS, channels, eps=EPS)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return ``(B, rows, columns, channels)``."""
-        return super().forward(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-
-
 class CrossEmbed(nn.Module):
     """Convolutions of three kernels side by side on the image that comes in."""
 

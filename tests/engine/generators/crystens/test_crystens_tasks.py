@@ -248,6 +248,11 @@ def test_a_padding_that_does_not_divide(run, toy):
     refused(run, toy, "give 'auto' or 5, 13, …", padding=1)
 
 
+@pytest.mark.parametrize("side", [10, 2])
+def test_a_side_of_the_small_images_that_does_not_divide(run, toy, side):
+    refused(run, toy, "small_side", small_side=side)
+
+
 def test_other_compositions_and_cells(run, toy, crystals):
     numbers = np.where(toy.numbers == 11, 19, toy.numbers)
     potassium = StructureSet(numbers, toy.positions, toy.cells, toy.pbc, toy.offsets)

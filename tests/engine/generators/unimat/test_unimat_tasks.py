@@ -214,6 +214,7 @@ def mixed(numbers, cell=5.0, n=3):
         (mixed([11, 17]), mixed([11, 19]), "validation structures: NaK .*is not NaCl"),
         (mixed([11, 17]), mixed([11, 17], cell=5.1), "validation structures: the cell of structure 0 differs"),
         (StructureSet.concatenate([mixed([11, 17]), mixed([11, 11])]), None, "same atoms in the same order"),
+        (StructureSet.concatenate([mixed([11, 17]), mixed([11, 17], cell=5.1)]), None, "UniMat learns one cell only"),
     ],
 )
 def test_structures_that_are_refused(structures, validation, message):
