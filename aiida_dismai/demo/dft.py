@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from . import profile
-from .__main__ import MODEL, SEED, say
+from .__main__ import EXTRA, MODEL, SEED, find_earlier, fingerprint, say
 
 FAMILY = "dismai-demo-pbe"
 CODE = "pw@localhost"
@@ -53,6 +53,13 @@ def install_family(folder: Path) -> None:
     for name, wave in CUTOFFS.items():
         table = {node.element: {"cutoff_wfc": wave, "cutoff_rho": 4 * wave} for node in nodes}
         family.set_cutoffs(table, name, unit="Ry")
+
+
+def demo_key() -> str:
+    """Return the fingerprint of what this demonstration computes."""
+    from ..workchains.protocols import read_overrides
+
+    return fingerprint({"overrides": read_overrides(OVERRIDES), "cutoffs": CUTOFFS, "crystals": [LI2O, LICL]})
 
 
 def make_builder() -> Any:
@@ -107,17 +114,22 @@ def main() -> int:
     make_code("localhost", str(arguments.pw.absolute()), "pw", "quantumespresso.pw", "export OMP_NUM_THREADS=1")
     install_family(arguments.pseudos)
     say("pw.x of Quantum ESPRESSO computes all energies: real DFT, far from converged")
-    profile.start_daemon()
-    try:
-        node = submit(make_builder())
-        say(f"submitted the pipeline<{node.pk}>; from another terminal:")
-        say(f"    {profile.prefix()}aiida-dismai -p {profile.PROFILE} status {node.pk} --watch")
-        follow(node, say, started)
-    except KeyboardInterrupt:
-        say("interrupted: the next `make demo-dft` takes the jobs that are done from the cache")
-        return 130
-    finally:
-        profile.stop_daemon()
+    key = demo_key()
+    node = find_earlier(key)
+    if node is None or not node.is_terminated:
+        profile.start_daemon()
+        try:
+            if node is None:
+                node = submit(make_builder())
+                node.base.extras.set(EXTRA, key)
+            say(f"the pipeline<{node.pk}> runs; from another terminal:")
+            say(f"    {profile.prefix()}aiida-dismai -p {profile.PROFILE} status {node.pk} --watch")
+            follow(node, say, started)
+        except KeyboardInterrupt:
+            say("interrupted: the next `make demo-dft` resumes from here")
+            return 130
+        finally:
+            profile.stop_daemon()
     if not node.is_finished_ok:
         say(f"the pipeline<{node.pk}> ended with {node.exit_status}: {node.exit_message}")
         say(f"look at it with: {profile.prefix()}verdi -p {profile.PROFILE} process report {node.pk}")

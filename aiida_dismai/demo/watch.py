@@ -19,14 +19,21 @@ def follow(node: Any, say: Callable[[str], None], started: float) -> None:
         say: prints one line.
         started: ``time.monotonic()`` of the begin, for the clock in front of each line.
     """
+    from aiida.manage import get_manager
+    from sqlalchemy.exc import OperationalError
+
     seen: dict[int, str] = {}
     while True:
-        ended = node.is_terminated
-        for job in _jobs(node):
-            line = _describe(job)
-            if line is not None and seen.get(job.pk) != line:
-                seen[job.pk] = line
-                say(f"{_clock(time.monotonic() - started)}  {line}")
+        try:
+            ended = node.is_terminated
+            for job in _jobs(node):
+                line = _describe(job)
+                if line is not None and seen.get(job.pk) != line:
+                    seen[job.pk] = line
+                    say(f"{_clock(time.monotonic() - started)}  {line}")
+        except OperationalError:  # SQLite was busy for longer than one waits: the next look will do
+            get_manager().get_profile_storage().get_session().rollback()  # type: ignore[attr-defined]
+            ended = False
         if ended:
             return
         time.sleep(POLL)

@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from aiida_dismai.demo import watch
 
@@ -52,3 +53,23 @@ def test_one_line_for_each_job(monkeypatch, node, lines, expected):
 def test_the_clock():
     assert watch._clock(5) == "  0:05"
     assert watch._clock(754) == " 12:34"
+
+
+def test_a_database_that_is_busy_ends_nothing(aiida_profile, monkeypatch):
+    """The daemon writes to the same SQLite file."""
+    done = job(is_terminated=True, is_finished_ok=True)
+    looks = iter([OperationalError("SELECT", {}, Exception("database is locked")), [job()], [done], [done]])
+
+    def jobs(node):
+        found = next(looks)
+        if isinstance(found, Exception):
+            raise found
+        node.is_terminated = found[0].is_terminated
+        return found
+
+    monkeypatch.setattr(watch, "POLL", 0.0)
+    monkeypatch.setattr(watch, "_jobs", jobs)
+    monkeypatch.setattr(watch, "progress_lines", lambda node: [])
+    said = []
+    watch.follow(SimpleNamespace(is_terminated=False), said.append, 0.0)
+    assert [line.split("  ")[-1] for line in said] == ["Relax<7> running", "Relax<7> done"]
