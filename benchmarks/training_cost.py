@@ -1,10 +1,12 @@
-"""What a training of the paper's CDVAE and DiffCSP would take on this machine: 264-atom interfaces, 1000 epochs.
+"""What a training of the paper's CDVAE, DiffCSP, CrysTens and UniMat would take on this machine: 264-atom interfaces.
 
-    python benchmarks/training_cost.py [--device cuda] [--steps 200] [--precision bf16] [--model diffcsp]
+    python benchmarks/training_cost.py [--device cuda] [--steps 200] [--precision bf16] [--model diffcsp] [--batch 2]
 
 Trains with the paper's networks and batches for some steps through the task `generator.train`, which reports seconds
-per step and peak memory, samples with a few diffusion steps, and scales both to 1000 epochs of 1200 structures and to
-1000 sampled structures. A first step that compiles or warms up counts, so take more steps on a GPU. Wall seconds.
+per step and peak memory, samples with a few diffusion steps, and scales both to 1000 epochs of 1200 structures (CDVAE,
+DiffCSP) or 150,001 steps of each network (CrysTens, UniMat), and to 1000 sampled structures. A first step that compiles
+or warms up counts, so take more steps on a GPU. With `--batch` steps see fewer structures, for a CPU; the time of the
+paper's batch is then taken in proportion. Wall seconds.
 """
 
 from __future__ import annotations
@@ -19,19 +21,30 @@ from learning import run
 
 from aiida_dismai.engine.device import choose_device
 from aiida_dismai.engine.generators.cdvae.config import CdvaeParameters
+from aiida_dismai.engine.generators.crystens.config import CrystensParameters
 from aiida_dismai.engine.generators.diffcsp.config import DiffcspParameters
+from aiida_dismai.engine.generators.training.parameters import StepTrainingParameters
+from aiida_dismai.engine.generators.unimat.config import UnimatParameters
 from aiida_dismai.engine.interfaces.build import Builder
 from aiida_dismai.engine.interfaces.crystals import li3sccl6, licoo2
 from aiida_dismai.engine.interfaces.parameters import InterfaceParameters
 from aiida_dismai.engine.interfaces.protocol import lsc_lco
 from aiida_dismai.engine.structures import StructureSet, write_npz
 
+Paper = CdvaeParameters | DiffcspParameters | CrystensParameters | UnimatParameters
 #: The paper's settings; batches and evaluations of the network are theirs.
-PAPER: dict[str, CdvaeParameters | DiffcspParameters] = {"cdvae": CdvaeParameters(), "diffcsp": DiffcspParameters()}
+PAPER: dict[str, Paper] = {
+    "cdvae": CdvaeParameters(),
+    "diffcsp": DiffcspParameters(),
+    "crystens": CrystensParameters(),
+    "unimat": UnimatParameters(),
+}
 #: Fewer evaluations, for the time of a generated structure.
 FEW: dict[str, dict[str, Any]] = {
     "cdvae": {"noise_levels": 2, "langevin_steps": 5, "composition": "template"},
     "diffcsp": {"timesteps": 10},
+    "crystens": {"sampling_steps": 5},
+    "unimat": {"sampling_steps": 5, "accept": "all"},
 }
 EPOCHS, TRAINING, SAMPLED = 1000, 1200, 1000
 
@@ -43,11 +56,25 @@ def interfaces(count: int) -> StructureSet:
     return builder.collect([one for one in made if one is not None])
 
 
-def evaluations(parameters: CdvaeParameters | DiffcspParameters) -> int:
+def evaluations(parameters: Paper) -> int:
     """Return to what the time of a generated structure is proportional."""
     if isinstance(parameters, CdvaeParameters):
         return parameters.noise_levels * parameters.langevin_steps
-    return parameters.timesteps
+    if isinstance(parameters, DiffcspParameters):
+        return parameters.timesteps
+    return parameters.sampling_steps
+
+
+def length(parameters: Paper, batch: int) -> tuple[int, str]:
+    """Return the steps of the paper's training, of each network, and what to call them."""
+    if isinstance(parameters, StepTrainingParameters):
+        return parameters.steps, f"{parameters.steps:,} steps of {batch} structures"
+    return EPOCHS * TRAINING // batch, f"{EPOCHS} epochs of {TRAINING} structures"
+
+
+def per_network(results: dict[str, Any], name: str) -> dict[str, float]:
+    """Return a result of a training by network: CrysTens has two."""
+    return {key.removesuffix(name).strip("_"): float(value) for key, value in results.items() if key.endswith(name)}
 
 
 def duration(seconds: float) -> str:
@@ -62,42 +89,56 @@ def duration(seconds: float) -> str:
 @click.option("--model", "models", multiple=True, type=click.Choice(list(PAPER)), help="All if none is given.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto")
 @click.option("--steps", type=click.IntRange(1), help="Steps of training; 200 on a GPU, 2 on a CPU if not given.")
+@click.option(
+    "--batch", type=click.IntRange(1), help="Structures of a step that is measured; the paper's if not given."
+)
 @click.option("--precision", "precisions", multiple=True, default=["32"], help="32, tf32 or bf16; several.")
 @click.option("--compile/--no-compile", "translate", default=False, help="Train with torch.compile.")
-def main(models: tuple[str, ...], device: str, steps: int | None, precisions: tuple[str, ...], translate: bool) -> None:
+def main(
+    models: tuple[str, ...],
+    device: str,
+    steps: int | None,
+    batch: int | None,
+    precisions: tuple[str, ...],
+    translate: bool,
+) -> None:
     """Print seconds per step, memory, and what the whole would take."""
     device = choose_device(device)
     steps = steps or (200 if device == "cuda" else 2)
     for model in models or PAPER:
-        paper = PAPER[model]
-        batch = paper.batch_size
-        assert isinstance(batch, int)
-        structures = interfaces(batch)
         for precision in precisions:
-            with tempfile.TemporaryDirectory(prefix="dismai-benchmark-") as name:
-                folder = Path(name)
-                # the same structures again and again: only their number matters here
-                many = structures[np.arange(steps * batch) % len(structures)]
-                write_npz(many, folder / "structures.npz")
-                hyper = FEW[model] | {"epochs": 1, "batch_size": batch, "precision": precision}
-                parameters = {"model": model, "device": device, "hyperparameters": hyper | {"compile": translate}}
-                inputs = {"structures": folder / "structures.npz"}
-                trained = run(folder / "train", "generator.train", parameters, inputs)
-                asked = {"n_structures": 2, "device": device}
-                sampled = run(
-                    folder / "sample", "generator.sample", asked, {"generator": folder / "train" / "generator"}
-                )
-            step = trained["seconds_per_step"]
-            whole = step * EPOCHS * TRAINING / batch
-            each = sampled["seconds_per_structure"] * evaluations(paper) / evaluations(type(paper)(**FEW[model]))
-            how = f"{model}, {trained['device']}, precision {precision}{', compiled' * translate}"
-            print(
-                f"{how}: {step:.3g} s a step of {batch} structures ({steps} steps), "
-                f"{trained['peak_memory_mb']:.0f} MB; "
-                f"{EPOCHS} epochs of {TRAINING} structures: {duration(whole)}; a structure: {duration(each)}, "
-                f"{SAMPLED} of them: {duration(SAMPLED * each)}",
-                flush=True,
-            )
+            print(measure(model, device, steps, batch, precision, translate), flush=True)
+
+
+def measure(model: str, device: str, steps: int, batch: int | None, precision: str, translate: bool) -> str:
+    """Train and sample for a moment; return a line about it."""
+    paper = PAPER[model]
+    assert isinstance(paper.batch_size, int)
+    size = batch or paper.batch_size
+    structures = interfaces(max(size, 2))
+    by_steps = isinstance(paper, StepTrainingParameters)
+    with tempfile.TemporaryDirectory(prefix="dismai-benchmark-") as name:
+        folder = Path(name)
+        # the same structures again and again: only their number matters here
+        many = structures[np.arange(max(steps * size, 2)) % len(structures)]
+        write_npz(many, folder / "structures.npz")
+        whole = {"steps": steps} if by_steps else {"epochs": 1}
+        hyper = FEW[model] | whole | {"batch_size": size, "precision": precision, "compile": translate}
+        parameters = {"model": model, "device": device, "hyperparameters": hyper}
+        trained = run(folder / "train", "generator.train", parameters, {"structures": folder / "structures.npz"})
+        asked = {"n_structures": 2, "device": device}
+        sampled = run(folder / "sample", "generator.sample", asked, {"generator": folder / "train" / "generator"})
+    seconds = per_network(trained, "seconds_per_step")
+    memory = max(per_network(trained, "peak_memory_mb").values())
+    times, what = length(paper, paper.batch_size)
+    total = sum(seconds.values()) * times * paper.batch_size / size
+    each = sampled["seconds_per_structure"] * evaluations(paper) / evaluations(type(paper)(**FEW[model]))
+    step = ", ".join(f"{network} {value:.3g} s".strip() for network, value in seconds.items())
+    return (
+        f"{model}, {trained['device']}, precision {precision}{', compiled' * translate}: {step} a step of {size} "
+        f"structures ({steps} steps), {memory:.0f} MB; {what}: {duration(total)}; a structure: {duration(each)}, "
+        f"{SAMPLED} of them: {duration(SAMPLED * each)}"
+    )
 
 
 if __name__ == "__main__":
