@@ -115,6 +115,12 @@ def extended(model: type[Parameters]) -> tuple[str, type[Parameters]] | None:
     return None
 
 
+def leaves(outputs: Iterable[str]) -> str:
+    """Return the files that a task leaves, in words."""
+    *names, last = [f"`{name}`" for name in (*outputs, "results.json")]
+    return f"{', '.join(names)} and {last}" if names else last
+
+
 def tasks_page() -> str:
     """Return the page of the tasks and their parameters."""
     parts = [
@@ -127,8 +133,7 @@ def tasks_page() -> str:
         inputs = [(f"`{name}`", "yes" if needed else "no", what) for name, (what, needed) in task.inputs.items()]
         parts += [
             f"## `{task.name}`\n\n{task.summary[0].upper()}{task.summary[1:]}. "
-            f"{'Needs a `seed`. ' if task.seeded else ''}Leaves {', '.join(f'`{name}`' for name in task.outputs)} "
-            "and `results.json`.\n",
+            f"{'Needs a `seed`. ' if task.seeded else ''}Leaves {leaves(task.outputs)}.\n",
             table(("input", "required", ""), inputs),
         ]
         known = extended(task.model())

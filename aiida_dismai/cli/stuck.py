@@ -33,11 +33,27 @@ def hint(node: Any) -> str | None:
         )
     lost = unreachable(node)
     if not lost:
-        return None
+        return idle_hint(node)
     listed = ", ".join(str(pk) for pk in lost[:5]) + (", …" if len(lost) > 5 else "")
     return (
         f"the daemon runs, but none of its workers has {listed}: still in the queue (`verdi daemon status`), or left "
         f"behind. If it stays so, {UNLESS}: `{RECIPE}`"
+    )
+
+
+def idle_hint(node: Any) -> str | None:
+    """Return what to do about a study in which nothing changes although no job is in a queue or runs; None if not so.
+
+    A server that was restarted may leave workers that answer and do nothing.
+    """
+    from .watching import idle_for
+
+    idle = idle_for(_active_nodes(node))
+    if idle is None:
+        return None
+    return (
+        f"nothing has changed for {idle / 60:.0f} minutes, and no job is in a queue or runs. If it stays so, {UNLESS}: "
+        f"`{RECIPE}`"
     )
 
 
@@ -96,6 +112,10 @@ def _answers(controller: Any, pk: int) -> bool:
 
 def active(node: Any) -> Sequence[Any]:
     """Return the PKs of the jobs and WorkChains at and below ``node`` that have not ended."""
+    return [one.pk for one in _active_nodes(node)]
+
+
+def _active_nodes(node: Any) -> list[Any]:
     from aiida.orm import CalcJobNode, WorkChainNode
 
     from ..provenance import walk
@@ -103,4 +123,4 @@ def active(node: Any) -> Sequence[Any]:
     # a function runs within its caller
     kinds = (CalcJobNode, WorkChainNode)
     found = (called.node for called in walk(node, lambda one: not one.is_terminated))
-    return [one.pk for one in found if isinstance(one, kinds) and not one.is_terminated]
+    return [one for one in found if isinstance(one, kinds) and not one.is_terminated]

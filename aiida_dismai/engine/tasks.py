@@ -156,6 +156,12 @@ TASKS = (
         },
         outputs=("comparison.npz",),
     ),
+    Task(
+        "check",
+        "say what a job finds on its machine: GPU, cores, disk, clock, versions",
+        parameters=E_ + "machine:CheckParameters",
+        function=E_ + "machine:run",
+    ),
 )
 
 
