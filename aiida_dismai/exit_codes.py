@@ -55,7 +55,7 @@ JOB = (
     Code(
         351,
         "ERROR_RESULTS_MISSING",
-        "no results.json: the code did not start or is not a `dismai`; see its stderr",
+        "no results.json: the code did not start or is not a `dismai` ({message})",
         "Read `dismai.err` and the scheduler's output (`verdi calcjob outputcat PK dismai.err`, `verdi process report "
         "PK`); test the code with `verdi code test`.",
     ),
@@ -94,6 +94,33 @@ JOB = (
         "ERROR_OUT_OF_MEMORY",
         "out of memory: {message}",
         "For a job submitted by itself: a smaller batch, smaller chunks, or more memory.",
+    ),
+    Code(
+        420,
+        "ERROR_KILLED",
+        "the job was killed while it ran: {message}",
+        "A kill without a word of the scheduler is most often that of a node whose memory was full: ask for more, or "
+        "for smaller batches. For a job submitted by itself: submit it again with `parent_folder`.",
+    ),
+    Code(
+        421,
+        "ERROR_CANCELLED",
+        "the job was cancelled by somebody: {message}",
+        "Ask who did it, the administrator or `scancel`, `qdel`, `bkill`. For a job submitted by itself: submit it "
+        "again with `parent_folder`.",
+    ),
+    Code(
+        422,
+        "ERROR_PREEMPTED",
+        "the job had to make room for others: {message}",
+        "For a job submitted by itself: submit it again with `parent_folder`.",
+    ),
+    Code(
+        430,
+        "ERROR_DISK_FULL",
+        "the disk of the job is full: {message}",
+        "Free space, or raise the quota, where the work directory of the computer is. For a job submitted by itself: "
+        "submit it again with `parent_folder`.",
     ),
     Code(
         450,
@@ -147,6 +174,12 @@ RESTART = (
         "ERROR_NO_PROGRESS",
         "no progress within a whole wall time: {message}",
         "Raise `max_wallclock_seconds`: one step takes longer than a job may run.",
+    ),
+    Code(
+        505,
+        "ERROR_DISK_FULL",
+        "the disk of the jobs is full, also for the job after: {message}",
+        "Free space, or raise the quota, where the work directory of the computer is, then `aiida-dismai relaunch PK`.",
     ),
 )
 
@@ -314,13 +347,13 @@ OF_AIIDA = {
     "ERROR_SCHEDULER_OUT_OF_MEMORY": "As `ERROR_OUT_OF_MEMORY`.",
     "ERROR_SCHEDULER_OUT_OF_WALLTIME": "As `ERROR_UNFINISHED`.",
     "ERROR_SCHEDULER_INVALID_ACCOUNT": "Correct `account` in the scheduler options.",
-    "ERROR_SCHEDULER_NODE_FAILURE": "Submit again.",
+    "ERROR_SCHEDULER_NODE_FAILURE": "For a job submitted by itself: submit it again with `parent_folder`.",
     "STOPPED_BY_MONITOR": "A monitor that you gave stopped the job.",
     "ERROR_STASHING_FAILED": "Correct the `stash` options of the job.",
     "ERROR_SUB_PROCESS_EXCEPTED": "A job raised in AiiDA itself: `verdi process report PK`.",
-    "ERROR_SUB_PROCESS_KILLED": "Somebody killed the job with `verdi process kill`: submit again.",
+    "ERROR_SUB_PROCESS_KILLED": "Somebody killed the job with `verdi process kill`: `aiida-dismai relaunch PK`.",
     "ERROR_MAXIMUM_ITERATIONS_EXCEEDED": "The jobs fail or are killed again and again; see their reports, then raise "
-    "`max_iterations`.",
+    "`max_iterations`, and `aiida-dismai relaunch PK`.",
     "ERROR_UNHANDLED_FAILURE": "No handler knows what to do; the message has the job's exit code and reason.",
 }
 

@@ -11,9 +11,11 @@ from ..engine.errors import DismaiError
 from ..engine.text import visible
 from .archive.commands import archive
 from .dataset import dataset
+from .doctor import doctor
 from .evaluate import evaluate
 from .launch import launch
 from .offset import offset_command
+from .relaunch import relaunch
 from .report import report
 from .setup import setup
 from .status import status
@@ -78,7 +80,7 @@ def main(ctx: click.Context, profile: str | None, debug: bool) -> None:
     A whole benchmark from bulk crystals to the metrics table:
 
     \b
-        aiida-dismai setup check
+        aiida-dismai doctor
         aiida-dismai launch pipeline --help
         aiida-dismai status PK --watch
         aiida-dismai report PK --html report.html
@@ -88,5 +90,5 @@ def main(ctx: click.Context, profile: str | None, debug: bool) -> None:
 
 
 dataset.add_command(offset_command)
-for command in (setup, launch, status, report, evaluate, dataset, archive):
+for command in (setup, doctor, launch, relaunch, status, report, evaluate, dataset, archive):
     main.add_command(command)

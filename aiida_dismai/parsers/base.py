@@ -11,6 +11,7 @@ from aiida.orm import ArrayData, Data, Dict, SinglefileData
 from aiida.parsers import Parser
 
 from ..calculations.base import TaskCalculation
+from ..calculations.progress import progress_size
 from ..data import GeneratorData, PotentialData, StructureSetData
 from ..engine.errors import BadInput
 from ..engine.structures import read_npz
@@ -18,6 +19,7 @@ from ..engine.structures.npz import open_arrays
 from ..engine.task import RESULTS
 from ..engine.text import visible
 from ..engine.untrusted import DEFAULT
+from .ending import Ending, ending_of, last_words
 from .results import MESSAGE, read_record
 
 #: ``error.kind`` of results.json → label of the exit code.
@@ -28,6 +30,7 @@ EXIT_CODES = {
     "diverged": "ERROR_DIVERGED",
     "nothing_left": "ERROR_NOTHING_LEFT",
     "unfinished": "ERROR_UNFINISHED",
+    "disk_full": "ERROR_DISK_FULL",
 }
 
 
@@ -45,7 +48,9 @@ class TaskParser(Parser):
                 content = handle.read(DEFAULT.size + 1)
             record = read_record(content, process.TASK)
         except FileNotFoundError:
-            return ExitCode(scheduler, self.node.exit_message) if scheduler else codes.ERROR_RESULTS_MISSING
+            if scheduler:
+                return ExitCode(scheduler, self.node.exit_message, invalidates_cache=True)
+            return self._without_results()
         except (BadInput, OSError) as error:  # a folder of that name is an OSError
             message = str(error).removeprefix(f"{RESULTS}: ")
             return codes.ERROR_RESULTS_UNREADABLE.format(message=visible(message, MESSAGE))
@@ -70,6 +75,18 @@ class TaskParser(Parser):
                 self.logger.exception("%s cannot be read", name)
                 return self._unreadable(name, error)
         return None
+
+    def _without_results(self) -> ExitCode:
+        """Return the exit code of a job that left no results, by what others wrote of its end."""
+        ending = ending_of(self.node, self.retrieved)
+        if ending is None and progress_size(self.node):
+            ending = Ending("ERROR_KILLED", f"nothing says why; {last_words(self.retrieved)}")
+        if ending is None:
+            return self.exit_codes.ERROR_RESULTS_MISSING.format(message=last_words(self.retrieved))
+        code: ExitCode = self.exit_codes[ending.label]
+        if "{message}" in (code.message or ""):
+            return code.format(message=ending.message)
+        return ExitCode(code.status, f"{code.message} ({ending.message})", code.invalidates_cache)
 
     def _unreadable(self, name: str, error: Exception) -> ExitCode:
         text = str(error) or type(error).__name__

@@ -33,7 +33,7 @@ LOSSES: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
     "metrics": ("n_given", (("n_not_analysed", "could not be analysed"),)),
 }
 #: Exit codes that are no failures: the job went on in the next one.
-GONE_ON = (120, 400)
+GONE_ON = (120, 140, 400, 420, 421, 422, 430)
 #: At most so many failures are listed.
 MAX_FAILURES = 50
 #: At most so many processes are listed; a paper-sized run has tens of thousands.

@@ -16,6 +16,7 @@ from aiida.orm import AbstractCode, Dict, StructureData
 
 from ..calculations.base import option_ports
 from ..calculations.cores import refuse_mismatch
+from ..calculations.gpus import GPUS, gpu_problem
 from ..calculations.relax import OWN_CALCULATOR, validate_calculator
 from ..calculations.script_words import script_problems
 from ..data import PotentialData, StructureSetData
@@ -262,18 +263,19 @@ def _some(formulas: Sequence[str]) -> str:
 
 
 # ---------------------------------------------------------------------- jobs
-def option_problems(options: Mapping[str, Any], code: AbstractCode | None = None) -> list[Problem]:
+def option_problems(options: Mapping[str, Any], code: AbstractCode | None = None, gpus: bool = True) -> list[Problem]:
     """Return what is wrong with scheduler options: names, types, and resources that the scheduler has not.
 
     Args:
         options: as a job gets them.
         code: on whose computer it runs, None where that is not known.
+        gpus: whether they may have a number of GPUs, as those of our own jobs.
     """
     found: list[Problem] = []
     kept = Options().clean(options, "", found)
     ports = option_ports(CalcJob.spec())
     for name, value in kept.items():
-        if name == "resources":
+        if name in ("resources", GPUS):
             continue
         port = ports[name]
         kinds = port.valid_type if isinstance(port.valid_type, tuple) else (port.valid_type,)
@@ -285,6 +287,10 @@ def option_problems(options: Mapping[str, Any], code: AbstractCode | None = None
         elif (error := port.validate(value)) is not None:
             found.append(Problem(name, error.message))
     found += [Problem(*problem) for problem in script_problems(kept)]
+    if not gpus and GPUS in kept:
+        found.append(Problem(GPUS, "is known to `dismai` jobs only; give custom_scheduler_commands"))
+    elif (problem := gpu_problem(kept, code)) is not None:
+        found.append(Problem(GPUS, problem))
     wall = kept.get("max_wallclock_seconds")
     if isinstance(wall, int) and wall < 1:
         found.append(Problem("max_wallclock_seconds", f"must be at least 1 (given: {wall})"))

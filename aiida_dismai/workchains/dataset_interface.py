@@ -20,7 +20,7 @@ from .checked import CheckedSpec, CheckedWorkChain, if_, while_
 from .checks import below, elements_of, potential_problems, region_problems, relaxation_problems
 from .chunks import fill_chunks
 from .ions import note_small
-from .jobs import fill_calculation, fill_job
+from .jobs import BuildInterfacesWorkChain, fill_job
 from .label import LabelWorkChain
 from .label_inputs import fill_label_many, label_problems, methods_of_inputs, mixing_problems
 from .potential import PotentialWorkChain, check_problems, fill_check
@@ -118,7 +118,7 @@ class InterfaceDatasetWorkChain(ProtocolMixin, CheckedWorkChain):
             help="A trained potential to use instead of training one.",
         )
         spec.expose_inputs(
-            BuildInterfacesCalculation,
+            BuildInterfacesWorkChain,
             namespace="build",
             exclude=("slab_a", "slab_b", "seed", "parameters", "parent_folder"),
         )
@@ -242,11 +242,11 @@ class InterfaceDatasetWorkChain(ProtocolMixin, CheckedWorkChain):
         return self.ctx.potential is None
 
     def _build(self, parameters: Dict, purpose: str) -> Any:
-        inputs = AttributeDict(self.exposed_inputs(BuildInterfacesCalculation, namespace="build"))
+        inputs = AttributeDict(self.exposed_inputs(BuildInterfacesWorkChain, namespace="build"))
         inputs.slab_a, inputs.slab_b = self.inputs.slab_a, self.inputs.slab_b
         inputs.parameters, inputs.seed = parameters, derive_seed(self.inputs.seed, purpose)
         inputs.metadata.call_link_label = f"build_{purpose}"
-        return self.submit(BuildInterfacesCalculation, **inputs)
+        return self.submit(BuildInterfacesWorkChain, **inputs)
 
     def _wants_check(self) -> bool:
         return "n_check" in self.inputs and self.inputs.n_check.value > 0 and "check" in self.inputs.train
@@ -370,7 +370,7 @@ def fill_dataset(
     options: Mapping[str, Any] | None,
 ) -> None:
     """Fill a builder's namespace of :class:`InterfaceDatasetWorkChain` (all but crystals and seed)."""
-    fill_calculation(port["build"], code, {"options": inputs["options"]}, options)
+    fill_job(port["build"], code, {"options": inputs["options"]}, options)
     port["candidates"] = Dict(merge(inputs["interface"], inputs["candidates"]))
     fill_chunks(port["relax"], code, RelaxWorkChain.get_protocol_inputs(protocol, inputs["relax"]), options)
     for name in ("n_structures", "max_rounds"):

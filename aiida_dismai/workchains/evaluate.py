@@ -10,7 +10,6 @@ from aiida.engine import ExitCode, ProcessBuilder, ToContext
 from aiida.orm import AbstractCode, ArrayData, Dict, FolderData, SinglefileData
 
 from ..calculations.base import validate_not_empty
-from ..calculations.evaluation import PostprocessCalculation
 from ..data import PotentialData, StructureSetData
 from ..engine.families.contract import FamilySpec
 from ..engine.families.registry import find
@@ -28,7 +27,7 @@ from .checks import (
 )
 from .chunks import fill_chunks
 from .ions import Ions, note_few
-from .jobs import fill_calculation
+from .jobs import PostprocessWorkChain, fill_job
 from .metrics import SETS, MetricsWorkChain
 from .problems import Problem, answer
 from .protocols import ProtocolMixin, merge
@@ -136,7 +135,7 @@ class EvaluateWorkChain(ProtocolMixin, CheckedWorkChain):
         )
         optional = {"required": False, "populate_defaults": False}
         spec.expose_inputs(
-            PostprocessCalculation,
+            PostprocessWorkChain,
             namespace="postprocess",
             exclude=("structures", "parent_folder"),
             namespace_options=optional
@@ -230,10 +229,10 @@ class EvaluateWorkChain(ProtocolMixin, CheckedWorkChain):
 
     def run_postprocess(self) -> ToContext:
         """Push atoms apart."""
-        inputs = AttributeDict(self.exposed_inputs(PostprocessCalculation, namespace="postprocess"))
+        inputs = AttributeDict(self.exposed_inputs(PostprocessWorkChain, namespace="postprocess"))
         inputs.structures = self.ctx.structures
         inputs.metadata.call_link_label = "postprocess"
-        return ToContext(postprocess=self.submit(PostprocessCalculation, **inputs))
+        return ToContext(postprocess=self.submit(PostprocessWorkChain, **inputs))
 
     def inspect_postprocess(self) -> ExitCode | None:
         """Check that it ran."""
@@ -305,5 +304,5 @@ def fill_evaluate(
     fill_chunks(port["metrics"], code, metrics, options)
     kind_asked = kind_of(metrics["parameters"])
     if find(kind_asked).relaxed:
-        fill_calculation(port["postprocess"], code, inputs["postprocess"], options)
+        fill_job(port["postprocess"], code, inputs["postprocess"], options)
         fill_chunks(port["relax"], code, relax_inputs(protocol, inputs["relax"], kind_asked, potential), options)

@@ -14,9 +14,15 @@ from ..calculations.amorphous import (
     NetworkCalculation,
     QuenchCalculation,
 )
-from ..calculations.evaluation import CompareCalculation, DescribeCalculation, MetricsCalculation
+from ..calculations.evaluation import (
+    CompareCalculation,
+    DescribeCalculation,
+    MetricsCalculation,
+    PostprocessCalculation,
+)
 from ..calculations.generators import SampleGeneratorCalculation
-from ..calculations.potentials import TrainPotentialCalculation
+from ..calculations.interfaces import BuildInterfacesCalculation
+from ..calculations.potentials import EvaluatePotentialCalculation, TrainPotentialCalculation
 from ..calculations.relax import RelaxCalculation
 from .protocols import merge
 from .restart import RestartTaskWorkChain
@@ -26,6 +32,12 @@ class RelaxChunkWorkChain(RestartTaskWorkChain):
     """Relax one chunk of structures, from checkpoint to checkpoint."""
 
     _process_class = RelaxCalculation
+
+
+class BuildInterfacesWorkChain(RestartTaskWorkChain):
+    """Build random interfaces, from checkpoint to checkpoint."""
+
+    _process_class = BuildInterfacesCalculation
 
 
 class SampleAlloyWorkChain(RestartTaskWorkChain):
@@ -66,11 +78,23 @@ class TrainPotentialWorkChain(RestartTaskWorkChain):
     _rate_parameter = "learning_rate"
 
 
+class EvaluatePotentialWorkChain(RestartTaskWorkChain):
+    """Compute the errors of a potential, from checkpoint to checkpoint."""
+
+    _process_class = EvaluatePotentialCalculation
+
+
 class SampleChunkWorkChain(RestartTaskWorkChain):
     """Generate one chunk of structures, from checkpoint to checkpoint."""
 
     _process_class = SampleGeneratorCalculation
     _memory_parameter = "batch_size"
+
+
+class PostprocessWorkChain(RestartTaskWorkChain):
+    """Push atoms apart, from checkpoint to checkpoint."""
+
+    _process_class = PostprocessCalculation
 
 
 class DescribeChunkWorkChain(RestartTaskWorkChain):
@@ -100,19 +124,7 @@ def fill_job(port: Any, code: AbstractCode, entry: Mapping[str, Any], options: M
         entry: the job's part of a protocol: ``parameters`` and ``options``.
         options: laid over the protocol's scheduler options, for all jobs alike.
     """
-    port["options"] = Dict(_fill(port, code, entry, options))
-
-
-def fill_calculation(
-    port: Any, code: AbstractCode, entry: Mapping[str, Any], options: Mapping[str, Any] | None
-) -> None:
-    """Fill the ports of a CalcJob that is exposed by itself; arguments as for :func:`fill_job`."""
-    port["metadata"]["options"] = _fill(port, code, entry, options)
-
-
-def _fill(port: Any, code: AbstractCode, entry: Mapping[str, Any], options: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Fill code and parameters, and return the scheduler options, which have their own place in each."""
     port["code"] = code
     if "parameters" in entry:
         port["parameters"] = Dict(dict(entry["parameters"]))
-    return merge(entry["options"], options or {})
+    port["options"] = Dict(merge(entry["options"], options or {}))

@@ -150,7 +150,7 @@ def label_problems(inputs: Mapping[str, Any], elements: Sequence[str]) -> list[P
         if "options" in namespace:
             options = namespace["options"].get_dict()
             if not option_problems(options):  # else said by the port
-                found += below(f"{stage}.options", option_problems(options, dft.get("code")))
+                found += below(f"{stage}.options", option_problems(options, dft.get("code"), gpus=False))
     return found
 
 

@@ -11,7 +11,7 @@ from aiida.orm import AbstractCode, ArrayData, Dict, Float, Int, to_aiida_type
 
 from ..calculations.base import validate_not_empty
 from ..calculations.functions.selection import prepare_check
-from ..calculations.potentials import EvaluatePotentialCalculation, validate_labelled
+from ..calculations.potentials import validate_labelled
 from ..data import PotentialData, StructureSetData
 from ..dft import engine_for
 from ..engine.methods import methods_of
@@ -20,7 +20,7 @@ from .bounds import not_negative
 from .checked import CheckedSpec, CheckedWorkChain, if_
 from .checks import below, elements_of, relaxation_problems
 from .chunks import fill_chunks
-from .jobs import TrainPotentialWorkChain, fill_calculation, fill_job
+from .jobs import EvaluatePotentialWorkChain, TrainPotentialWorkChain, fill_job
 from .label import LabelWorkChain
 from .label_inputs import fill_label_many, label_problems, methods_of_inputs, mixing_problems
 from .problems import Problem, answer
@@ -127,7 +127,7 @@ class PotentialWorkChain(ProtocolMixin, CheckedWorkChain):
             LabelWorkChain, namespace="check.label", exclude=("structures",), namespace_options=dict(optional)
         )
         spec.expose_inputs(
-            EvaluatePotentialCalculation,
+            EvaluatePotentialWorkChain,
             namespace="check.evaluate",
             exclude=("structures", "potential", "relaxed", "parent_folder"),
             namespace_options=dict(optional),
@@ -235,12 +235,12 @@ class PotentialWorkChain(ProtocolMixin, CheckedWorkChain):
         if not node.is_finished_ok:
             return self.exit_codes.ERROR_CHECK.format(message=reason_of(node))
         self.out("check_labelled", node.outputs.labelled)
-        inputs = AttributeDict(self.exposed_inputs(EvaluatePotentialCalculation, namespace="check.evaluate"))
+        inputs = AttributeDict(self.exposed_inputs(EvaluatePotentialWorkChain, namespace="check.evaluate"))
         inputs.structures = node.outputs.labelled
         inputs.relaxed = self.ctx.relaxed
         inputs.potential = self.ctx.train.outputs.potential
         inputs.metadata.call_link_label = "check_evaluate"
-        return ToContext(evaluate=self.submit(EvaluatePotentialCalculation, **inputs))
+        return ToContext(evaluate=self.submit(EvaluatePotentialWorkChain, **inputs))
 
     def inspect_check(self) -> ExitCode | None:
         """Give out the figures of Table 5."""
@@ -266,4 +266,4 @@ def fill_check(
     overrides = merge(check["label"], {"pre_relaxed": True})
     label = LabelWorkChain.get_protocol_inputs(protocol, overrides, engine=engine_for(dft_code))
     fill_label_many(port["label"], dft_code, label)
-    fill_calculation(port["evaluate"], code, check["evaluate"], options)
+    fill_job(port["evaluate"], code, check["evaluate"], options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ..engine.text import visible
@@ -35,6 +36,12 @@ def traceback_of(node: Any) -> list[str]:
     return [visible(line, LIMIT) for line in lines[-20:]] if isinstance(lines, list) else []
 
 
+def warnings_of(node: Any) -> list[str]:
+    """Return what a job's results warn of; empty without a warning."""
+    lines = _results(node).get("warnings")
+    return [visible(line, LIMIT) for line in lines[:20]] if isinstance(lines, list) else []
+
+
 def failed_with(node: Any) -> str:
     """Return process, exit status and reason: ``TrainGeneratorCalculation<12> [360]: KeyError: …``."""
     status = f" [{node.exit_status}]" if node.exit_status else ""
@@ -43,13 +50,19 @@ def failed_with(node: Any) -> str:
 
 def _task_error(node: Any) -> dict[str, Any] | None:
     """Return ``error`` of a job's results; None where there is none."""
+    error = _results(node).get("error")
+    return error if isinstance(error, dict) else None
+
+
+def _results(node: Any) -> Mapping[str, Any]:
+    """Return what a job's task wrote into ``results.json``; nothing for another process, or where there is none."""
     from aiida.common.exceptions import NotExistent
     from aiida.orm import CalcJobNode
 
     if not isinstance(node, CalcJobNode):
-        return None
+        return {}
     try:
-        error = node.outputs.results.base.attributes.get("error", None)
+        attributes = node.outputs.results.base.attributes
     except (NotExistent, AttributeError):
-        return None
-    return error if isinstance(error, dict) else None
+        return {}
+    return {name: attributes.get(name, None) for name in ("error", "warnings")}

@@ -1,4 +1,4 @@
-"""Jobs that resume from their checkpoints: wall time, memory, divergence.
+"""Jobs that resume from their checkpoints: wall time, memory, divergence, and what happens to machines.
 
 Each handler names the exit codes of the job that it answers; docs/reference/exit_codes.md lists them, made from here.
 
@@ -21,17 +21,21 @@ from aiida.engine import (
     ProcessHandlerReport,
     process_handler,
 )
+from aiida.manage import enable_caching
 from aiida.orm import CalcJobNode, Dict, to_aiida_type
 
 from ..calculations.base import TaskCalculation
+from ..calculations.checkpoints import has_checkpoint
 from ..calculations.cores import with_cores
+from ..calculations.gpus import with_gpus
 from ..calculations.progress import progress_lines, progress_size
 from ..calculations.relax import RelaxCalculation
 from ..engine.errors import BadInput
 from ..exit_codes import RESTART, declare
 from .checked import CheckedSpec, CheckedWorkChain, together, while_
 from .checks import validate_job, validate_options
-from .reasons import failed_with, reason_of, traceback_of
+from .earlier import earlier_folder, earlier_runs
+from .reasons import failed_with, reason_of, traceback_of, warnings_of
 
 #: Those of any of our jobs: all have the same.
 JOB = RelaxCalculation.exit_codes
@@ -100,7 +104,7 @@ class RestartTaskWorkChain(CheckedWorkChain, BaseRestartWorkChain):
             serializer=to_aiida_type,
             validator=validate_options,
             help="Scheduler options of the jobs: resources, max_wallclock_seconds, queue_name, account, "
-            "custom_scheduler_commands (to request GPUs), …",
+            "custom_scheduler_commands, …, and `gpus`, a number, for the tasks that can use one (with a `device`).",
         )
         spec.inputs.validator = together(spec.inputs.validator, validate_job)
         spec.expose_outputs(cls._process_class)
@@ -113,11 +117,13 @@ class RestartTaskWorkChain(CheckedWorkChain, BaseRestartWorkChain):
 
     def inspect_process(self) -> ExitCode | None:
         """Let the handlers look at the job; a failure that none of them knows carries up what the job said of it."""
+        node = self.ctx.children[self.ctx.iteration - 1]
+        for line in warnings_of(node):
+            self.report(f"{node.process_label}<{node.pk}> warns: {line}")
         result = super().inspect_process()
         code = self.exit_codes.ERROR_UNHANDLED_FAILURE
         if not isinstance(result, ExitCode) or result.status != code.status:
             return result
-        node = self.ctx.children[self.ctx.iteration - 1]
         lines = traceback_of(node)
         if lines:
             self.report("the end of the traceback:\n  " + "\n  ".join(lines))
@@ -133,9 +139,48 @@ class RestartTaskWorkChain(CheckedWorkChain, BaseRestartWorkChain):
         options = self.inputs.options.get_dict()
         if isinstance(options.get("resources"), dict):
             options["resources"] = with_cores(options["resources"], self.ctx.parameters)
-        self.ctx.inputs.metadata = {"options": options}
+        self.ctx.inputs.metadata = {"options": with_gpus(options, self.ctx.parameters, self.ctx.inputs.code)}
         self.ctx.progress = 0
-        self.ctx.halved = False
+        self.ctx.halved = self.ctx.full = self.ctx.lost = False
+        self._take_up()
+
+    def _take_up(self) -> None:
+        """Resume from the checkpoint that an earlier run of the same workflow has left, if this is a relaunch."""
+        runs = earlier_runs(self.node)
+        self.ctx.relaunched = bool(runs)
+        folder = earlier_folder(runs, self._process_class, self.ctx.inputs)
+        if folder is not None:
+            self.ctx.inputs.parent_folder = folder
+            self.report(f"resuming from RemoteData<{folder.pk}>, of an earlier run")
+
+    def run_process(self) -> Any:
+        """Submit the next job; in a relaunch, what an earlier run has finished is taken from the cache."""
+        if not self.ctx.get("relaunched"):
+            return super().run_process()
+        with enable_caching(identifier="aiida.calculations:dismai.*"):
+            return super().run_process()
+
+    def _got_on(self, node: CalcJobNode) -> bool:
+        """Whether a job wrote more progress than those before it, whose lines it has."""
+        return progress_size(node) > int(self.ctx.progress)
+
+    def _uncounted(self, node: CalcJobNode) -> None:
+        """Leave a job out of `max_iterations`."""
+        # BaseRestartWorkChain finds the next job at children[iteration - 1]: what is not counted must not be there
+        self.ctx.iteration -= 1
+        self.ctx.children.remove(node)
+
+    def _resume(self, node: CalcJobNode) -> str:
+        """Let the next job start from the checkpoint of this one, if there is one; returns how it starts, in words."""
+        there = has_checkpoint(node)
+        if there is False:
+            if "parent_folder" in self.ctx.inputs:
+                return "it left no checkpoint, resuming from the one before"
+            self.ctx.progress = 0
+            return "it left no checkpoint, starting from the beginning"
+        self.ctx.progress = max(progress_size(node), self.ctx.progress)
+        self.ctx.inputs.parent_folder = node.outputs.remote_folder
+        return "resuming from its checkpoint" if there else "resuming from its checkpoint, if it wrote one"
 
     def _stop(self, node: CalcJobNode, label: str) -> ProcessHandlerReport:
         return ProcessHandlerReport(True, getattr(self.exit_codes, label).format(message=reason_of(node)))
@@ -148,26 +193,48 @@ class RestartTaskWorkChain(CheckedWorkChain, BaseRestartWorkChain):
     @answers(500, JOB.ERROR_UNFINISHED, SCHEDULER.ERROR_SCHEDULER_OUT_OF_WALLTIME)
     def handle_unfinished(self, node: CalcJobNode) -> ProcessHandlerReport | None:
         """Resume from the checkpoint, not counted in `max_iterations`; stop if the job made no progress."""
-        size = progress_size(node)
-        if size <= self.ctx.progress:
+        if not self._got_on(node) or has_checkpoint(node) is False:
             return self._stop(node, "ERROR_NO_PROGRESS")
-        self.ctx.progress = size
-        # BaseRestartWorkChain finds the next job at children[iteration - 1]: what is not counted must not be there
-        self.ctx.iteration -= 1
-        self.ctx.children.remove(node)
-        self.ctx.inputs.parent_folder = node.outputs.remote_folder
-        self.report(f"{node.process_label}<{node.pk}> used up its wall time; resuming from its checkpoint")
+        self._uncounted(node)
+        self.report(f"{node.process_label}<{node.pk}> used up its wall time; {self._resume(node)}")
         return ProcessHandlerReport(True)
 
-    @answers(450, JOB.ERROR_RESULTS_MISSING)
-    def handle_killed(self, node: CalcJobNode) -> ProcessHandlerReport | None:
-        """Resume from the checkpoint of a job that was killed, counted; without progress it never ran: a failure."""
-        size = progress_size(node)
-        if size <= self.ctx.progress:
+    @answers(470, JOB.ERROR_PREEMPTED)
+    def handle_preempted(self, node: CalcJobNode) -> ProcessHandlerReport | None:
+        """Run again, from the checkpoint if there is one; counted only if the job made no progress."""
+        if self._got_on(node) and has_checkpoint(node):
+            self._uncounted(node)
+        self.report(f"{node.process_label}<{node.pk}> was preempted; {self._resume(node)}")
+        return ProcessHandlerReport(True)
+
+    @answers(450, JOB.ERROR_KILLED, JOB.ERROR_CANCELLED, SCHEDULER.ERROR_SCHEDULER_NODE_FAILURE)
+    def handle_interrupted(self, node: CalcJobNode) -> ProcessHandlerReport | None:
+        """Run again, from the checkpoint if there is one; counted in `max_iterations`."""
+        self.report(f"{failed_with(node)}; {self._resume(node)}")
+        return ProcessHandlerReport(True)
+
+    @answers(440, JOB.ERROR_DISK_FULL)
+    def handle_full_disk(self, node: CalcJobNode) -> ProcessHandlerReport | None:
+        """Run again, from the checkpoint if there is one, counted; stop if the job after made no progress."""
+        if self.ctx.get("full") and not self._got_on(node):
+            return self._stop(node, "ERROR_DISK_FULL")
+        self.ctx.full = True
+        self.report(f"{failed_with(node)}; {self._resume(node)}")
+        return ProcessHandlerReport(True)
+
+    @answers(
+        430,
+        JOB.ERROR_RESULTS_UNREADABLE,
+        JOB.ERROR_OUTPUT_MISSING,
+        JOB.ERROR_OUTPUT_UNREADABLE,
+        SCHEDULER.ERROR_NO_RETRIEVED_FOLDER,
+    )
+    def handle_lost_files(self, node: CalcJobNode) -> ProcessHandlerReport | None:
+        """Run again once, from the checkpoint if there is one: files were lost on their way; then it is a failure."""
+        if self.ctx.get("lost"):
             return None
-        self.ctx.progress = size
-        self.ctx.inputs.parent_folder = node.outputs.remote_folder
-        self.report(f"{node.process_label}<{node.pk}> was killed; resuming from its checkpoint")
+        self.ctx.lost = True
+        self.report(f"{failed_with(node)}; {self._resume(node)}")
         return ProcessHandlerReport(True)
 
     @answers(400, JOB.ERROR_OUT_OF_MEMORY, SCHEDULER.ERROR_SCHEDULER_OUT_OF_MEMORY)
@@ -204,11 +271,8 @@ class RestartTaskWorkChain(CheckedWorkChain, BaseRestartWorkChain):
         free = self._process_class.task().validate(self.ctx.parameters).free()
         set_parameter(self.ctx.parameters, path, value)
         self.ctx.inputs.parameters = Dict(self.ctx.parameters)
-        size = progress_size(node)
-        if path in free and size and "remote_folder" in node.outputs:
-            self.ctx.inputs.parent_folder = node.outputs.remote_folder
-            self.ctx.progress = size
-            how = "resuming from its checkpoint"
+        if path in free and has_checkpoint(node):
+            how = self._resume(node)
         else:
             self.ctx.inputs.pop("parent_folder", None)
             self.ctx.progress = 0

@@ -26,7 +26,7 @@ def test_an_evaluation(rocksalt_code, sets, check):
     outputs, node = run_get_node(made)
     assert node.is_finished_ok, node.exit_message
     assert [child.process_label for child in node.called] == [
-        "PostprocessCalculation",
+        "PostprocessWorkChain",
         "RelaxWorkChain",
         "MetricsWorkChain",
     ]

@@ -185,7 +185,7 @@ def test_an_evaluation_of_amorphous_structures(dismai_code, copper):
     outputs, node = run_get_node(made)
     assert node.is_finished_ok, node.exit_message
     assert [child.process_label for child in node.called] == [
-        "PostprocessCalculation",
+        "PostprocessWorkChain",
         "RelaxWorkChain",
         "MetricsWorkChain",
     ]

@@ -1,6 +1,7 @@
 """The decision table of restarting jobs, line by line, and a job that is really cut off by its wall time."""
 
 import json
+from itertools import count
 
 import numpy as np
 import pytest
@@ -53,13 +54,19 @@ def training(dismai_code, copper):
 
 @pytest.fixture
 def job(quick_computer, tmp_path):
-    """Return a factory of ended jobs with so many lines of progress."""
+    """Return a factory of ended jobs with so many lines of progress, and with a checkpoint where there are any."""
 
-    def make(exit_status, lines=0, before=""):
+    numbers = count()
+
+    def make(exit_status, lines=0, before="", checkpoint=None):
         retrieved = orm.FolderData()
         text = before + "".join(json.dumps({"done": i}) + "\n" for i in range(lines)) + '{"half a li'
         retrieved.base.repository.put_object_from_bytes(text.encode(), "progress.jsonl")
-        remote = orm.RemoteData(computer=quick_computer, remote_path=str(tmp_path))
+        folder = tmp_path / f"job_{next(numbers)}"
+        (folder / "checkpoint").mkdir(parents=True)
+        if lines if checkpoint is None else checkpoint:
+            (folder / "checkpoint" / "pieces.bin").touch()
+        remote = orm.RemoteData(computer=quick_computer, remote_path=str(folder))
         return ended(
             exit_status,
             "because",
@@ -100,15 +107,84 @@ def test_no_progress_in_a_whole_wall_time_stops(relaxing, job):
     assert result.status == relaxing.exit_codes.ERROR_NO_PROGRESS.status
 
 
-def test_a_killed_job_is_gone_on_from_and_counted(relaxing, job):
-    node = job(351, lines=3)
+def test_a_wall_time_without_a_checkpoint_stops_however_many_lines_there_are(relaxing, job):
+    """The next job would come no further than this one."""
+    result = handle(relaxing, job(120, lines=3, checkpoint=False))
+    assert result.status == relaxing.exit_codes.ERROR_NO_PROGRESS.status
+
+
+def said(chain):
+    """Return what the handlers of a WorkChain reported last."""
+    lines = [log.message for log in orm.Log.collection.get_logs_for(chain.node)]
+    return next(line for line in reversed(lines) if "dealt with" not in line)
+
+
+@pytest.mark.parametrize("status", [140, 420, 421, 422])
+def test_an_interrupted_job_is_gone_on_from_and_counted(relaxing, job, status):
+    node = job(status, lines=3)
     assert goes_on(handle(relaxing, node))
     assert relaxing.ctx.inputs.parent_folder.pk == node.outputs.remote_folder.pk
+    # making room for others is no reason to give up, as long as there is progress
+    assert relaxing.ctx.iteration == (0 if status == 422 else 1)
+    assert said(relaxing).endswith("; resuming from its checkpoint")
+
+
+@pytest.mark.parametrize("status", [140, 420, 421, 422, 430])
+def test_without_a_checkpoint_it_begins_anew_and_says_so(relaxing, job, status):
+    assert goes_on(handle(relaxing, job(status, lines=2, checkpoint=False)))
+    assert "parent_folder" not in relaxing.ctx.inputs
     assert relaxing.ctx.iteration == 1
+    assert said(relaxing).endswith("it left no checkpoint, starting from the beginning")
 
 
-def test_a_job_that_never_began_is_a_failure(relaxing, job):
-    assert handle(relaxing, job(351)).status == relaxing.exit_codes.ERROR_UNHANDLED_FAILURE.status
+def test_a_job_cancelled_while_it_waited_leaves_the_checkpoint_before(relaxing, job):
+    first = job(420, lines=3)
+    assert goes_on(handle(relaxing, first))
+    assert goes_on(handle(relaxing, job(421, checkpoint=False)))
+    assert relaxing.ctx.inputs.parent_folder.pk == first.outputs.remote_folder.pk
+    assert said(relaxing).endswith("it left no checkpoint, resuming from the one before")
+
+
+def test_interruptions_are_bounded(relaxing, job):
+    relaxing.ctx.children = []
+    for _ in range(4):
+        relaxing.ctx.children.append(job(140))
+        relaxing.ctx.iteration += 1
+        relaxing.inspect_process()
+        assert relaxing.should_run_process()
+    relaxing.ctx.children.append(job(140))
+    relaxing.ctx.iteration += 1
+    relaxing.inspect_process()
+    assert not relaxing.should_run_process()
+
+
+def test_a_computer_that_cannot_be_asked_is_no_reason_to_begin_anew(relaxing, job, monkeypatch):
+    def refuse(self, user=None):
+        raise OSError("no route to host")
+
+    node = job(420, lines=3)
+    monkeypatch.setattr(orm.AuthInfo, "get_transport", refuse)
+    assert goes_on(handle(relaxing, node))
+    assert relaxing.ctx.inputs.parent_folder.pk == node.outputs.remote_folder.pk
+    assert said(relaxing).endswith("resuming from its checkpoint, if it wrote one")
+
+
+def test_a_full_disk_is_tried_again_while_there_is_progress(relaxing, job):
+    assert goes_on(handle(relaxing, job(430, lines=3)))
+    assert goes_on(handle(relaxing, job(430, lines=4)))
+    result = handle(relaxing, job(430, lines=4))
+    assert result == relaxing.exit_codes.ERROR_DISK_FULL.format(message="because")
+
+
+@pytest.mark.parametrize("status", [100, 352, 353, 354])
+def test_files_that_were_lost_are_made_again_once(relaxing, job, status):
+    assert goes_on(handle(relaxing, job(status, lines=3)))
+    assert handle(relaxing, job(status, lines=4)).status == relaxing.exit_codes.ERROR_UNHANDLED_FAILURE.status
+
+
+@pytest.mark.parametrize("lines", [0, 3])
+def test_a_job_that_never_began_is_a_failure(relaxing, job, lines):
+    assert handle(relaxing, job(351, lines)).status == relaxing.exit_codes.ERROR_UNHANDLED_FAILURE.status
 
 
 def test_a_crash_is_a_failure(relaxing, job):
@@ -251,6 +327,6 @@ def test_a_killed_relaxation_is_finished_by_the_next_job(dismai_code, copper, tm
     results, node = run_get_node(RelaxChunkWorkChain, **inputs)
     jobs = [child for child in node.called if isinstance(child, orm.CalcJobNode)]
     assert node.is_finished_ok, node.exit_message
-    assert [job.exit_status for job in jobs] == [351, 0]
+    assert [job.exit_status for job in jobs] == [420, 0]
     assert len(results["structures"]) == 6
     assert 0 < results["results"]["n_resumed"] < 6

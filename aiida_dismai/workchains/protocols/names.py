@@ -17,6 +17,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
+from ...calculations.gpus import GPUS
 from ...engine.errors import BadInput, nearest
 from ...engine.parameters import known_parts
 from ...engine.tasks import find_task
@@ -234,13 +235,13 @@ class Listed(Part):
 
 
 class Options(Mappings):
-    """Scheduler options of a job, by AiiDA's names."""
+    """Scheduler options of a job, by AiiDA's names, and the number of GPUs."""
 
     noun = "scheduler option"
 
     def names(self, default: Any) -> Iterable[str]:
-        """Return AiiDA's names."""
-        return option_names()
+        """Return the names."""
+        return (*option_names(), GPUS)
 
     def inside(self, name: str) -> Part | None:
         """Return what is below an option."""

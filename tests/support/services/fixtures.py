@@ -136,6 +136,7 @@ def printed_commands(text: str, *beginnings: str) -> list[str]:
 def production(services: Services, aiida_config: Any) -> Iterator[Production]:
     """A profile on PostgreSQL and RabbitMQ with a daemon of two workers, a Slurm computer and the code `dismai`."""
     from aiida import load_profile
+    from aiida.manage import get_manager
     from aiida.manage.configuration import reset_config
 
     found = Production(services)
@@ -153,6 +154,7 @@ def production(services: Services, aiida_config: Any) -> Iterator[Production]:
     finally:
         with suppress(AssertionError):
             found.verdi("daemon", "stop")
+        get_manager().unload_profile()  # its connections, before the servers are gone
 
 
 def _make_profile(found: Production) -> None:

@@ -42,7 +42,7 @@ def as_user(name: str, *command: str | Path) -> list[str]:
     return ["setpriv", "--reuid", name, "--regid", name, "--init-groups", *words]
 
 
-def wait_for(condition: Callable[[], bool], what: str, seconds: float = 120.0, logs: Sequence[Path] = ()) -> None:
+def wait_for(condition: Callable[[], bool], what: str, seconds: float = 300.0, logs: Sequence[Path] = ()) -> None:
     """Wait until a condition holds.
 
     Raises:
