@@ -1,14 +1,14 @@
 """CPU seconds of pw.x for one ionic step against the size of the cell: one core, Γ, without AiiDA.
 
-    .venv/bin/python benchmarks/pw_cost.py run RESULTS MATERIAL CUTOFF_RY [--iterations N] ATOMS ...
-    .venv/bin/python benchmarks/pw_cost.py table RESULTS
+    .venv/bin/python benchmarks/pw_cost.py                        # print what was measured
+    .venv/bin/python benchmarks/pw_cost.py run MATERIAL CUTOFF_RY [--iterations N] ATOMS ...
 
 `run` computes rattled supercells of a crystal (licoo2 with spin and U, li3sccl6 without) as stage 1 of the protocol
-`paper` does, and appends one line of JSON for each to RESULTS; what is there already is not computed again. With
-`--iterations` it stops the electrons after so many steps and takes the time of one from them. `table` prints the
-results, a fit of the seconds for each electronic step, and what follows for the paper's interfaces; `docs/dft_cost.md`
-has what it printed. Runs `.venv-pw/bin/pw.x` (`make pw`), or that of the variable DISMAI_PW, with the pseudopotentials
-of the tests.
+`paper` does, and appends one line of JSON for each to `pw_cost.jsonl` beside this file (or `--results`); what is there
+already is not computed again. With `--iterations` it stops the electrons after so many steps and takes the time of one
+from them. Without arguments it prints the results, a fit of the seconds for each electronic step, and what follows for
+the paper's interfaces; `docs/dft_cost.md` has what it printed. Runs `.venv-pw/bin/pw.x` (`make pw`), or that of the
+variable DISMAI_PW, with the pseudopotentials of the tests.
 """
 
 import argparse
@@ -168,11 +168,11 @@ def table(arguments):
     rows = [json.loads(line) for line in Path(arguments.results).read_text().splitlines()]
     rows.sort(key=lambda row: (row["material"], row["cutoff"], row["atoms"]))
     # how often a whole run diagonalised in each step: the first steps of a run that was stopped do it more often
-    usual = np.mean([row["davidson"] / row["iterations"] for row in rows if row["whole"]])
+    usual = np.mean([row["davidson"] / row["iterations"] for row in rows if row["whole"] and "davidson" in row])
     for row in rows:
-        rest = (row["electrons_cpu"] - row["bands_cpu"]) / row["iterations"]
-        often = row["davidson"] / row["iterations"] if row["whole"] else usual
-        row["iteration"] = rest + row["bands_cpu"] / row["davidson"] * often
+        row["iteration"] = row["electrons_cpu"] / row["iterations"]
+        if not row["whole"]:
+            row["iteration"] -= row["bands_cpu"] / row["iterations"] - row["bands_cpu"] / row["davidson"] * usual
     print("| crystal | Ry | atoms | electrons | CPU s a step of the electrons | steps | forces, stress | all | GB |")
     print("|---|---|---|---|---|---|---|---|---|")
     for row in rows:
@@ -204,18 +204,16 @@ def table(arguments):
 def main():
     """Run a command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(required=True)
+    parser.add_argument("--results", default=str(Path(__file__).with_suffix(".jsonl")))
+    parser.add_argument("--steps", type=int, default=25, help="electronic steps of an ionic one")
+    parser.set_defaults(function=table, cutoffs={"licoo2": 96.0, "li3sccl6": 78.0})
+    commands = parser.add_subparsers()
     one = commands.add_parser("run", help="measure")
-    one.add_argument("results")
     one.add_argument("material", choices=MATERIALS)
     one.add_argument("cutoff", type=float)
     one.add_argument("atoms", type=int, nargs="+")
     one.add_argument("--iterations", type=int)
     one.set_defaults(function=run)
-    two = commands.add_parser("table", help="print")
-    two.add_argument("results")
-    two.add_argument("--steps", type=int, default=25, help="electronic steps of an ionic one")
-    two.set_defaults(function=table, cutoffs={"licoo2": 96.0, "li3sccl6": 78.0})
     arguments = parser.parse_args()
     arguments.function(arguments)
 
