@@ -24,7 +24,13 @@ TINY = {"cutoff": 4.0, "threebody_cutoff": 3.0, "n_blocks": 1, "units": 8, "max_
 POTENTIALS = {"potential_family": FAMILY, "potential_mapping": {"Li": "Li_sv", "Mg": "Mg", "O": "O", "F": "F"}}
 OVERRIDES = {
     "bulk": {
-        "slab_a": POTENTIALS | {"stage_2": {"settings": {"must_converge": False, "parameters": {"nsw": 1}}}},
+        "slab_a": POTENTIALS
+        | {
+            "stage_2": {
+                "settings": {"must_converge": False, "parameters": {"nsw": 1}},
+                "options": {"withmpi": False, "resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}},
+            }
+        },
         "slab_b": None,
     },
     "dataset": {
