@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from ..calculations.gpus import DEVICE, GPUS, with_gpus
 from ..engine.errors import BadInput
 from .costs import cost_lines, cost_of
 from .executes import executed
@@ -40,7 +41,7 @@ SHARED = (
     click.option("--queue", help="Queue or partition."),
     click.option("--account", help="Account to charge."),
     click.option("--walltime", metavar="TIME", help="Wall time of each job, in seconds or as HH:MM:SS."),
-    click.option("--gpus", type=click.IntRange(min=1), help="GPUs of each job (Slurm, LSF, SGE)."),
+    click.option("--gpus", type=click.IntRange(min=1), help="GPUs of each job that can use one (Slurm, LSF, SGE)."),
     click.option("--label", help="Label of the process."),
     click.option("--run", "foreground", is_flag=True, help="Run here and wait, instead of submitting to the daemon."),
     click.option("--dry-run", is_flag=True, help="Print the inputs as YAML; submit and store nothing."),
@@ -86,7 +87,7 @@ def scheduler_options(how: dict[str, Any], code: Any = None) -> dict[str, Any]:
 
     Args:
         how: what :func:`launch_options` gathered.
-        code: whose computer says how its scheduler is asked for GPUs.
+        code: whose computer says how its scheduler is asked for GPUs by jobs of other plugins.
 
     Raises:
         BadInput: the file is no YAML mapping, the wall time cannot be read, or GPUs cannot be asked for by a number.
@@ -103,43 +104,10 @@ def scheduler_options(how: dict[str, Any], code: Any = None) -> dict[str, Any]:
     if how["walltime"]:
         options["max_wallclock_seconds"] = seconds(how["walltime"])
     if how["gpus"]:
-        # AiiDA knows no GPUs; these lines land after its own directives
-        lines = [str(options.get("custom_scheduler_commands") or ""), gpu_line(how["gpus"], code)]
-        options["custom_scheduler_commands"] = "\n".join(line for line in lines if line)
+        options[GPUS] = how["gpus"]
+        if "code" not in how:  # the jobs of another plugin, which know nothing of it
+            options = with_gpus(options, {DEVICE: "cuda"}, code)
     return options
-
-
-#: Line of a job script that asks for GPUs, by AiiDA's name of the scheduler. PBS and Torque have it in the line of the
-#: resources, which AiiDA writes itself.
-GPU_LINES = {
-    "core.slurm": "#SBATCH --gres=gpu:{n}",
-    "core.lsf": '#BSUB -gpu "num={n}"',
-    "core.sge": "#$ -l gpu={n}",
-}
-
-
-def gpu_line(number: int, code: Any) -> str:
-    """Return the line of a job script that asks for GPUs on the computer of a code.
-
-    Raises:
-        BadInput: its scheduler has no such line; says what to set instead.
-    """
-    computer = getattr(code, "computer", None)
-    if computer is None:
-        raise BadInput("--gpus: the code has no computer whose scheduler could be asked for GPUs")
-    scheduler = computer.scheduler_type
-    if scheduler in GPU_LINES:
-        return GPU_LINES[scheduler].format(n=number)
-    if scheduler == "core.direct":
-        raise BadInput(
-            f"--gpus: '{computer.label}' has no scheduler (core.direct) that could be asked for GPUs; leave it out: "
-            "jobs take the GPU that they find, and `prepend_text: export CUDA_VISIBLE_DEVICES=0` in the file of "
-            "--options chooses one"
-        )
-    raise BadInput(
-        f"--gpus: not known how the scheduler of '{computer.label}' ({scheduler}) is asked for GPUs; give its line as "
-        "custom_scheduler_commands in the file of --options"
-    )
 
 
 def seconds(text: str) -> int:
