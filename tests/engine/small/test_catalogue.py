@@ -144,7 +144,7 @@ def test_seven_lost_atoms_of_32_are_a_failure_and_six_are_not(tmp_path):
     [
         (("amorphous", "--reference", "small:alloy_300K"), "is of the kind 'alloy', not 'amorphous'"),
         (("alloy", "--reference", "small:alloy"), "may be alloy_300K_wide"),
-        (("alloy", "--reference", "smal:alloy_300K"), "does not exist"),
+        (("alloy", "--reference", "large:alloy_300K"), "does not exist"),
     ],
 )
 def test_references_that_are_refused(words, message, tmp_path):
