@@ -147,15 +147,12 @@ def test_a_job_cancelled_while_it_waited_leaves_the_checkpoint_before(relaxing, 
 
 def test_interruptions_are_bounded(relaxing, job):
     relaxing.ctx.children = []
-    for _ in range(4):
+    for number in range(1, 6):
         relaxing.ctx.children.append(job(140))
-        relaxing.ctx.iteration += 1
-        relaxing.inspect_process()
-        assert relaxing.should_run_process()
-    relaxing.ctx.children.append(job(140))
-    relaxing.ctx.iteration += 1
-    relaxing.inspect_process()
-    assert not relaxing.should_run_process()
+        relaxing.ctx.iteration = number
+        result = relaxing.inspect_process()
+        assert goes_on(result) == (number < 5)
+    assert result.status == relaxing.exit_codes.ERROR_MAXIMUM_ITERATIONS_EXCEEDED.status
 
 
 def test_a_computer_that_cannot_be_asked_is_no_reason_to_begin_anew(relaxing, job, monkeypatch):
