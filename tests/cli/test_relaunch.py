@@ -8,6 +8,7 @@ from aiida.engine import run_get_node
 from click.testing import CliRunner
 from plumpy import ProcessState
 from support import handmade
+from support.children import ended
 
 from aiida_dismai.cli import main
 from aiida_dismai.data import StructureSetData
@@ -70,7 +71,7 @@ def test_what_cannot_be_relaunched():
     running.set_process_label("RelaxWorkChain")
     running.set_process_state(ProcessState.WAITING)
     running.store()
-    finished = handmade.process(orm.WorkChainNode, handmade.WORKFLOWS + "relax", "RelaxWorkChain")
+    finished = ended()
     function = handmade.process(orm.CalcFunctionNode, handmade.CALCULATIONS + "functions.slice", "slice_structures")
     for node, text in (
         (running, f"verdi process kill {running.pk}"),
