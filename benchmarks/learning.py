@@ -173,8 +173,8 @@ CDVAE_SILICON = CDVAE | {
 }  # fmt: skip
 
 
-#: A first try, which did not learn `interface` (README.md). The average spans the last hundred steps, where the published
-#: interval would make it a thousand: all of such a training.
+#: A first try, which did not learn `interface` (README.md). The average spans the last hundred steps; with the
+#: published interval it would be a thousand, all of such a training.
 UNETS: dict[str, Any] = {
     "learning_rate": 0.001, "batch_size": 4, "width": 8, "average_interval": 1, "validation_steps": 50,
     "validate_average": True, "same_validation_noise": True, "sampling_steps": 20,
