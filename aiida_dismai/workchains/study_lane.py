@@ -7,13 +7,14 @@ wakes only when everything that it waits for has ended.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from aiida.orm import AbstractCode, Bool, Data, Dict, List, Str, to_aiida_type
 
 from ..engine.errors import BadInput
 from .checked import CheckedSpec, CheckedWorkChain, while_
-from .study_plan import builder_of, cells_of, of_equal_time
+from .study_plan import Cell, builder_of, cells_of, of_equal_time
 
 #: Inputs of a study that its lanes get.
 SHARED = ("code", "datasets", "models", "seeds", "axis", "baselines", "protocol", "overrides", "options")
@@ -86,20 +87,20 @@ class StudyLaneWorkChain(CheckedWorkChain):
         spec.outline(cls.setup, while_(cls.has_more)(cls.run_next))
 
     def setup(self) -> None:
-        """Begin with the first benchmark."""
-        self.ctx.launched = 0
+        """Choose the benchmarks of this lane from those of the study."""
+        cells = {cell.key: cell for cell in cells_of(self.inputs)}
+        epochs: Mapping[str, Any] = self.inputs.epochs.get_dict() if "epochs" in self.inputs else {}
+        chosen = [cells[key] for key in self.inputs["keys"]]
+        chosen = [of_equal_time(cell, epochs[cell.key]) if cell.key in epochs else cell for cell in chosen]
+        self.ctx.waiting = [asdict(cell) for cell in chosen]  # a checkpoint of AiiDA holds plain values
 
     def has_more(self) -> bool:
         """Whether there are benchmarks left."""
-        return bool(self.ctx.launched < len(self.inputs["keys"]))
+        return bool(self.ctx.waiting)
 
     def run_next(self) -> None:
         """Run the next benchmark; whether it succeeds is for the parent to look at."""
-        key = self.inputs["keys"][self.ctx.launched]
-        self.ctx.launched += 1
-        cells = {cell.key: cell for cell in cells_of(self.inputs)}
-        epochs: Mapping[str, Any] = self.inputs.epochs.get_dict() if "epochs" in self.inputs else {}
-        cell = of_equal_time(cells[key], epochs[key]) if key in epochs else cells[key]
+        cell = Cell(**self.ctx.waiting.pop(0))
         try:
             node = self.submit(builder_of(cell, self.inputs))
         except (BadInput, ValueError, TypeError) as error:  # what was registered at submission may be gone
