@@ -137,7 +137,7 @@ def _checksum(tensors: dict[str, torch.Tensor]) -> str:
     total = 0
     for name in sorted(tensors):
         content = tensors[name].detach().cpu().contiguous().reshape(-1).view(torch.uint8)
-        total = zlib.crc32(memoryview(content.numpy()), zlib.crc32(name.encode(), total))
+        total = zlib.crc32(content.numpy().data, zlib.crc32(name.encode(), total))
     return f"{total:08x}"
 
 
