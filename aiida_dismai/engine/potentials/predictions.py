@@ -20,8 +20,8 @@ from .references import count_elements
 if TYPE_CHECKING:
     from .folder import TrainedPotential
 
-#: In the checkpoint folder of a training; the last one is what earlier versions kept of their predictions.
-BESIDE = ("train.safetensors", "predictions.npz")
+#: In the checkpoint folder of a training: the newest two of it, and what earlier versions kept of their predictions.
+BESIDE = ("train.safetensors", "train.previous.safetensors", "predictions.npz")
 
 
 @dataclass
