@@ -95,10 +95,10 @@ class Store:
             )
         try:
             return cls(path, owner)
-        except Damaged as error:
+        except Damaged:
             aside = path.with_name(f".{path.name}.damaged")
             path.replace(aside)
-            warn(f"{error}; it is set aside as {aside.name}, and the run starts from the beginning")
+            warn(f"{path}: damaged; it is set aside as {aside.name}, and the run starts from the beginning")
             return cls(path, owner)
 
     def _scan(self) -> bool:
@@ -110,7 +110,7 @@ class Store:
             try:
                 about = read_json(line, self.path, STATE)
             except BadInput as error:
-                raise Damaged(f"{error}: damaged; remove it to start again") from error
+                raise Damaged(f"{self.path}: damaged; remove it to start again ({error})") from error
             end = handle.tell()
             for key, mark, place, length in _pieces(handle, self.path.stat().st_size):
                 self.index[key] = (mark, place, length)
