@@ -35,7 +35,7 @@ from ..errors import BadInput, nearest
 from ..parameters import Parameters, validate
 from ..structures.source import SIGNATURES
 from ..text import visible
-from ..untrusted import kind_of, read_json, read_object
+from ..untrusted import kind_of, open_file, read_json, read_object, reason_of
 from .lattice import Lattice, Vectors
 
 #: The expansion of the paper's alloy, in this package.
@@ -295,10 +295,10 @@ def read_file(source: Mapping[str, Any] | Path | str) -> ExpansionFile:
     if path.is_dir():
         raise BadInput(f"{where}: a folder, not the JSON file of a cluster expansion")
     try:
-        with path.open("rb") as handle:
+        with open_file(path) as handle:
             start = handle.read(512)
     except OSError as error:
-        raise BadInput(f"{where}: cannot be read ({error.strerror})") from error
+        raise BadInput(f"{where}: cannot be read ({reason_of(error)})") from error
     if what := _other_file(start):
         raise BadInput(f"{where}: {what}")
     return _checked(read_json(path, where), where)
