@@ -83,6 +83,8 @@ def read_in_each_way(path):
 def test_s9_text_that_is_none_is_refused(name, kind, tmp_path):
     if kind == "UTF-7" and name in ("POSCAR", "x.data"):
         return  # letters and signs of ASCII, in a line that may hold any
+    if kind == "a long line in front" and name == "x.cif":
+        return  # a comment, which CIF allows and does not bound
     (tmp_path / name).write_bytes(SPOILT[kind](TEXTS[name]))
     for said in read_in_each_way(tmp_path / name):
         assert name in said

@@ -56,6 +56,9 @@ def read_here(path: Path, shown: str, most: float = math.inf) -> StructureSet:
         content = handle.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
         raise BadInput(f"{visible(shown)}: more than {MAX_BYTES} bytes of CIF are not read; convert it to extxyz")
+    if b"\0" in content:  # ASE would end a word there
+        line = content[: content.index(b"\0")].count(b"\n") + 1
+        raise BadInput(f"{visible(shown)}: line {line}: not text in UTF-8 (a binary file, or another encoding)")
     try:
         text = content.decode("utf-8-sig", errors="replace")
         with warnings.catch_warnings():
