@@ -31,7 +31,7 @@ def test_aliases_merge_keys_and_exponents():
         ("&a [*a]", "here: line 1 refers to itself"),
         ("[" * 3000 + "]" * 3000, "nested more than 40 levels"),
         (BOMB, "more than 100000 values once its aliases are written out"),
-        ("a: " + "9" * 5000, "a value that cannot be read"),
+        ("a: " + "9" * 5000, "here: line 1: a number of 5000 characters"),
         ("a: 2001-02-31", "a value that cannot be read"),
         ("!!python/object/apply:os.system ['true']", "not readable as YAML"),
         ("? [1]\n: 2", "line 1: a name must be a word, not a list"),
