@@ -8,6 +8,7 @@ import json
 import shlex
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -68,9 +69,8 @@ def find_earlier(key: str) -> Any:
     return None
 
 
-def submit_new(key: str) -> Any:
-    """Submit the pipeline from two bulk crystals; jobs that an earlier run has done come from the cache."""
-    from aiida.engine import submit
+def make_builder() -> Any:
+    """Return the inputs of the pipeline from two bulk crystals; jobs of an earlier run come from the cache."""
     from aiida.orm import load_code
 
     from ..data.structures import set_to_structure_data
@@ -94,11 +94,45 @@ def submit_new(key: str) -> Any:
     builder["metadata"]["description"] = (
         "LiCoO2 and Li3ScCl6 crystals → interfaces → data set → CryinGAN → metrics, small"
     )
-    node = submit(builder)
-    node.base.extras.set(EXTRA, key)
-    say(f"submitted the pipeline<{node.pk}>; from another terminal:")
-    say(f"    {profile.prefix()}aiida-dismai -p {profile.PROFILE} status {node.pk} --watch")
-    return node
+    return builder
+
+
+def run_pipeline(key: str, make: Callable[[], Any], target: str, started: float) -> tuple[Any, int]:
+    """Bring a pipeline to its end: that of an earlier run, or a new one.
+
+    Args:
+        key: by which a later run finds it.
+        make: gives the inputs of a new one.
+        target: of the Makefile, to be named where it is interrupted.
+        started: ``time.monotonic()`` of the begin.
+
+    Returns:
+        The process, and the exit code of the command: 1 where the process failed, 130 where it was interrupted.
+    """
+    from aiida.engine import submit
+
+    from .watch import follow
+
+    node = find_earlier(key)
+    if node is None or not node.is_terminated:
+        profile.start_daemon()  # before a submission: the broker of this profile lives in it
+        try:
+            if node is None:
+                node = submit(make())
+                node.base.extras.set(EXTRA, key)
+            say(f"the pipeline<{node.pk}> runs; from another terminal:")
+            say(f"    {profile.prefix()}aiida-dismai -p {profile.PROFILE} status {node.pk} --watch")
+            follow(node, say, started)
+        except KeyboardInterrupt:
+            say(f"interrupted: the next `make {target}` resumes from here")
+            return node, 130
+        finally:
+            profile.stop_daemon()
+    if node.is_finished_ok:
+        return node, 0
+    say(f"the pipeline<{node.pk}> ended with {node.exit_status}: {node.exit_message}")
+    say(f"look at it with: {profile.prefix()}verdi -p {profile.PROFILE} process report {node.pk}")
+    return node, 1
 
 
 def main() -> int:
@@ -129,24 +163,10 @@ def main() -> int:
         return 0
 
     from .results import write_results
-    from .watch import follow
 
-    key = demo_key()
-    node = find_earlier(key)
-    if node is None or not node.is_terminated:
-        profile.start_daemon()  # before a submission: the broker of this profile lives in it
-        try:
-            node = node or submit_new(key)
-            follow(node, say, started)
-        except KeyboardInterrupt:
-            say("interrupted: the next `make demo` resumes from here")
-            return 130
-        finally:
-            profile.stop_daemon()
-    if not node.is_finished_ok:
-        say(f"the pipeline<{node.pk}> ended with {node.exit_status}: {node.exit_message}")
-        say(f"look at it with: {profile.prefix()}verdi -p {profile.PROFILE} process report {node.pk}")
-        return 1
+    node, code = run_pipeline(demo_key(), make_builder, "demo", started)
+    if code:
+        return code
     problems = write_results(node, arguments.folder, say)
     for problem in problems:
         say(f"! {problem}")

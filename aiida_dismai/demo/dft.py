@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from . import profile
-from .__main__ import EXTRA, MODEL, SEED, find_earlier, fingerprint, say
+from .__main__ import MODEL, SEED, fingerprint, run_pipeline, say
 
 FAMILY = "dismai-demo-pbe"
 CODE = "pw@localhost"
@@ -105,35 +105,15 @@ def main() -> int:
     profile.make_profile()
     profile.load()
     profile.configure()
-    from aiida.engine import submit
-
     from ..cli.setup import make_code
     from .results import write_results
-    from .watch import follow
 
     make_code("localhost", str(arguments.pw.absolute()), "pw", "quantumespresso.pw", "export OMP_NUM_THREADS=1")
     install_family(arguments.pseudos)
     say("pw.x of Quantum ESPRESSO computes all energies: real DFT, far from converged")
-    key = demo_key()
-    node = find_earlier(key)
-    if node is None or not node.is_terminated:
-        profile.start_daemon()
-        try:
-            if node is None:
-                node = submit(make_builder())
-                node.base.extras.set(EXTRA, key)
-            say(f"the pipeline<{node.pk}> runs; from another terminal:")
-            say(f"    {profile.prefix()}aiida-dismai -p {profile.PROFILE} status {node.pk} --watch")
-            follow(node, say, started)
-        except KeyboardInterrupt:
-            say("interrupted: the next `make demo-dft` resumes from here")
-            return 130
-        finally:
-            profile.stop_daemon()
-    if not node.is_finished_ok:
-        say(f"the pipeline<{node.pk}> ended with {node.exit_status}: {node.exit_message}")
-        say(f"look at it with: {profile.prefix()}verdi -p {profile.PROFILE} process report {node.pk}")
-        return 1
+    node, code = run_pipeline(demo_key(), make_builder, "demo-dft", started)
+    if code:
+        return code
     for name in ("slab_a", "slab_b"):
         crystal = node.outputs.bulk[name].crystal
         say(f"{crystal.get_formula()}: a = {crystal.cell_lengths[0]:.3f} Å")
