@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from ..calculations.gpus import DEVICE, GPUS, with_gpus
+from ..calculations.gpus import DEVICE, GPUS, gpu_problem, with_gpus
 from ..engine.errors import BadInput
 from .costs import cost_lines, cost_of
 from .executes import executed
@@ -87,7 +87,7 @@ def scheduler_options(how: dict[str, Any], code: Any = None) -> dict[str, Any]:
 
     Args:
         how: what :func:`launch_options` gathered.
-        code: whose computer says how its scheduler is asked for GPUs by jobs of other plugins.
+        code: whose computer says how its scheduler is asked for GPUs.
 
     Raises:
         BadInput: the file is no YAML mapping, the wall time cannot be read, or GPUs cannot be asked for by a number.
@@ -105,6 +105,8 @@ def scheduler_options(how: dict[str, Any], code: Any = None) -> dict[str, Any]:
         options["max_wallclock_seconds"] = seconds(how["walltime"])
     if how["gpus"]:
         options[GPUS] = how["gpus"]
+        if problem := gpu_problem(options, code):
+            raise BadInput(f"--gpus: {problem}")
         if "code" not in how:  # the jobs of another plugin, which know nothing of it
             options = with_gpus(options, {DEVICE: "cuda"}, code)
     return options

@@ -102,8 +102,13 @@ class PipelineWorkChain(ProtocolMixin, CheckedWorkChain):
             cls.run_benchmark,
             cls.finish,
         )
+        spec.output_namespace("bulk", required=False, help="The crystals that were relaxed.")
         for name in CRYSTALS:
-            spec.expose_outputs(BulkWorkChain, namespace=f"bulk.{name}", namespace_options={"required": False})
+            spec.expose_outputs(
+                BulkWorkChain,
+                namespace=f"bulk.{name}",
+                namespace_options={"required": False, "help": f"Relaxation of {name}."},
+            )
         spec.expose_outputs(InterfaceDatasetWorkChain, namespace="dataset")
         spec.expose_outputs(BenchmarkWorkChain, namespace="benchmark", namespace_options={"required": False})
         declare(spec, (*BULK, *PIPELINE))
