@@ -19,6 +19,7 @@ from .relaunch import relaunch
 from .report import report
 from .setup import setup
 from .status import status
+from .trace import trace
 
 #: How a message begins that lists several problems, one a line.
 LIST = re.compile(r"\d+ [a-z ]+:\n- ")
@@ -90,5 +91,5 @@ def main(ctx: click.Context, profile: str | None, debug: bool) -> None:
 
 
 dataset.add_command(offset_command)
-for command in (setup, doctor, launch, relaunch, status, report, evaluate, dataset, archive):
+for command in (setup, doctor, launch, relaunch, status, report, trace, evaluate, dataset, archive):
     main.add_command(command)

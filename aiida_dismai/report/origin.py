@@ -52,6 +52,12 @@ def origin_of(process: Any) -> Origin:
     return Origin(sorted(codes), _mixed_labels(data))
 
 
+def origin_of_data(pks: Iterable[int]) -> Origin:
+    """Return the origin of data nodes, by their PKs."""
+    jobs, data = ancestry(pks)
+    return Origin(sorted({*stand_ins(jobs), *_imported(data)}), _mixed_labels(data))
+
+
 def stand_ins_of(process: Any) -> list[str]:
     """Return the codes that stood in for a DFT code, see :func:`origin_of`."""
     return origin_of(process).stand_ins
@@ -59,8 +65,7 @@ def stand_ins_of(process: Any) -> list[str]:
 
 def stand_ins_behind(nodes: Iterable[Any]) -> list[str]:
     """Return the codes that stood in for a DFT code among the ancestors of data nodes."""
-    jobs, data = ancestry(node.pk for node in nodes)
-    return sorted({*stand_ins(jobs), *_imported(data)})
+    return origin_of_data(node.pk for node in nodes).stand_ins
 
 
 def not_dft(codes: Sequence[str]) -> str:
