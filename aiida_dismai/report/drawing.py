@@ -23,6 +23,8 @@ SETS = {"train": "#a7b4bf", "validation": "#e69f00", "test": "#0072b2"}
 LABEL = 80
 #: Of a chart, pixels.
 HEIGHT = 360
+#: Mark of a line that is the outline of a histogram (``meta`` of its trace).
+STAIRS = "stairs"
 
 
 def new_figure(title: str, x: str, y: str, height: int = HEIGHT) -> Figure:
@@ -82,6 +84,7 @@ def add_histograms(figure: Figure, groups: Sequence[tuple[str, NDArray[Any], str
                 line={"color": shade, "width": 1.6},
                 fill="tozeroy",
                 fillcolor=transparent(shade, 0.18),
+                meta=STAIRS,
             )
         )
 

@@ -17,6 +17,7 @@ from .content import Report
 from .family import FamilyReport
 from .model import Model
 from .study import csv_rows
+from .verdict import verdict
 
 #: Begins a formula in a spreadsheet, in all its scripts; a number may begin so, too.
 FORMULA = ("=", "+", "-", "@", "|", "%", "＝", "＋", "－", "＠")
@@ -48,6 +49,7 @@ def to_dict(report: Report) -> dict[str, Any]:
             "paper",
         )
     }
+    content["verdict"] = verdict(report)
     content["models"] = [
         {
             "name": model.name,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from importlib.resources import files
+from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..engine.files import write_atomically
 from ..engine.text import visible
 from . import plots
+from .charts import chart_csv, file_name
 from .comparison import comparison_tables, draw_distributions
 from .content import Report
 from .details import detail_tables
@@ -29,6 +31,7 @@ from .table import (
     potential_rows,
     spread_title,
 )
+from .verdict import verdict
 
 #: Charts follow the width of the page; zooming is by dragging, so that no tool bar covers the titles.
 CONFIG = {"displayModeBar": False, "responsive": True}
@@ -56,10 +59,11 @@ def page(report: Report) -> str:
         autoescape=select_autoescape(default=True), trim_blocks=True, lstrip_blocks=True, finalize=_as_text
     )
     environment.filters |= {"duration": duration, "number": number}
-    template = environment.from_string(files(__package__).joinpath("page.html").read_text())
+    template = environment.from_string(_part("page.html"))
     text: str = template.render(
         report=report,
         process=report.process,
+        verdict=verdict(report),
         metrics=metric_rows(report),
         spread=spread_title(report),
         mark=MARK,
@@ -75,7 +79,9 @@ def page(report: Report) -> str:
         failures=failure_rows(report),
         failures_title=failures_title(report),
         sections=sections(report),
-        plotly=_script(),
+        plotly=_plotly(),
+        style=_part("style.css"),
+        script=_part("page.js"),
         headline=headline(report),
     )
     return text
@@ -86,7 +92,12 @@ def _as_text(value: Any) -> Any:
     return value if not isinstance(value, str) or hasattr(value, "__html__") else visible(value, TEXT)
 
 
-def _script() -> str:
+def _part(name: str) -> str:
+    """Return a file of the page: template, style or script."""
+    return files(__package__).joinpath("page", name).read_text()
+
+
+def _plotly() -> str:
     from plotly.offline import get_plotlyjs
 
     return str(get_plotlyjs())
@@ -126,8 +137,8 @@ def _of_measure(report: Report, family: FamilyReport, name: str) -> Headline:
     return Headline(value, f"{metric.label}: {name}" if distance else metric.label, beside)
 
 
-def sections(report: Report) -> list[dict[str, Any]]:
-    """Return the charts under their headings; headings without charts are left out."""
+def figures_of(report: Report) -> dict[str, list[Any]]:
+    """Return the charts (plotly figures) by heading; headings without charts are left out."""
     groups = list(dict.fromkeys(group for model in report.models for group in (model.metrics.get("motifs") or {})))
     family = report.family
     layout = [
@@ -144,16 +155,32 @@ def sections(report: Report) -> list[dict[str, Any]]:
             [plots.potential_curves(report), *(plots.parity(report, name) for name in ("energy", "forces", "stress"))],
         ),
     ]
-    charts: dict[str, list[dict[str, str]]] = {}
+    charts: dict[str, list[Any]] = {}
     for title, figures in layout:
-        charts.setdefault(title, []).extend(_chart(figure) for figure in figures if figure is not None)
-    return [{"title": title, "charts": drawn} for title, drawn in charts.items() if drawn]
+        charts.setdefault(title, []).extend(figure for figure in figures if figure is not None)
+    return {title: drawn for title, drawn in charts.items() if drawn}
 
 
-def _chart(figure: Any) -> dict[str, str]:
+def sections(report: Report) -> list[dict[str, Any]]:
+    """Return the charts under their headings, as HTML with their numbers as CSV."""
+    number = count(1)
+    return [
+        {"title": title, "charts": [_chart(figure, next(number)) for figure in drawn]}
+        for title, drawn in figures_of(report).items()
+    ]
+
+
+def _chart(figure: Any, number: int) -> dict[str, str]:
     """Return a chart and its title apart: the page folds a long title, a chart would cut it off."""
-    title = str(figure.layout.title.text or "")
+    title, numbers = str(figure.layout.title.text or ""), chart_csv(figure)
     top = max(int(figure.layout.margin.t or 0) - TITLE, 12)
     figure.update_layout(title_text="", margin_t=top, height=int(figure.layout.height) - TITLE)
     drawn = figure.to_html(full_html=False, include_plotlyjs=False, config=CONFIG, default_width="100%")
-    return {"title": title, "html": drawn}
+    # nothing in it may end the script that it stands in
+    return {
+        "title": title,
+        "html": drawn,
+        "csv": numbers.replace("<", "‹"),
+        "id": f"numbers-{number}",
+        "name": file_name(title),
+    }

@@ -17,8 +17,8 @@ from .drawing import DATA, HEIGHT, SETS, add_histograms, colour, label_of, new_f
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-#: Points of a parity plot at most; forces have millions.
-MAX_POINTS = 4000
+#: Points of each set in a parity plot at most: forces have millions.
+MAX_POINTS = 2000
 #: Longer names of motifs are written in two lines.
 FOLDED = 16
 
@@ -102,7 +102,7 @@ def parity(report: Report, quantity: str) -> Figure | None:
             continue
         chosen = _some(len(x))
         marker = {"size": 5.5, "opacity": 0.7, "color": SETS.get(name, DATA)}
-        figure.add_trace(go.Scattergl(x=x[chosen], y=y[chosen], name=title_of(name), mode="markers", marker=marker))
+        figure.add_trace(go.Scatter(x=x[chosen], y=y[chosen], name=title_of(name), mode="markers", marker=marker))
     low = float(min(reference.min(), predicted.min()))
     high = float(max(reference.max(), predicted.max()))
     figure.add_shape(

@@ -16,6 +16,7 @@ from .family import DISTANCES, FamilyReport
 from .numbers import number
 from .paper import paper_lines, paper_of_study
 from .study import study_tables
+from .verdict import verdict
 
 #: Entries of the results of `potential.train`, what they are, and their digits.
 ERRORS = (
@@ -197,6 +198,7 @@ def render(report: Report) -> Iterator[Any]:
     process = report.process
     head = f"{process['type']}<{process['pk']}>  {process['uuid']}  {process['state']}"
     yield Text(visible(head, LIMIT) + (f", {duration(process['seconds'])}" if process["seconds"] else ""), style="bold")
+    yield Text(visible(" ".join(verdict(report)), LIMIT))
     for note in report.notes:
         yield Text(f"! {visible(note, LIMIT)}", style="yellow")
     for one in (*study_tables(report.study), *paper_of_study(report.study), *comparison_tables(report.comparison)):

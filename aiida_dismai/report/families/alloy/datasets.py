@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...drawing import COLOURS, DATA, add_histograms, new_figure, stairs, title_of, transparent
+from ...drawing import COLOURS, DATA, STAIRS, add_histograms, new_figure, stairs, title_of, transparent
 from ...numbers import number, with_spread
 from ...parts import DataSetPart, Headline, Made
 
@@ -223,6 +223,7 @@ def _order(sets: Sequence[AlloySet]) -> Figure:
                     line={"color": colours[one.name], "width": 1.4},
                     fill="tozeroy",
                     fillcolor=transparent(colours[one.name], 0.18),
+                    meta=STAIRS,
                 )
                 figure.add_trace(trace, row=row, col=column)
     figure.update_yaxes(title="structures, %", title_font_size=11, col=1)
