@@ -43,7 +43,7 @@ def file_name(title: str) -> str:
         >>> file_name("Motifs of Li: shares, %")
         'motifs-of-li-shares'
     """
-    return re.sub(r"[^a-z0-9]+", "-", _plain(title).lower()).strip("-")[:60] or "chart"
+    return re.sub(r"[^a-z0-9]+", "-", plain_text(title).lower()).strip("-")[:60] or "chart"
 
 
 def _rows(figure: Any) -> Iterator[dict[str, Any]]:
@@ -57,7 +57,7 @@ def _rows(figure: Any) -> Iterator[dict[str, Any]]:
         if getattr(trace, "fill", None) == "toself" and not trace.showlegend:
             band = _band(np.asarray(x), np.asarray(y))
             continue
-        given = {"series": _plain(trace.name or ""), "panel": _panel(trace)}
+        given = {"series": plain_text(trace.name or ""), "panel": _panel(trace)}
         if getattr(trace, "meta", None) == STAIRS:
             yield from ({**given, **row} for row in _bins(np.asarray(x), np.asarray(y)))
         else:
@@ -110,13 +110,13 @@ def _panel(trace: Any) -> str:
 
 def _value(value: Any) -> Any:
     if isinstance(value, (bool, str)) or value is None:
-        return _plain(value) if isinstance(value, str) else value
+        return plain_text(value) if isinstance(value, str) else value
     number = float(value)
     if not np.isfinite(number):
         return ""
     return int(number) if number.is_integer() and abs(number) < 1e15 else float(f"{number:.{DIGITS}g}")
 
 
-def _plain(text: str) -> str:
+def plain_text(text: str) -> str:
     """Return a text of a chart, in which plotly sees tags, as plain text."""
     return html.unescape(LINE_BREAK.sub(" ", text))

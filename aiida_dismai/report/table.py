@@ -182,10 +182,11 @@ def failure_rows(report: Report) -> list[tuple[str | None, ...]]:
 
 def _cells(row: MetricRow) -> tuple[str | None, ...]:
     spread = f"{row.spread} {OUTSIDE_MARK}" if row.outside else row.spread
-    return row.name, row.value, spread, _marked(row), row.validation
+    return row.name, row.value, spread, marked(row), row.validation
 
 
-def _marked(row: MetricRow) -> str | None:
+def marked(row: MetricRow) -> str | None:
+    """Return the noise floor with a mark where the value is within it, or with what to know of it."""
     if row.warning:
         return f"{row.floor or '–'} ! {row.warning}"
     return f"{row.floor} {MARK}" if row.within else row.floor

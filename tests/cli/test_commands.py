@@ -573,3 +573,20 @@ def test_several_data_sets_where_one_is_meant(graph):
     assert f"several data sets; say which, {made.pk}:NAME: T300_narrow, T300_wide" in line
     line = refused("launch", "benchmark", "--dataset", f"{made.pk}:T300_tall", *common)
     assert "has no data set 'T300_tall'; it has T300_narrow, T300_wide" in line
+
+
+def test_report_as_text_and_pictures(graph, tmp_path):
+    text = run("report", graph.pipeline.pk, "--format", "md").output
+    assert text.startswith("# Dismai-Bench report\n")
+    assert r"\begin{tabular}" in run("report", graph.pipeline.pk, "--format", "latex").output
+    assert run("report", graph.pipeline.pk, "--format", "html").output.startswith("<!DOCTYPE html>")
+    run("report", graph.pipeline.pk, "--format", "pdf", "-o", tmp_path / "r.pdf")
+    assert (tmp_path / "r.pdf").read_bytes().startswith(b"%PDF")
+    said = run("report", graph.pipeline.pk, "--format", "svg", "-o", tmp_path / "figures").output.splitlines()
+    assert said[0] == f"wrote {tmp_path / 'figures' / '01-energies-after-relaxation.svg'}"
+    assert len(said) == len(list((tmp_path / "figures").iterdir()))
+
+
+def test_pictures_need_a_place_and_texts_a_file(graph, tmp_path):
+    assert "--format svg: writes a folder" in refused("report", graph.pipeline.pk, "--format", "svg")
+    assert "is a folder; give a file" in refused("report", graph.pipeline.pk, "--format", "md", "-o", tmp_path)
