@@ -72,12 +72,12 @@ def toy_crystals(n: int = 8, seed: int = 0, sigma: float = 0.05) -> StructureSet
     return StructureSet.from_uniform(NUMBERS, SITES * LENGTH + noise, np.eye(3) * LENGTH)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def toy() -> StructureSet:
     return toy_crystals()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def crystals() -> Callable[..., StructureSet]:
     return toy_crystals
 
@@ -111,12 +111,11 @@ def foreign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, register: Callable[
     return "meanfield"
 
 
-@pytest.fixture
-def run(tmp_path: Path) -> Callable[..., dict[str, Any]]:
-    """Run a task in a folder and return its results; structure sets among the inputs are written to files."""
+def runner(folders: Path) -> Callable[..., dict[str, Any]]:
+    """Return a function that runs a task in a folder and returns its results; sets among the inputs become files."""
 
     def execute(task: str, folder: str, parameters: dict[str, Any], seed: int = 1, **inputs: Any) -> dict[str, Any]:
-        place = tmp_path / folder
+        place = folders / folder
         place.mkdir(exist_ok=True)
         limit = inputs.pop("max_seconds", None)
         for name, value in inputs.items():
@@ -134,3 +133,15 @@ def run(tmp_path: Path) -> Callable[..., dict[str, Any]]:
         return dict(json.loads((place / "results.json").read_text()), folder=place)
 
     return execute
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """Run a task in a folder of the test."""
+    return runner(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def run_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict[str, Any]]:
+    """Run a task whose results several tests of a module look at; they change nothing in its folder."""
+    return runner(tmp_path_factory.mktemp("once"))

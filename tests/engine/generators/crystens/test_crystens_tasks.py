@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -49,10 +50,24 @@ def with_regions(structures):
     )
 
 
-# ---------------------------------------------------------------------- training
 @pytest.fixture(scope="module")
 def parameters():
     return CrystensParameters(**SMALL)
+
+
+@pytest.fixture(scope="module")
+def whole(run_once, toy):
+    """A training that ran without interruption."""
+    return train(run_once, "whole", toy)
+
+
+@pytest.fixture(scope="module")
+def trained(run_once, toy):
+    """A generator with a random region."""
+    return train(run_once, "trained", with_regions(toy), steps=2)
+
+
+# ---------------------------------------------------------------------- training
 
 
 def test_what_training_leaves_behind(run, crystals):
@@ -76,10 +91,10 @@ def test_what_training_leaves_behind(run, crystals):
     assert config["minimum"]["dx"] == -config["maximum"]["dx"]
 
 
-def test_seeds(run, toy):
-    first, again = train(run, "a", toy, seed=5, steps=2), train(run, "b", toy, seed=5, steps=2)
-    assert same(weights_of(first), weights_of(again))
-    assert not same(weights_of(first), weights_of(train(run, "c", toy, seed=6, steps=2)))
+def test_seeds(run, toy, trained):
+    again = train(run, "a", with_regions(toy), steps=2)
+    assert same(weights_of(trained), weights_of(again))
+    assert not same(weights_of(trained), weights_of(train(run, "b", with_regions(toy), seed=6, steps=2)))
 
 
 def test_shuffles_of_the_random_region_only(toy, parameters):
@@ -103,40 +118,31 @@ def test_shuffles_of_the_random_region_only(toy, parameters):
     assert prepare(toy, None, everything)[1].shuffles.most() == 8
 
 
-def test_two_processes_through_the_command_line(run, toy, tmp_path):
-    """One writes; the weights are those of one process with the same batches; both networks are trained."""
-    hyper = SMALL | {"devices": 2, "batch_size": 2, "steps": 1}
-    place = tmp_path / "both"
-    place.mkdir()
-    write_npz(toy, place / "structures.npz")
-    parameters = {"model": "crystens", "device": "cpu", "hyperparameters": hyper}
-    task = {"task": "generator.train", "seed": 1, "parameters": parameters, "inputs": {"structures": "structures.npz"}}
-    (place / "task.json").write_text(json.dumps(task))
-    subprocess.run([str(Path(sys.executable).with_name("dismai")), "run"], cwd=place, check=True, capture_output=True)
-    assert json.loads((place / "results.json").read_text())["status"] == "finished"
+def test_two_processes_are_one_with_the_same_batches(run, toy):
+    """Both networks are trained, in spawned processes that are sent the images."""
+    both = train(run, "both", toy, devices=2, batch_size=2, steps=1)
+    assert both["status"] == "finished"
     alone = weights_of(train(run, "alone", toy, accumulate=2, batch_size=2, steps=1))
-    both = weights_of({"folder": place})
-    assert both.keys() == alone.keys()
-    for name, value in alone.items():
-        torch.testing.assert_close(both[name], value, atol=1e-5, rtol=1e-3)
+    assert weights_of(both).keys() == alone.keys()
+    for name, value in weights_of(both).items():
+        torch.testing.assert_close(value, alone[name], atol=1e-5, rtol=1e-3)
 
 
 def test_bfloat16_and_a_batch_size_by_a_dry_run(run, toy):
-    results = train(run, "a", toy, precision="bf16", batch_size="auto", steps=2)
+    results = train(run, "a", toy, precision="bf16", batch_size="auto", steps=1)
     assert results["status"] == "finished"
     assert results["small_batch_size"] == results["large_batch_size"] == len(toy)
 
 
 # ---------------------------------------------------------------------- killed jobs
-def start(place, toy, **options):
-    """Start a real ``dismai run`` that writes a checkpoint at every step."""
-    place.mkdir()
-    write_npz(toy, place / "structures.npz")
-    hyper = SMALL | {"checkpoint_seconds": 0.0} | options
-    parameters = {"model": "crystens", "threads": 1, "device": "cpu", "hyperparameters": hyper}
-    task = {"task": "generator.train", "seed": 1, "parameters": parameters, "inputs": {"structures": "structures.npz"}}
-    (place / "task.json").write_text(json.dumps(task))
+def start(place):
+    """Start a real ``dismai run``, or resume it, that writes a checkpoint at every step."""
     return subprocess.Popen([str(Path(sys.executable).with_name("dismai")), "run"], cwd=place)
+
+
+def kill(process):
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
 
 
 def progress(place):
@@ -146,31 +152,43 @@ def progress(place):
     return (lines[-1]["network"], lines[-1]["done"]) if lines else (0, 0)
 
 
-@pytest.mark.parametrize("network", ["small", "large"])
-def test_a_job_killed_in_the_middle_of_a_network_ends_as_if_it_had_not_been(run, toy, tmp_path, network):
-    process = start(tmp_path / "killed", toy, steps=6)
-    path = tmp_path / "killed" / "checkpoint" / CHECKPOINT
-    while not (path.is_file() and (network == "small" or progress(tmp_path / "killed")[0] == 2)):
-        assert process.poll() is None
-        time.sleep(0.01)
-    if network == "large":
-        written = path.stat().st_mtime_ns
-        while path.stat().st_mtime_ns == written:
+def test_a_job_killed_in_the_middle_of_either_network_ends_as_if_it_had_not_been(run, toy, tmp_path, whole):
+    place = tmp_path / "killed"
+    place.mkdir()
+    write_npz(toy, place / "structures.npz")
+    hyper = SMALL | {"checkpoint_seconds": 0.0}
+    parameters = {"model": "crystens", "threads": 1, "device": "cpu", "hyperparameters": hyper}
+    task = {"task": "generator.train", "seed": 1, "parameters": parameters, "inputs": {"structures": "structures.npz"}}
+    (place / "task.json").write_text(json.dumps(task))
+    path = place / "checkpoint" / CHECKPOINT
+
+    def wait_for(condition, process):
+        while not condition():
             assert process.poll() is None
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-    assert not (tmp_path / "killed" / "results.json").exists()
-    resumed = train(run, "killed", toy, steps=6, checkpoint_seconds=1e6)
+            time.sleep(0.01)
+
+    process = start(place)
+    wait_for(path.is_file, process)
+    kill(process)
+    first = load_checkpoint(path)["networks"]
+    assert list(first) == ["small"]
+    assert 0 < first["small"]["count"] < 4
+
+    process = start(place)
+    wait_for(lambda: progress(place)[0] == 2, process)
+    written = path.stat().st_mtime_ns
+    wait_for(lambda: path.stat().st_mtime_ns != written, process)
+    kill(process)
+    assert not (place / "results.json").exists()
+
+    resumed = train(run, "killed", toy, checkpoint_seconds=1e6)
     assert resumed["status"] == "finished"
-    if network == "large":
-        assert resumed["small_resumed_from_step"] == 6
-        assert 0 < resumed["large_resumed_from_step"] < 6
-    else:
-        assert 0 < resumed["small_resumed_from_step"] < 6
-    assert same(weights_of(resumed), weights_of(train(run, "whole", toy, steps=6)))
+    assert resumed["small_resumed_from_step"] == 4
+    assert 0 < resumed["large_resumed_from_step"] < 4
+    assert same(weights_of(resumed), weights_of(whole))
 
 
-def test_a_job_that_ends_between_the_networks(run, toy, monkeypatch, tmp_path):
+def test_a_job_that_ends_between_the_networks(run, toy, monkeypatch, tmp_path, whole):
     """Its checkpoint has the first network alone, at its last step."""
 
     class Killed(BaseException):
@@ -194,15 +212,10 @@ def test_a_job_that_ends_between_the_networks(run, toy, monkeypatch, tmp_path):
     resumed = train(run, "killed", toy)
     assert (resumed["small_resumed_from_step"], resumed["large_resumed_from_step"]) == (4, 0)
     assert "small_seconds_per_step" not in resumed
-    assert same(weights_of(resumed), weights_of(train(run, "whole", toy)))
+    assert same(weights_of(resumed), weights_of(whole))
 
 
 # ---------------------------------------------------------------------- sampling
-@pytest.fixture
-def trained(run, toy):
-    return train(run, "trained", with_regions(toy), steps=2)
-
-
 def test_a_structure_depends_on_its_index_only(trained):
     generator = load_generator(trained["folder"] / "generator")
     together = sample(generator, [0, 1, 2], 9, "cpu")
@@ -263,8 +276,8 @@ def test_other_compositions_and_cells(run, toy, crystals):
     refused(run, StructureSet.concatenate([toy, potassium]), "training structures")
 
 
-def test_the_weights_of_a_network_are_missing(run, trained):
-    folder = trained["folder"] / "generator"
+def test_the_weights_of_a_network_are_missing(run, trained, tmp_path):
+    folder = shutil.copytree(trained["folder"] / "generator", tmp_path / "generator")
     weights = {name: value for name, value in weights_of(trained).items() if name.startswith("unets.0.")}
     save_weights(folder / "weights.safetensors", weights)
     config = json.loads((folder / "config.json").read_text())
