@@ -30,7 +30,7 @@ def import_command(file: str, label: str) -> None:
     load_profile()
     node = import_structures(file, label)
     click.echo(f"stored as StructureSetData<{node.pk}> ({node.uuid})")
-    _show(node)
+    show_structures(node)
 
 
 @dataset.command("export")
@@ -39,21 +39,32 @@ def import_command(file: str, label: str) -> None:
 @click.option("--force", is_flag=True, help="Overwrite OUTPUT.")
 def export_command(pk: str, output: str, force: bool) -> None:
     """Write the structures of node PK to OUTPUT, by its ending: .extxyz (every digit kept) or .npz (exact)."""
-    from ..data import StructureSetData
-    from ..engine.structures import write_extxyz, write_npz
+    path = writable(output, force)
+    load_profile()
+    export_structures(find_structures(pk), path)
 
-    writers = {".extxyz": write_extxyz, ".xyz": write_extxyz, ".npz": write_npz}
+
+def writable(output: str, force: bool, endings: tuple[str, ...] = (".extxyz", ".xyz", ".npz")) -> Path:
+    """Return the path of a file that may be written.
+
+    Raises:
+        BadInput: another ending, or it is there already and must not be overwritten.
+    """
     path = Path(output)
-    if path.suffix not in writers:
-        raise BadInput(f"{output}: the ending must be one of {', '.join(writers)}")
+    if path.suffix not in endings:
+        raise BadInput(f"{output}: the ending must be one of {', '.join(endings)}")
     if path.exists() and not force:
         raise BadInput(f"{output} exists; give another name, or --force to overwrite it")
-    load_profile()
-    node = find_structures(pk)
-    assert isinstance(node, StructureSetData)
+    return path
+
+
+def export_structures(node: Any, path: Path) -> None:
+    """Write a structure set to a file, and print how many structures; energies of a stand-in are warned of."""
+    from ..engine.structures import write_extxyz, write_npz
+
     note = _note(node)
-    writers[path.suffix](node.structures, path, note)
-    click.echo(f"wrote {len(node)} structures to {output}")
+    (write_npz if path.suffix == ".npz" else write_extxyz)(node.structures, path, note)
+    click.echo(f"wrote {len(node)} structures to {path}")
     if note:
         click.echo(f"! {note}", err=True)
 
@@ -63,7 +74,7 @@ def export_command(pk: str, output: str, force: bool) -> None:
 def show_command(pk: str) -> None:
     """Print what node PK (a structure set, or a process with the output `dataset`, or PK:T300_wide) holds."""
     load_profile()
-    _show(find_structures(pk))
+    show_structures(find_structures(pk))
 
 
 def find_structures(identifier: str, what: str = "structures") -> Any:
@@ -101,7 +112,8 @@ def _note(node: Any) -> str:
     return not_dft(codes) if codes else ""
 
 
-def _show(node: Any) -> None:
+def show_structures(node: Any) -> None:
+    """Print what a structure set holds: counts, cell, origin, and the ranges of all properties."""
     import numpy as np
 
     structures = node.structures

@@ -10,6 +10,7 @@ import click
 from ..engine.errors import DismaiError
 from ..engine.text import visible
 from .archive.commands import archive
+from .compare import compare
 from .dataset import dataset
 from .doctor import doctor
 from .evaluate import evaluate
@@ -91,5 +92,5 @@ def main(ctx: click.Context, profile: str | None, debug: bool) -> None:
 
 
 dataset.add_command(offset_command)
-for command in (setup, doctor, launch, relaunch, status, report, trace, evaluate, dataset, archive):
+for command in (setup, doctor, launch, relaunch, status, report, trace, compare, evaluate, dataset, archive):
     main.add_command(command)
