@@ -89,8 +89,28 @@ class BondNetwork(nn.Module):
         """
         whole = (len(types), len(vectors))
         types, source, target, vectors = self._padded(types, source, target, vectors)
+        near = (vectors.detach().norm(dim=1) <= self.threebody_cutoff).nonzero().squeeze(1)
+        each = self.of_atoms(types, source, target, vectors, near)[: whole[0]].double() * self.scale
+        energies = torch.zeros(n, dtype=torch.float64, device=vectors.device).index_add(0, structure, each)
+        if self.repulsion is not None:
+            distances = vectors.norm(dim=1)
+            pairs = self.repulsion.of_bonds(types, source, target, distances)[: whole[1]].double()
+            energies = energies.index_add(0, structure.index_select(0, source[: whole[1]]), pairs)
+        return energies
+
+    def of_atoms(self, types: Tensor, source: Tensor, target: Tensor, vectors: Tensor, near: Tensor) -> Tensor:
+        """Return the energies of padded atoms in units of the network, ``(N,)``.
+
+        This is what ``torch.compile`` gets: no shape in it depends on a value.
+
+        Args:
+            types: as those of :meth:`forward`, likewise the others.
+            source: likewise.
+            target: likewise.
+            vectors: likewise.
+            near: ``(b,)`` bonds within the three-body cutoff.
+        """
         distances = vectors.norm(dim=1)
-        near = (distances <= self.threebody_cutoff).nonzero().squeeze(1)
         short = distances.index_select(0, near)
         envelope = _envelope(short / self.threebody_cutoff)[:, None]
         angular = Angular(
@@ -109,12 +129,7 @@ class BondNetwork(nn.Module):
         for i, block in enumerate(cast("Sequence[_Block]", self.blocks)):
             bonds = bonds.index_add(0, near, block.threebody(atoms, angular))
             bonds, atoms = block.convolve(atoms, bonds, weights[2 * i : 2 * i + 2], source, target)
-        each = self.readout(atoms).squeeze(1)[: whole[0]].double() * self.scale
-        energies = torch.zeros(n, dtype=torch.float64, device=vectors.device).index_add(0, structure, each)
-        if self.repulsion is not None:
-            pairs = self.repulsion.of_bonds(types, source, target, distances)[: whole[1]].double()
-            energies = energies.index_add(0, structure.index_select(0, source[: whole[1]]), pairs)
-        return energies
+        return cast(Tensor, self.readout(atoms).squeeze(1))
 
     def _padded(
         self, types: Tensor, source: Tensor, target: Tensor, vectors: Tensor

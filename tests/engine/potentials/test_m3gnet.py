@@ -85,6 +85,27 @@ def test_precisions_beside_double(precision: str, tolerance: float, frames: Stru
         assert difference > 1e-4 * largest
 
 
+@pytest.mark.slow
+def test_compiled(frames: StructureSet):
+    """One compilation serves other numbers of atoms and bonds; nothing in it waits for a value."""
+    trained = potential(n_blocks=1)
+    torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()
+    evaluator = TrainedEvaluator(trained, compiled=True)
+    plain = TrainedEvaluator(trained)
+    for structures in (frames[:3], frames[:12]):
+        found, expected = [], []
+        for one, results in ((evaluator, found), (plain, expected)):
+            sites = [Site(one, part.numbers, part.pbc[0]) for part in structures]
+            results += one.evaluate(sites, [part.positions for part in structures], list(structures.cells))
+        forces, others = (np.concatenate([one.forces for one in results]) for results in (found, expected))
+        np.testing.assert_allclose(forces, others, atol=1e-5 * np.abs(others).max())
+        np.testing.assert_allclose([one.energy for one in found], [one.energy for one in expected], rtol=1e-6)
+    counters = torch._dynamo.utils.counters
+    assert not counters["graph_break"]
+    assert counters["stats"]["unique_graphs"] == 1
+
+
 def test_an_atom_without_neighbours_and_one_in_a_small_cell(frames: StructureSet):
     trained = potential()
     lone = StructureSet.from_uniform([29], np.zeros((1, 1, 3)), 20 * np.eye(3))
