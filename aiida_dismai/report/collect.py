@@ -22,6 +22,8 @@ from .model import Model
 from .nodes import arrays_of, energies_per_atom, relaxed_until
 from .origin import origin_of
 from .paper import read_paper
+from .scenes import scenes_of
+from .sets import sets_behind
 from .stages import read_tree
 from .study import read_study
 
@@ -75,6 +77,7 @@ def _process(node: Any) -> dict[str, Any]:
 # ---------------------------------------------------------------------- parts
 def _add_models(report: Report, outputs: dict[str, Any]) -> None:
     metrics = outputs.get("metrics")
+    nodes = [metrics[name] for name in sorted(metrics)] if isinstance(metrics, dict) else [metrics]
     if isinstance(metrics, dict):
         for name in sorted(metrics):
             parts = {
@@ -102,6 +105,9 @@ def _add_models(report: Report, outputs: dict[str, Any]) -> None:
         kind = report.models[0].metrics.get("kind", DescribeParameters.model_fields["kind"].default)
         report.family = find_report(str(kind))
         report.add_problem(report.family.problem)
+        for model, metrics in zip(report.models, nodes, strict=True):
+            sets = sets_behind(metrics, model.nodes.get("generated"))
+            report.scenes += [] if sets is None else scenes_of(model, report.family, sets)
 
 
 def _model(name: str, parts: dict[str, Any]) -> Model:

@@ -8,6 +8,7 @@ from typing import Any
 from .family import FamilyReport
 from .model import Arrays, Model
 from .parts import DataSetPart
+from .scenes import Scene
 from .stages import Tree
 
 
@@ -26,6 +27,7 @@ class Report:
         potential: test-set errors and what it was trained on; empty without.
         labels: what DFT did; empty without.
         arrays: ``potential_curves`` and ``potential_parity``, with the arrays of each.
+        scenes: structures for the viewer of the page.
         tree: the processes.
         stand_ins: codes that stood in for a DFT code in what the process was given, computed or gave out.
         mixed_labels: in what labels differ that were trained on, or compared, together.
@@ -44,6 +46,7 @@ class Report:
     potential: dict[str, Any] = field(default_factory=dict)
     labels: dict[str, Any] = field(default_factory=dict)
     arrays: dict[str, Arrays] = field(default_factory=dict)
+    scenes: list[Scene] = field(default_factory=list)
     tree: Tree = field(default_factory=Tree)
     stand_ins: list[str] = field(default_factory=list)
     mixed_labels: list[str] = field(default_factory=list)

@@ -29,7 +29,7 @@ UNSEEN = re.compile(r"[\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206
 #: Characters of a text at most.
 CELL = 1000
 #: Begins the names of arrays of ``per_structure.npz`` that are of the whole set.
-NOT_PER_STRUCTURE = ("average_", "curve_", "labels_")
+NOT_PER_STRUCTURE = ("average_", "curve_", "labels_", "shown_")
 
 
 def to_dict(report: Report) -> dict[str, Any]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from importlib.resources import files
 from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ..engine.files import write_atomically
+from ..engine.files import plain, write_atomically
 from ..engine.text import visible
 from . import plots
 from .charts import chart_csv, file_name
@@ -18,6 +19,7 @@ from .family import DISTANCES, FamilyReport
 from .numbers import number
 from .paper import paper_lines, paper_of_study
 from .parts import Headline
+from .scenes import viewer_data
 from .study import draw_ranks, study_tables
 from .table import (
     MARK,
@@ -59,6 +61,7 @@ def page(report: Report) -> str:
         autoescape=select_autoescape(default=True), trim_blocks=True, lstrip_blocks=True, finalize=_as_text
     )
     environment.filters |= {"duration": duration, "number": number}
+    viewer = viewer_data(report.scenes, report.family, report.models)
     template = environment.from_string(_part("page.html"))
     text: str = template.render(
         report=report,
@@ -80,6 +83,10 @@ def page(report: Report) -> str:
         failures_title=failures_title(report),
         sections=sections(report),
         plotly=_plotly(),
+        viewer=viewer,
+        viewer_json=_json(viewer),
+        viewer_script=f"{_part('3Dmol-min.js')}\n" if viewer else "",
+        viewer_part=_part("viewer.js") if viewer else "",
         style=_part("style.css"),
         script=_part("page.js"),
         headline=headline(report),
@@ -95,6 +102,12 @@ def _as_text(value: Any) -> Any:
 def _part(name: str) -> str:
     """Return a file of the page: template, style or script."""
     return files(__package__).joinpath("page", name).read_text()
+
+
+def _json(value: Any) -> str:
+    """Return plain data as JSON that may stand in a script: nothing in it can end the script."""
+    text = json.dumps(plain(value), ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c")
 
 
 def _plotly() -> str:

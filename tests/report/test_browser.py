@@ -67,3 +67,61 @@ def test_light_and_dark(page):
     assert told["before"] == ["rgb(246, 248, 250)", "rgb(34, 48, 58)"]
     assert told["after"] == ["rgb(18, 23, 29)", "rgb(223, 230, 236)"]
     assert told["errors"] == []
+
+
+VIEWER = """
+    document.getElementById("viewer").scrollIntoView();
+    await until(() => window.dismaiViews, "the viewer");
+    // pixels of a pane that are not its background
+    const pixels = async (pane) => {
+      const picture = new Image();
+      picture.src = pane.view.pngURI();
+      await picture.decode();
+      const canvas = new OffscreenCanvas(picture.width, picture.height), brush = canvas.getContext("2d");
+      brush.drawImage(picture, 0, 0);
+      const data = brush.getImageData(0, 0, canvas.width, canvas.height).data, found = new Set();
+      let drawn = 0;
+      for (let i = 0; i < data.length; i += 4) {
+        const same = [0, 1, 2].every((k) => Math.abs(data[i + k] - data[k]) < 8);
+        drawn += same ? 0 : 1;
+        if (!same) found.add(data[i] + "," + data[i + 1] + "," + data[i + 2]);
+      }
+      return [drawn, found.size];
+    };
+    const choose = (name, value) => {
+      const select = document.getElementById("viewer-" + name);
+      select.value = value;
+      select.dispatchEvent(new Event("change"));
+    };
+    const title = () => document.getElementById("viewer-title").textContent;
+    const legend = () => [...document.querySelectorAll("#viewer-legend span")].map((entry) => entry.textContent);
+"""
+
+
+def test_viewer_draws_three_structures_and_follows_the_choices(page):
+    told = visit(
+        page,
+        VIEWER
+        + """
+        const drawn = [], panes = dismaiViews;
+        for (const pane of panes) drawn.push(await pixels(pane));
+        const first = [title(), legend()];
+        choose("place", "worst"); choose("colour", "coordination");
+        choose("model", "model_1"); choose("measure", "d_Li");
+        const turned = panes[1].view.getView().slice(4).join();
+        panes[0].view.rotate(40, "y");
+        await wait(200);
+        return { drawn, names: panes.map((pane) => pane.name.textContent), first, then: [title(), legend()],
+                 follows: panes[1].view.getView().slice(4).join() !== turned };
+        """,
+    )
+    assert told["errors"] == []
+    assert told["names"] == ["generated", "relaxed", "nearest training structure (7)"]
+    for pixels, colours in told["drawn"]:
+        assert pixels > 1000
+        assert colours > 50
+    assert told["first"][0].startswith("structure ")
+    assert told["first"][1] == ["Co", "Li", "O"]
+    assert told["then"][0] != told["first"][0]
+    assert all("neighbour" in entry for entry in told["then"][1])
+    assert told["follows"]

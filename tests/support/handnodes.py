@@ -10,6 +10,7 @@ from aiida import orm
 from aiida.common.links import LinkType
 
 from aiida_dismai.data import StructureSetData
+from aiida_dismai.engine.metrics.places import choose
 from aiida_dismai.engine.structures import Property, StructureSet
 
 NUMBERS = [3, 3, 27, 8, 8, 8]
@@ -162,11 +163,14 @@ def metrics(d_all: float | None, failed: float, n_generated: int) -> orm.Dict:
 def per_structure(n: int, seed: int) -> orm.ArrayData:
     """Return the measures of every structure."""
     random = np.random.default_rng(seed)
+    distances = {name: random.uniform(0.05, 0.4, n) for name in ("d_Li", "d_all")}
+    shown = {f"shown_{name}": choose(values) for name, values in distances.items()}
     return arrays(
         index=np.arange(n),
         source_index=np.arange(n),
-        d_Li=random.uniform(0.05, 0.4, n),
-        d_all=random.uniform(0.05, 0.4, n),
+        **distances,
+        **shown,
+        **{f"shown_training_{name}": np.array([1, 4, 7]) for name in distances},
         cos_all=random.uniform(0.0, 0.02, n),
         energy_per_atom=random.normal(-4.8, 0.02, n),
         steps=random.integers(5, 90, n),

@@ -85,6 +85,12 @@ class Records:
                 content = b"".join(self.file.read(key, handle) for key in self.keys[start : start + size])
                 yield np.frombuffer(content, self.dtype)
 
+    def some(self, places: Sequence[int]) -> NDArray[Any]:
+        """Return the records at some places, ``(n,)``."""
+        chosen = Records(self.file, [self.keys[place] for place in places], self.dtype)
+        blocks = list(chosen.blocks())
+        return np.concatenate(blocks) if blocks else np.zeros(0, self.dtype)
+
     def column(self, name: str) -> NDArray[Any]:
         """Return one field of all records, ``(n, …)``."""
         field = self.dtype[name]
@@ -106,6 +112,10 @@ class StoredRecords(Records):
     def __len__(self) -> int:
         """Return the number of structures."""
         return len(self.array)
+
+    def some(self, places: Sequence[int]) -> NDArray[Any]:
+        """Return the records at some places, ``(n,)``."""
+        return np.asarray(self.array[list(places)])
 
     def blocks(self, size: int = BLOCK) -> Iterator[NDArray[Any]]:
         """Iterate over structured arrays of up to ``size`` records."""

@@ -25,6 +25,7 @@ from .energies import energy_results
 from .parameters import DescribeParameters, MetricsParameters
 from .records import RecordFile, open_records
 from .reference import Reference, make_reference
+from .shown import shown
 
 RECORDS = "records.bin"
 
@@ -95,7 +96,7 @@ def run(context: Context, parameters: MetricsParameters) -> dict[str, Any]:
         file.absorb(RecordFile(context.inputs["records"], kind.about()))
     timings = _Timings()
 
-    reference, _ = make_reference(context, "reference", context.inputs["reference"], kind, file)
+    reference, training = make_reference(context, "reference", context.inputs["reference"], kind, file)
     composition = dict(reference.composition)
     if kind.spec.same_composition and not composition and len(stream):
         # published distributions do not say of what; the structures given then have to agree with each other
@@ -136,7 +137,8 @@ def run(context: Context, parameters: MetricsParameters) -> dict[str, Any]:
     lost = len(reference.failures)
     failed = share_interval(total - len(generated.records), total, parameters.confidence)
     results["failed_percent"] = dict(failed) | {"floor": 100 * lost / reference.n_structures}
-    _write_per_structure(context.folder / "per_structure.npz", kind, reference, generated, comparison)
+    places = None if training is None else training.index
+    _write_per_structure(context.folder / "per_structure.npz", kind, reference, places, generated, comparison)
     results |= {"noise_floor": floor} | energy_results(generated, reference) | kind.summary(generated, reference)
     if comparison.tables:
         results["motifs"] = comparison.motifs()
@@ -226,7 +228,12 @@ def _mean(values: NDArray[Any] | None) -> float | None:
 
 
 def _write_per_structure(
-    path: Path, kind: FamilyMetrics, reference: Reference, generated: Collected, comparison: Comparison
+    path: Path,
+    kind: FamilyMetrics,
+    reference: Reference,
+    training: NDArray[np.int64] | None,
+    generated: Collected,
+    comparison: Comparison,
 ) -> None:
     """Write ``per_structure.npz``.
 
@@ -234,7 +241,8 @@ def _write_per_structure(
     (from post-processing); ``energy_per_atom`` (eV) and ``steps`` are there when the structures have them. Each
     distance ``(n,)`` is that of the structure by itself to the training average; ``vector.NAME`` ``(n, length)`` is
     what was averaged, ``average.NAME`` the average of the training set, ``curve.NAME`` see
-    :meth:`~.compare.Comparison.curves`, ``labels.NAME`` the components' names; the rest are the kind's own numbers.
+    :meth:`~.compare.Comparison.curves`, ``labels.NAME`` the components' names, ``shown.NAME`` and
+    ``shown_training.NAME`` see :func:`~.shown.shown`; the rest are the kind's own numbers.
     """
     records = generated.records
     content: dict[str, NDArray[Any] | Streamed] = {
@@ -245,11 +253,13 @@ def _write_per_structure(
         content["energy_per_atom"] = generated.energy_per_atom
     if generated.steps is not None:
         content["steps"] = generated.steps
-    content |= comparison.per_structure()
+    distances = comparison.per_structure()
+    content |= distances
     content |= {name: field(records, name) for name in kind.per_structure()}
     for name, target in comparison.target.items():
         content[f"vector.{name}"] = vector(records, kind, reference.composition, name, len(target))
         content[f"average.{name}"] = target
     content |= comparison.curves()
     content |= {f"labels.{name}": np.array(labels) for name, labels in kind.labels().items()}
+    content |= shown(kind, reference, training, records, distances)
     write_arrays(path, content)

@@ -1,0 +1,54 @@
+"""The structures behind the measures of a model: what was generated, what was measured, what it was compared with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .links import inputs_of
+from .nodes import relaxed_until
+from .scenes import Sets
+
+
+def sets_behind(metrics: Any, generated: int | None = None) -> Sets | None:
+    """Return the structures behind the results of the metrics; None where they are not in this profile.
+
+    Args:
+        metrics: the node of the results.
+        generated: PK of what the model gave; without it, what the caller of the metrics was given is taken.
+    """
+    from aiida.orm import load_node
+
+    from ..data import StructureSetData
+
+    maker = metrics.creator
+    given = {} if maker is None else inputs_of(maker)
+    measured = given.get("structures")
+    if not isinstance(measured, StructureSetData):
+        return None
+    before = load_node(generated) if generated is not None else _given_to(maker.caller)
+    training = given.get("reference")
+    sets = Sets(measured.structures, relaxed=relaxed_until(measured) is not None)
+    if isinstance(before, StructureSetData):
+        sets.generated = before.structures
+        sets.names = names_of(before)
+    if isinstance(training, StructureSetData):
+        sets.training = training.structures
+    return sets
+
+
+def _given_to(process: Any) -> Any:
+    """Return the structures that the evaluation above was given; None if there is none."""
+    while process is not None:
+        if (process.process_type or "").endswith(":dismai.evaluate"):
+            return inputs_of(process).get("structures")
+        process = process.caller
+    return None
+
+
+def names_of(structures: Any) -> list[str]:
+    """Return how the file of each structure named it (``file`` and ``frame``); empty where it was not a file's."""
+    held = structures.structures
+    if "file" not in held.properties:
+        return []
+    frames = held.values("frame") if "frame" in held.properties else range(len(held))
+    return [f"{file}, frame {frame}" for file, frame in zip(held.values("file"), frames, strict=True)]
