@@ -194,7 +194,12 @@ def code_finding(code: Any, dismai: bool) -> Finding:
     if status != 0:
         last = visible((error.strip() or output.strip()).rpartition("\n")[2], 160)
         return Finding(what, "wrong", f"{path} does not run ({last}); a `module load` that is missing in --prepend?")
-    return version_finding(what, output) if dismai else Finding(what, "ok", path)
+    if dismai:
+        return version_finding(what, output)
+    from ..dft import engine_of_plugin
+
+    engine = engine_of_plugin(code.default_calc_job_plugin or "")
+    return Finding(what, "ok", f"{engine.title}: {path}" if engine else path)
 
 
 def version_finding(what: str, output: str) -> Finding:

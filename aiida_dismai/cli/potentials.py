@@ -99,7 +99,7 @@ def _engines_with_codes() -> list[DftEngine]:
 def potential_rows(
     engine_name: str | None, protocol: str | None, overrides: str | None, settings: Sequence[str]
 ) -> list[tuple[str, str, str]]:
-    """Return the rows of `setup check`: for each engine in use, whether its potentials are there.
+    """Return rows of `doctor`: for each engine in use, whether its potentials are there.
 
     Args:
         engine_name: the engine that is looked at; without it, those that have a code here, or the only one there is.

@@ -11,8 +11,7 @@ import click
 
 from ..engine.errors import BadInput
 from ..engine.text import visible
-from ..terminal import console, table
-from .potentials import chosen_engine, engine_option, label_options, potential_rows, potentials_command
+from .potentials import chosen_engine, engine_option, potentials_command
 from .printed import cluster_commands, profile_commands
 from .profiles import load_profile
 from .pseudos import pseudos_command
@@ -23,7 +22,7 @@ ANSWER = 120
 
 @click.group()
 def setup() -> None:
-    """Set up what a run needs, and check what is there."""
+    """Set up what a run needs; `aiida-dismai doctor` looks at all of it."""
 
 
 @setup.command("profile")
@@ -199,57 +198,3 @@ def ask_computer(code: Any, plugin: str) -> None:
 
 setup.add_command(potentials_command)
 setup.add_command(pseudos_command)
-
-
-@setup.command("check")
-@label_options
-def check_command(
-    engine_name: str | None, protocol: str | None, overrides: str | None, settings: tuple[str, ...]
-) -> None:
-    """Print what is set up and what is missing."""
-    profile = load_profile()
-    rows = [
-        (
-            "profile",
-            "ok",
-            f"{profile.name}: {profile.storage_backend}, {profile.process_control_backend or 'no broker'}",
-        ),
-        _daemon_row(profile),
-        *_code_rows(),
-        *potential_rows(engine_name, protocol, overrides, settings),
-    ]
-    console().print(table("aiida-dismai", ("what", "", "found"), rows))
-
-
-def _daemon_row(profile: Any) -> tuple[str, str, str]:
-    if profile.process_control_backend is None:
-        return (
-            "daemon",
-            "missing",
-            "the profile has no broker: only `launch --run` works (`verdi profile configure-broker`)",
-        )
-    from aiida.engine.daemon.client import get_daemon_client
-
-    if get_daemon_client(profile.name).is_daemon_running:
-        return "daemon", "ok", "running"
-    return "daemon", "stopped", "`verdi daemon start 2` starts it"
-
-
-def _code_rows() -> list[tuple[str, str, str]]:
-    from aiida.orm import InstalledCode, QueryBuilder
-
-    from ..dft import engine_of_plugin
-
-    found: dict[str, list[str]] = {"dismai": [], "DFT": []}
-    for code in QueryBuilder().append(InstalledCode).all(flat=True):
-        plugin = code.default_calc_job_plugin or ""
-        engine = engine_of_plugin(plugin)
-        if code.is_hidden or (engine is None and not plugin.startswith("dismai.")):
-            continue
-        named = f"{code.full_label} ({code.get_executable()})"
-        found["dismai" if engine is None else "DFT"].append(named if engine is None else f"{engine.title}: {named}")
-    rows = []
-    for kind, option in (("dismai", "--executable"), ("DFT", "--dft-executable")):
-        hint = f"`aiida-dismai setup code --computer NAME {option} PATH`"
-        rows.append((f"{kind} code", "ok" if found[kind] else "missing", ", ".join(found[kind]) or hint))
-    return rows

@@ -82,7 +82,7 @@ def test_debug_raises(graph):
 
 
 def test_unknown_profile():
-    result = run("-p", "there-is-no-such-profile", "setup", "check")
+    result = run("-p", "there-is-no-such-profile", "doctor")
     assert result.exit_code == 1
     assert "there-is-no-such-profile" in result.output
     assert "Traceback" not in result.output
@@ -251,12 +251,11 @@ def test_setup_potentials_says_the_upload_command(graph):
     assert "Li_sv" in result.output
 
 
-def test_setup_check_lists_what_is_there(graph):
-    text = run("setup", "check").output
+def test_doctor_lists_what_is_there(graph):
+    text = " ".join(run("doctor", "--no-job").output.replace("│", " ").split())
     assert "dismai@localhost" in text
-    assert "vasp@localhost" in text
+    assert "code vasp@localhost" in text
     assert "setup potentials --engine vasp" in text
-    assert "VASP: vasp@localhost" in text
 
 
 # ---------------------------------------------------------------------- launch
@@ -540,9 +539,9 @@ def test_setup_takes_the_protocol_and_the_overrides_of_a_launch(graph, tmp_path)
     assert [item.family for item in needed(None, str(tmp_path / "o.yaml"))] == ["mine", "PBE.54"]
     line = refused("setup", "potentials", "--set", "potential_famly=mine")
     assert "unknown override 'potential_famly'; did you mean 'potential_family'?" in line
-    text = run("setup", "check", "--set", "potential_family=mine", "--set", "potential_mapping={Mg: Mg_pv}").output
+    text = run("doctor", "--no-job", "--set", "potential_family=mine", "--set", "potential_mapping={Mg: Mg_pv}").output
     assert "Mg_pv missing in family 'mine'" in text
-    assert "no DFT engine 'vsap' is registered; did you mean 'vasp'?" in refused("setup", "check", "--engine", "vsap")
+    assert "no DFT engine 'vsap' is registered; did you mean 'vasp'?" in refused("doctor", "--engine", "vsap")
 
 
 def test_setup_makes_a_dft_code(graph, tmp_path):

@@ -162,9 +162,9 @@ def test_setup_asks_the_engines(pairs, pairs_code, quick_computer):
     missing = run("potentials", "--engine", "pairs", "--protocol", "demo", "--family", "none", "--path", "here")
     assert missing.exit_code == 1
     assert "no family 'none', or nothing in it; install it: pairs install here none" in missing.output
-    assert "Pairs: pairs@localhost" in run("check", "--protocol", "demo").output
-    checked = run("check", "--protocol", "paper")
-    assert checked.exit_code == 0
+    looked = CliRunner().invoke(main, ["doctor", "--no-job", "--protocol", "demo"])
+    assert "code pairs@localhost" in " ".join(looked.output.replace("│", " ").split())
+    checked = CliRunner().invoke(main, ["doctor", "--no-job", "--protocol", "paper"])
     assert "Pairs has no settings for the protocol 'paper'" in " ".join(checked.output.replace("│", " ").split())
     both = run("code", "--computer", "localhost", "--dft-executable", "/bin/true", "--engine", "pairs", "--label", "b")
     assert both.exit_code == 0, both.output
