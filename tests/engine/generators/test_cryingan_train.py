@@ -1,14 +1,11 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from support.killed import run_and_kill, write_task
 from support.weights import same_weights, weights_of
 
 from aiida_dismai.engine.checkpoint import load_checkpoint
@@ -273,21 +270,15 @@ def test_a_run_cut_into_pieces_gives_the_same_weights(run, toy, tiny):
 
 def test_a_killed_run_goes_on_as_if_it_had_not_been_killed(run, toy, tiny, tmp_path):
     """SIGKILL of a real ``dismai run`` that writes a checkpoint at every step."""
-    hyper = tiny | {"epochs": 40, "checkpoint_seconds": 0.0}
+    hyper = tiny | {"epochs": 12, "checkpoint_seconds": 0.0}
     parameters = {"model": "cryingan", "threads": 1, "hyperparameters": hyper}
     place = tmp_path / "killed"
     place.mkdir()
     write_npz(toy, place / "structures.npz")
-    task = {"task": "generator.train", "seed": 1, "parameters": parameters, "inputs": {"structures": "structures.npz"}}
-    (place / "task.json").write_text(json.dumps(task))
-    process = subprocess.Popen([str(Path(sys.executable).with_name("dismai")), "run"], cwd=place)
-    while not (place / "checkpoint" / CHECKPOINT).is_file():
-        assert process.poll() is None
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-    assert not (place / "results.json").exists()
+    write_task(place, "generator.train", parameters, structures="structures.npz")
+    run_and_kill(place, (place / "checkpoint" / CHECKPOINT).is_file)
     resumed = run("generator.train", "killed", parameters, structures=toy)
-    assert 0 < resumed["resumed_from_epoch"] < 40
+    assert 0 < resumed["resumed_from_epoch"] < 12
     parameters["hyperparameters"] = hyper | {"checkpoint_seconds": 1e6}
     whole = run("generator.train", "whole", parameters, structures=toy)
     assert whole["resumed_from_epoch"] == 0

@@ -1,15 +1,12 @@
 from __future__ import annotations
 
 import itertools
-import json
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from support.killed import run_and_kill, write_task
 from support.weights import same_weights, weights_of
 
 from aiida_dismai.engine.checkpoint import load_checkpoint
@@ -212,13 +209,8 @@ def test_a_killed_run_with_translations_goes_on_as_if_it_had_not_been_killed(run
     place = tmp_path / "killed"
     place.mkdir()
     write_npz(toy_alloys(), place / "structures.npz")
-    task = {"task": "generator.train", "seed": 1, "parameters": parameters, "inputs": {"structures": "structures.npz"}}
-    (place / "task.json").write_text(json.dumps(task))
-    process = subprocess.Popen([str(Path(sys.executable).with_name("dismai")), "run"], cwd=place)
-    while not (place / "checkpoint" / CHECKPOINT).is_file():
-        assert process.poll() is None
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    write_task(place, "generator.train", parameters, structures="structures.npz")
+    run_and_kill(place, (place / "checkpoint" / CHECKPOINT).is_file)
     assert len(load_checkpoint(place / "checkpoint" / CHECKPOINT)["order"]) == 40
     resumed = run("generator.train", "killed", parameters, structures=toy_alloys())
     assert 0 < resumed["resumed_from_epoch"] < 4

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from support.killed import run_and_kill, write_task
 from support.weights import same_weights, weights_of
 
 from aiida_dismai.engine.checkpoint import load_weights, save_weights
@@ -204,14 +204,8 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been_killed(run, toy, crystals, t
     write_npz(toy, place / "structures.npz")
     write_npz(crystals(3, seed=4), place / "validation.npz")
     inputs = {"structures": "structures.npz", "validation": "validation.npz"}
-    task = {"task": "generator.train", "seed": 1, "parameters": parameters, "inputs": inputs}
-    (place / "task.json").write_text(json.dumps(task))
-    process = subprocess.Popen([str(Path(sys.executable).with_name("dismai")), "run"], cwd=place)
-    while not (place / "checkpoint" / CHECKPOINT).is_file():
-        assert process.poll() is None
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-    assert not (place / "results.json").exists()
+    write_task(place, "generator.train", parameters, **inputs)
+    run_and_kill(place, (place / "checkpoint" / CHECKPOINT).is_file)
     resumed = run("generator.train", "killed", parameters, structures=toy, validation=crystals(3, seed=4))
     assert 0 < resumed["resumed_from_epoch"] < 20
     parameters["hyperparameters"] = hyper | {"checkpoint_seconds": 1e6}
@@ -226,8 +220,7 @@ def test_two_processes_through_the_command_line(run, toy, tmp_path):
     place = tmp_path / "both"
     place.mkdir()
     write_npz(toy, place / "structures.npz")
-    task = {"task": "generator.train", "seed": 1, "parameters": parameters, "inputs": {"structures": "structures.npz"}}
-    (place / "task.json").write_text(json.dumps(task))
+    write_task(place, "generator.train", parameters, structures="structures.npz")
     subprocess.run([str(Path(sys.executable).with_name("dismai")), "run"], cwd=place, check=True, capture_output=True)
     results = json.loads((place / "results.json").read_text())
     assert (results["status"], results["devices"], results["structures_per_step"]) == ("finished", 2, 4)
