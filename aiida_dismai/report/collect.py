@@ -16,6 +16,7 @@ from .cautions import notes
 from .comparison import read_comparison
 from .content import Report
 from .family import find_report, make_report
+from .lineage import lineage_of
 from .links import outputs_of
 from .makers import makers_of
 from .model import Model
@@ -53,6 +54,7 @@ def collect(node: Any) -> Report:
             "a pipeline, an evaluation, a data set, a potential or labels"
         )
     report.tree = read_tree(node)
+    report.lineage = lineage_of(node)
     origin = origin_of(node)
     report.stand_ins, report.mixed_labels = origin.stand_ins, origin.mixed_labels
     report.notes = notes(report)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .family import FamilyReport
+from .lineage import Lineage
 from .model import Arrays, Model
 from .parts import DataSetPart
 from .scenes import Scene
@@ -28,6 +29,7 @@ class Report:
         labels: what DFT did; empty without.
         arrays: ``potential_curves`` and ``potential_parity``, with the arrays of each.
         scenes: structures for the viewer of the page.
+        lineage: the provenance graph, as the page draws it.
         tree: the processes.
         stand_ins: codes that stood in for a DFT code in what the process was given, computed or gave out.
         mixed_labels: in what labels differ that were trained on, or compared, together.
@@ -47,6 +49,7 @@ class Report:
     labels: dict[str, Any] = field(default_factory=dict)
     arrays: dict[str, Arrays] = field(default_factory=dict)
     scenes: list[Scene] = field(default_factory=list)
+    lineage: Lineage = field(default_factory=Lineage)
     tree: Tree = field(default_factory=Tree)
     stand_ins: list[str] = field(default_factory=list)
     mixed_labels: list[str] = field(default_factory=list)

@@ -16,6 +16,7 @@ from .comparison import comparison_tables, draw_distributions
 from .content import Report
 from .details import detail_tables
 from .family import DISTANCES, FamilyReport
+from .lineage import to_svg
 from .numbers import number
 from .paper import paper_lines, paper_of_study
 from .parts import Headline
@@ -83,6 +84,8 @@ def page(report: Report) -> str:
         failures_title=failures_title(report),
         sections=sections(report),
         plotly=_plotly(),
+        lineage_svg=to_svg(report.lineage),
+        lineage_part=_part("lineage.js"),
         viewer=viewer,
         viewer_json=_json(viewer),
         viewer_script=f"{_part('3Dmol-min.js')}\n" if viewer else "",

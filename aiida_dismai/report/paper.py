@@ -7,7 +7,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from ..workchains.protocols.files import parse
+import yaml
+
 from .family import find_report
 from .numbers import number
 from .parts import TextTable
@@ -19,7 +20,7 @@ OTHERS = "made with other data and potentials: compare orders of models, not dig
 @cache
 def read_paper() -> dict[str, Any]:
     """Return the paper's numbers from ``paper.yaml``."""
-    content: dict[str, Any] = parse(files(__package__).joinpath("paper.yaml").read_text(), "paper.yaml")
+    content: dict[str, Any] = yaml.safe_load(files(__package__).joinpath("paper.yaml").read_text())
     return content
 
 

@@ -125,3 +125,40 @@ def test_viewer_draws_three_structures_and_follows_the_choices(page):
     assert told["then"][0] != told["first"][0]
     assert all("neighbour" in entry for entry in told["then"][1])
     assert told["follows"]
+
+
+def test_provenance_graph_is_zoomed_moved_and_asked(page):
+    told = visit(
+        page,
+        """
+        const svg = document.querySelector("#lineage svg");
+        const box = () => svg.getAttribute("viewBox").split(" ").map(Number);
+        const frame = document.querySelector("#lineage .lineage"), first = box();
+        document.querySelector("#lineage button").click();
+        const nearer = box();
+        const pointer = (name, x) => frame.dispatchEvent(new PointerEvent(name,
+          { pointerId: 1, clientX: frame.getBoundingClientRect().left + x, clientY: 0, bubbles: true }));
+        pointer("pointerdown", 300); pointer("pointermove", 300);
+        pointer("pointermove", 400); pointer("pointerup", 400);
+        const moved = box();
+        const nodes = [...document.querySelectorAll("#lineage .node")];
+        const last = nodes.find((one) => one.textContent.includes("per structure"));
+        last.dispatchEvent(new Event("click"));
+        // a drag that ends on a box chooses nothing
+        const dragged = document.querySelectorAll("#lineage .node.chosen").length;
+        pointer("pointerdown", 10); pointer("pointerup", 10);
+        last.dispatchEvent(new Event("click"));
+        const chosen = [...document.querySelectorAll("#lineage .node.chosen")].map((one) => one.textContent);
+        document.querySelectorAll("#lineage button")[2].click();
+        return { first, nearer, moved, dragged, chosen, fit: box(),
+                 about: document.getElementById("lineage-about").textContent };
+        """,
+    )
+    assert told["errors"] == []
+    assert told["nearer"][2] < told["first"][2]
+    assert told["moved"][0] < told["nearer"][0]
+    assert told["dragged"] == 0
+    # two crystals, and the two structures of the DFT jobs in one box
+    assert sum("StructureData: PK" in text for text in told["chosen"]) == 3
+    assert told["about"].startswith("ArrayData: PK ")
+    assert told["fit"][:2] == [0, 0]
