@@ -10,6 +10,7 @@ import click
 from ..engine.errors import DismaiError
 from ..engine.text import visible
 from .archive.commands import archive
+from .bundle.commands import fetch_command, publish_command
 from .compare import compare
 from .dataset import dataset
 from .doctor import doctor
@@ -91,6 +92,7 @@ def main(ctx: click.Context, profile: str | None, debug: bool) -> None:
     ctx.obj = {"profile": profile, "debug": debug}
 
 
-dataset.add_command(offset_command)
+for added in (offset_command, publish_command, fetch_command):
+    dataset.add_command(added)
 for command in (setup, doctor, launch, relaunch, status, report, trace, compare, evaluate, dataset, archive):
     main.add_command(command)

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -31,12 +32,33 @@ def open_command(file: str, name: str | None) -> None:
     the import it is printed what running its processes again would import or execute.
     """
     path = Path(file)
-    profile = name or "archive-" + (re.sub(r"[^A-Za-z0-9]+", "-", path.stem).strip("-") or "unnamed")
+    open_in_profile(path, name or profile_name(path.stem))
+
+
+def profile_name(stem: str) -> str:
+    """Return the name of the profile for an archive of that name."""
+    return "archive-" + (re.sub(r"[^A-Za-z0-9]+", "-", stem).strip("-") or "unnamed")[:53]
+
+
+def open_in_profile(path: Path, profile: str, sets: Sequence[str] = ()) -> dict[str, Any]:
+    """Import an archive into a new profile, and print before what running it again would execute.
+
+    Args:
+        path: of the archive.
+        profile: name of the new profile.
+        sets: UUIDs of structure sets whose content is to be looked at.
+
+    Returns:
+        What is there: ``nodes``, ``processes``, ``top`` and, by UUID, the content hashes of the ``sets`` that are.
+
+    Raises:
+        BadInput: a name that is none, such a profile is there, or the file is not an archive; then no profile is left.
+    """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,60}", profile):
         raise BadInput(f"--name: '{visible(profile, 60)}': take letters, digits, _ and -, at most 61")
     with tempfile.TemporaryDirectory(prefix="dismai-archive-open-") as folder, tempfile.TemporaryFile() as said:
         run = subprocess.Popen(
-            [sys.executable, "-P", "-m", f"{__package__}.opening", str(path.resolve()), profile],
+            [sys.executable, "-P", "-m", f"{__package__}.opening", str(path.resolve()), profile, *sets],
             env=os.environ | {"PYTHONSAFEPATH": "1", "AIIDA_PATH": _config_path()},
             cwd=folder,
             stdout=subprocess.PIPE,
@@ -46,13 +68,14 @@ def open_command(file: str, name: str | None) -> None:
         lines = before["executed"] or ["registered names only"]
         rows = [("!" if before["executed"] else "", "runs when it is run again", line) for line in lines]
         rows += [("", "program of a code", line) for line in before["programs"]]
-        console().print(table(f"{file}, before it is imported", ("", "what", "found"), rows))
+        console().print(table(f"{visible(path)}, before it is imported", ("", "what", "found"), rows))
         after = _answer(path, run, said)
         run.wait()
     click.echo(f"imported into the new profile '{profile}': {after['nodes']} nodes, {after['processes']} processes")
     for pk, label, uuid in after["top"][:10]:
         click.echo(f"{visible(label)}<{pk}> {visible(uuid)}: aiida-dismai -p {profile} report {pk}")
     click.echo(f"delete it: verdi profile delete {profile}")
+    return after
 
 
 def _config_path() -> str:

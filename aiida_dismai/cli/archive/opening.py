@@ -1,7 +1,7 @@
 """What `archive open` does: import an archive into a new profile that nothing else is in.
 
-Runs as ``python -m aiida_dismai.cli.archive.opening FILE PROFILE`` in a process of its own, because a process has one
-profile. Prints one JSON object a line: first what a rerun would execute, then, when it is imported, what is there.
+Runs as ``python -m aiida_dismai.cli.archive.opening FILE PROFILE UUID…`` in a process of its own, because a process has
+one profile. Prints one JSON object a line: first what a rerun would execute, then, when it is imported, what is there.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 import secrets
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,13 @@ from .verify import open_archive
 EMAIL = "reader@localhost"
 
 
-def open_in_profile(path: Path, name: str) -> None:
+def open_in_profile(path: Path, name: str, sets: Sequence[str] = ()) -> None:
     """Make the profile, print what the archive would execute, import it, print what is there.
+
+    Args:
+        path: of the archive.
+        name: of the profile.
+        sets: UUIDs of structure sets whose content hashes are printed, too.
 
     Raises:
         BadInput: such a profile is there already, or the file is not an archive; then no profile is left.
@@ -52,7 +58,7 @@ def open_in_profile(path: Path, name: str) -> None:
             print(json.dumps({"executed": rerun_lines(reader.querybuilder), "programs": programs(reader.querybuilder)}))
         sys.stdout.flush()
         import_archive(path)
-        print(json.dumps(_contents()))
+        print(json.dumps(_contents() | {"sets": _hashes(sets)}))
     except BaseException:
         config.remove_profile(name)
         config.store()
@@ -74,14 +80,24 @@ def _contents() -> dict[str, Any]:
     }
 
 
+def _hashes(uuids: Sequence[str]) -> dict[str, str]:
+    """Return the content hashes of structure sets, computed from what they hold."""
+    from aiida.orm import QueryBuilder
+
+    from ...data import StructureSetData
+
+    query = QueryBuilder().append(StructureSetData, filters={"uuid": {"in": [*uuids, ""]}})
+    return {node.uuid: node.structures.content_hash for node in query.all(flat=True)}
+
+
 def _delete(name: str) -> str:
     return f"verdi profile delete {name}"
 
 
-def main(path: str, name: str) -> int:
+def main(path: str, name: str, *sets: str) -> int:
     """Open; print the findings, or the error, as JSON."""
     try:
-        open_in_profile(Path(path), name)
+        open_in_profile(Path(path), name, sets)
     except BadInput as error:
         print(json.dumps({"error": str(error)}))
     except Exception as error:  # an archive made to break a library
@@ -90,4 +106,4 @@ def main(path: str, name: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:3]))
+    sys.exit(main(*sys.argv[1:]))
