@@ -20,8 +20,12 @@ from .set_npz import read_npz
 from .source import content_suffixes, open_bytes, refuse_what_is_no_data
 
 
-def _read_cif(path: Path) -> StructureSet:
+def read_cif(path: Path, shown: str = "") -> StructureSet:
     """Read all structures of a file; one that is not small in a process of its own.
+
+    Args:
+        path: of the file.
+        shown: its name in errors; without it, the path.
 
     Raises:
         BadInput: unreadable, without symmetry, with partial or unknown occupancies, or with sites that do not give the
@@ -30,13 +34,13 @@ def _read_cif(path: Path) -> StructureSet:
     with open_bytes(path) as handle:
         small = len(handle.read(SMALL + 1)) <= SMALL
     try:
-        return read_here(path, str(path), FEW) if small else read_apart(path, "cif")
+        return read_here(path, shown or str(path), FEW) if small else read_apart(path, "cif")
     except LongWork:
         return read_apart(path, "cif")
 
 
 #: Formats of ASE whose files are recognised here by other names, and what reads them.
-OWN = {"vasp": read_poscar, "cif": _read_cif}
+OWN = {"vasp": read_poscar, "cif": read_cif}
 
 
 def read_extxyz(path: Path | str) -> StructureSet:
@@ -78,7 +82,7 @@ def load_structures(path: Path | str, element: str | None = None) -> StructureSe
     if is_lammps_data(path):
         return read_lammps_data(path, element)
     if ".cif" in suffixes:
-        return _read_cif(path)
+        return read_cif(path)
     return _read_with_ase(path)
 
 

@@ -16,6 +16,7 @@ ASE_FORMATS = (
     "abinit-in", "abinit-out", "aims", "aims-output", "castep-cell", "castep-castep", "cfg", "cube", "dmol-car",
     "espresso-in", "espresso-out", "exciting", "gen", "json", "netcdftrajectory", "res", "traj", "v-sim", "vasp-out",
     "vasp-xdatcar", "vasp-xml", "wien2k", "struct", "xsd", "xsf", "crystal", "onetep-in", "onetep-out", "octopus-in",
+    "db",
 )  # fmt: skip
 
 
