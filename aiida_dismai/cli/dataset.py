@@ -11,6 +11,7 @@ from ..engine.errors import BadInput
 from ..report.links import find_port, ports_of_set, split_name
 from ..terminal import console, table
 from .profiles import import_structures, load_node, load_profile
+from .record.commands import import_record, only_option
 from .small import small_command
 
 
@@ -23,10 +24,29 @@ dataset.add_command(small_command)
 
 
 @dataset.command("import")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@click.argument("file", type=click.Path(exists=True, dir_okay=False), required=False)
 @click.option("--label", default="", help="Label of the node; without it, the file's name.")
-def import_command(file: str, label: str) -> None:
-    """Store FILE (extxyz, npz, cif, anything ASE reads) as one node and print its PK."""
+@click.option(
+    "--record",
+    type=click.Path(file_okay=False),
+    metavar="FOLDER",
+    help="In place of FILE: the benchmark's published record, unpacked. All its data sets are stored, with splits.",
+)
+@only_option
+@click.option("--licence", help="Of a record: its licence, as it is written down with the nodes.")
+@click.option("--list", "only_list", is_flag=True, help="Of a record: print what was found where, and store nothing.")
+def import_command(
+    file: str | None, label: str, record: str | None, only: tuple[str, ...], licence: str | None, only_list: bool
+) -> None:
+    """Store FILE (extxyz, npz, cif, anything ASE reads) as one node and print its PK; or a whole record."""
+    if (file is None) == (record is None):
+        raise click.UsageError("give either FILE or --record FOLDER")
+    if record is not None:
+        import_record(record, only, licence, only_list)
+        return
+    if only or licence or only_list:
+        raise click.UsageError("--only, --licence and --list belong to --record")
+    assert file is not None
     load_profile()
     node = import_structures(file, label)
     click.echo(f"stored as StructureSetData<{node.pk}> ({node.uuid})")

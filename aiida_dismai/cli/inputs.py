@@ -8,6 +8,7 @@ from typing import Any
 from ..engine.errors import BadInput
 from ..report.links import split_name
 from .profiles import is_file, load_node
+from .published import published_folder
 
 
 def structures_input(text: str, what: str) -> Any:
@@ -41,32 +42,11 @@ def reference_input(text: str, what: str) -> Any:
 
     path = Path(text).expanduser()
     if not text.isdigit() and path.is_dir():
-        return _published(path, what)
+        return published_folder(path, what)
     if is_file(text):
         return structures_input(text, what)
     node = load_node(split_name(text)[0], StructureSetData, SinglefileData, FolderData, ProcessNode, what=what)
     return find_structures(text, what) if isinstance(node, ProcessNode) else node
-
-
-def _published(path: Path, what: str) -> Any:
-    """Return a folder node with the csv files of a folder, and nothing else of it."""
-    from aiida.orm import FolderData
-
-    files = sorted(file for pattern in ("*.csv", "*.csv.gz") for file in path.rglob(pattern))
-    if not files:
-        raise BadInput(f"{what}: no csv file in the folder {path}; give the authors' record, structures, or a node")
-    node = FolderData()
-    inside = path.resolve()
-    for file in files:
-        try:
-            real = file.resolve(strict=True)
-        except (OSError, RuntimeError) as error:
-            raise BadInput(f"{what}: {file} is a link to nothing; remove it") from error
-        if not real.is_relative_to(inside):
-            raise BadInput(f"{what}: {file} is a link that leaves {path}; copy the file into the folder if it belongs")
-        node.base.repository.put_object_from_file(str(real), str(file.relative_to(path)))
-    node.label = path.resolve().name
-    return node
 
 
 def expansion_input(text: str) -> Any:

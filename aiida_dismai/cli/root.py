@@ -17,6 +17,7 @@ from .doctor import doctor
 from .evaluate import evaluate
 from .launch import launch
 from .offset import offset_command
+from .record.commands import reproduce
 from .relaunch import relaunch
 from .report import report
 from .setup import setup
@@ -94,5 +95,5 @@ def main(ctx: click.Context, profile: str | None, debug: bool) -> None:
 
 for added in (offset_command, publish_command, fetch_command):
     dataset.add_command(added)
-for command in (setup, doctor, launch, relaunch, status, report, trace, compare, evaluate, dataset, archive):
+for command in (setup, doctor, launch, relaunch, status, report, trace, compare, reproduce, evaluate, dataset, archive):
     main.add_command(command)
