@@ -348,7 +348,7 @@ OF_AIIDA = {
     "ERROR_SCHEDULER_OUT_OF_WALLTIME": "As `ERROR_UNFINISHED`.",
     "ERROR_SCHEDULER_INVALID_ACCOUNT": "Correct `account` in the scheduler options.",
     "ERROR_SCHEDULER_NODE_FAILURE": "For a job submitted by itself: submit it again with `parent_folder`.",
-    "STOPPED_BY_MONITOR": "A monitor that you gave stopped the job.",
+    "STOPPED_BY_MONITOR": "A monitor stopped the job; the message says which and why (docs/howto/monitors.md).",
     "ERROR_STASHING_FAILED": "Correct the `stash` options of the job.",
     "ERROR_SUB_PROCESS_EXCEPTED": "A job raised in AiiDA itself: `verdi process report PK`.",
     "ERROR_SUB_PROCESS_KILLED": "Somebody killed the job with `verdi process kill`: `aiida-dismai relaunch PK`.",

@@ -28,7 +28,11 @@ def progress_lines(node: Any) -> list[dict[str, Any]]:
     if found is not None:
         head, tail, _ = found
     elif not node.is_terminated:
-        head, tail = b"", _remote_end(node)
+        try:
+            with node.get_authinfo().get_transport() as transport:
+                head, tail = b"", remote_end(node, transport)
+        except (OSError, ValueError):
+            return []
     else:
         return []
     lines = []
@@ -78,19 +82,15 @@ def _retrieved(node: Any) -> tuple[bytes, bytes, int] | None:
         return None
 
 
-def _remote_end(node: Any) -> bytes:
+def remote_end(node: Any, transport: Any) -> bytes:
     """Return the end of the file on the computer; nothing where the folder or the file is not there (yet)."""
     folder = node.get_remote_workdir()
     if folder is None:
         return b""
     path = shlex.quote(f"{folder}/{PROGRESS}")
-    try:
-        with node.get_authinfo().get_transport() as transport:
-            # texts, for there are transports that give no bytes; what tasks write is ASCII
-            # no link, which may lead to any file; and a file that grows faster than it is read has an end all the same
-            status, output, _ = transport.exec_command_wait(
-                f"test -f {path} && test ! -h {path} && tail -c {TAIL} {path} | head -c {TAIL}"
-            )
-    except (OSError, ValueError):
-        return b""
+    # texts, for there are transports that give no bytes; what tasks write is ASCII
+    # no link, which may lead to any file; and a file that grows faster than it is read has an end all the same
+    status, output, _ = transport.exec_command_wait(
+        f"test -f {path} && test ! -h {path} && tail -c {TAIL} {path} | head -c {TAIL}"
+    )
     return str(output).encode() if status == 0 else b""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -156,6 +156,29 @@ def jobs_of(node: ProcessNode) -> list[CalcJobNode]:
     return sorted(calls, key=lambda call: (call.ctime, call.pk))
 
 
+@dataclass(frozen=True)
+class PrintedEnergies:
+    """Where a code prints the energy of each ionic step while it runs.
+
+    Attributes:
+        file: name of the file in the folder of the job.
+        mark: what each such line has in it and no other.
+        read: eV from such a line; NaN where it is no number (stars), None if it is another line.
+    """
+
+    file: str
+    mark: str
+    read: Callable[[str], float | None]
+
+
+def printed_number(text: str) -> float:
+    """Return a number as Fortran prints it; NaN for what is none."""
+    try:
+        return float(text.replace("D", "E").replace("d", "e"))
+    except ValueError:
+        return float("nan")
+
+
 class DftEngine(ABC):
     """One code, through the WorkChain of its AiiDA plugin. Engines hold no state.
 
@@ -172,6 +195,9 @@ class DftEngine(ABC):
         potential_types: beginnings of the ``node_type`` of the potentials that its jobs are given.
         licensed: files that must not be shared, None without any; if there are some, the nodes of
             ``potential_types`` hold their checksums only.
+        printed_energies: where a running job can be watched (monitor ``hopeless``); None if it cannot.
+        job_namespace: namespace of the WorkChain's inputs in which those of its jobs are, ``""`` for the WorkChain's
+            own; there ``monitors`` go. None if it takes none.
     """
 
     name: str
@@ -182,6 +208,8 @@ class DftEngine(ABC):
     protocols: Path
     potential_types: tuple[str, ...]
     licensed: LicensedFiles | None = None
+    printed_energies: PrintedEnergies | None = None
+    job_namespace: str | None = None
 
     # ------------------------------------------------------------------ before a submission
     @abstractmethod

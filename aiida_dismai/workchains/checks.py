@@ -17,6 +17,7 @@ from aiida.orm import AbstractCode, Dict, StructureData
 from ..calculations.base import option_ports
 from ..calculations.cores import refuse_mismatch
 from ..calculations.gpus import GPUS, gpu_problem
+from ..calculations.monitors import MONITORS, monitor_problems
 from ..calculations.relax import OWN_CALCULATOR, validate_calculator
 from ..calculations.script_words import script_problems
 from ..data import PotentialData, StructureSetData
@@ -275,7 +276,7 @@ def option_problems(options: Mapping[str, Any], code: AbstractCode | None = None
     kept = Options().clean(options, "", found)
     ports = option_ports(CalcJob.spec())
     for name, value in kept.items():
-        if name in ("resources", GPUS):
+        if name in ("resources", GPUS, MONITORS):
             continue
         port = ports[name]
         kinds = port.valid_type if isinstance(port.valid_type, tuple) else (port.valid_type,)
@@ -286,7 +287,7 @@ def option_problems(options: Mapping[str, Any], code: AbstractCode | None = None
             found.append(Problem(name, f"must be {words} (given: {value!r})"))
         elif (error := port.validate(value)) is not None:
             found.append(Problem(name, error.message))
-    found += [Problem(*problem) for problem in script_problems(kept)]
+    found += [Problem(*problem) for problem in (*script_problems(kept), *monitor_problems(kept))]
     if not gpus and GPUS in kept:
         found.append(Problem(GPUS, "is known to `dismai` jobs only; give custom_scheduler_commands"))
     elif (problem := gpu_problem(kept, code)) is not None:

@@ -13,6 +13,7 @@ from aiida.plugins import WorkflowFactory
 from numpy.typing import NDArray
 
 from ..calculations.functions.labels import collect_steps, grouped_order, take_structure
+from ..calculations.monitors import with_monitors
 from ..data import StructureSetData
 from ..dft import DftEngine, StageSettings, engine_for
 from ..exit_codes import LABEL_STRUCTURE, declare
@@ -164,6 +165,7 @@ class LabelStructureWorkChain(LabelProtocolMixin, CheckedWorkChain):
     def _run(self, stage: str) -> None:
         namespace = self.inputs[stage]
         settings = read_settings(namespace.settings, stage)
+        options, monitors = with_monitors(namespace.options.get_dict())
         inputs = AttributeDict(
             self.engine.inputs(
                 self.inputs.dft.code,
@@ -171,9 +173,11 @@ class LabelStructureWorkChain(LabelProtocolMixin, CheckedWorkChain):
                 self._movable(settings),
                 settings,
                 read_potentials(self.inputs.dft),
-                namespace.options.get_dict(),
+                options,
             )
         )
+        if monitors and self.engine.job_namespace is not None:
+            (inputs[self.engine.job_namespace] if self.engine.job_namespace else inputs)["monitors"] = monitors
         workflow = cast(type[WorkChain], WorkflowFactory(self.engine.workflow))
         inputs.metadata = {"call_link_label": stage, "label": f"structure {self.inputs.index.value} {stage}"}
         self.to_context(**{stage: self.submit(workflow, **inputs)})

@@ -28,6 +28,7 @@ from ..calculations.base import TaskCalculation
 from ..calculations.checkpoints import has_checkpoint
 from ..calculations.cores import with_cores
 from ..calculations.gpus import with_gpus
+from ..calculations.monitors import stopped_by, with_monitors
 from ..calculations.progress import progress_lines, progress_size
 from ..calculations.relax import RelaxCalculation
 from ..engine.errors import BadInput
@@ -104,7 +105,8 @@ class RestartTaskWorkChain(CheckedWorkChain, BaseRestartWorkChain):
             serializer=to_aiida_type,
             validator=validate_options,
             help="Scheduler options of the jobs: resources, max_wallclock_seconds, queue_name, account, "
-            "custom_scheduler_commands, …, and `gpus`, a number, for the tasks that can use one (with a `device`).",
+            "custom_scheduler_commands, …, and `gpus`, a number, for the tasks that can use one (with a `device`), and "
+            "`monitors`.",
         )
         spec.inputs.validator = together(spec.inputs.validator, validate_job)
         spec.expose_outputs(cls._process_class)
@@ -136,7 +138,9 @@ class RestartTaskWorkChain(CheckedWorkChain, BaseRestartWorkChain):
         # with the defaults written out: the handlers change what the user may not have named
         task = self._process_class.task()
         self.ctx.parameters = task.validate(self.ctx.inputs.parameters.get_dict()).model_dump(mode="json")
-        options = self.inputs.options.get_dict()
+        options, monitors = with_monitors(self.inputs.options.get_dict())
+        if monitors:
+            self.ctx.inputs.monitors = {**monitors, **self.ctx.inputs.get("monitors", {})}
         if isinstance(options.get("resources"), dict):
             options["resources"] = with_cores(options["resources"], self.ctx.parameters)
         self.ctx.inputs.metadata = {"options": with_gpus(options, self.ctx.parameters, self.ctx.inputs.code)}
@@ -210,17 +214,12 @@ class RestartTaskWorkChain(CheckedWorkChain, BaseRestartWorkChain):
     @answers(450, JOB.ERROR_KILLED, JOB.ERROR_CANCELLED, SCHEDULER.ERROR_SCHEDULER_NODE_FAILURE)
     def handle_interrupted(self, node: CalcJobNode) -> ProcessHandlerReport | None:
         """Run again, from the checkpoint if there is one; counted in `max_iterations`."""
-        self.report(f"{failed_with(node)}; {self._resume(node)}")
-        return ProcessHandlerReport(True)
+        return self._again(node)
 
     @answers(440, JOB.ERROR_DISK_FULL)
     def handle_full_disk(self, node: CalcJobNode) -> ProcessHandlerReport | None:
         """Run again, from the checkpoint if there is one, counted; stop if the job after made no progress."""
-        if self.ctx.get("full") and not self._got_on(node):
-            return self._stop(node, "ERROR_DISK_FULL")
-        self.ctx.full = True
-        self.report(f"{failed_with(node)}; {self._resume(node)}")
-        return ProcessHandlerReport(True)
+        return self._after_full_disk(node)
 
     @answers(
         430,
@@ -252,6 +251,26 @@ class RestartTaskWorkChain(CheckedWorkChain, BaseRestartWorkChain):
     @answers(300, JOB.ERROR_DIVERGED)
     def handle_divergence(self, node: CalcJobNode) -> ProcessHandlerReport | None:
         """Halve the learning rate and run again, once; then stop."""
+        return self._after_divergence(node)
+
+    @answers(460, SCHEDULER.STOPPED_BY_MONITOR)
+    def handle_monitor(self, node: CalcJobNode) -> ProcessHandlerReport | None:
+        """As for a killed job (`stalled`), a full disk (`disk`) or a divergence (`diverging`); other monitors: stop."""
+        answer = {"stalled": self._again, "disk": self._after_full_disk, "diverging": self._after_divergence}
+        name = stopped_by(node)
+        return answer[name](node) if name in answer else None
+
+    def _again(self, node: CalcJobNode) -> ProcessHandlerReport:
+        self.report(f"{failed_with(node)}; {self._resume(node)}")
+        return ProcessHandlerReport(True)
+
+    def _after_full_disk(self, node: CalcJobNode) -> ProcessHandlerReport:
+        if self.ctx.get("full") and not self._got_on(node):
+            return self._stop(node, "ERROR_DISK_FULL")
+        self.ctx.full = True
+        return self._again(node)
+
+    def _after_divergence(self, node: CalcJobNode) -> ProcessHandlerReport:
         path = self._rate_parameter
         value = get_parameter(self.ctx.parameters, path) if path else None
         if path is None or not value or self.ctx.halved:

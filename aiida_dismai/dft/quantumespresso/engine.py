@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from ...engine.errors import BadInput
 from ...engine.methods import Method
-from ..base import DftEngine, DftRun, IonicSteps, PotentialFile, Potentials, jobs_of
+from ..base import DftEngine, DftRun, IonicSteps, PotentialFile, Potentials, PrintedEnergies, jobs_of
 from ..settings import StageSettings
 from .namelists import (
     PROJECTORS,
@@ -40,7 +40,7 @@ from .namelists import (
     namelists,
 )
 from .pseudos import check_family, families_of, functional_of, install_command, list_pseudos, pseudos_of
-from .stdout import RYDBERG, PwOutput, read_stdout
+from .stdout import RYDBERG, PwOutput, energy_in, read_stdout
 from .structures import with_hubbard, without_hubbard
 from .trust import job_refusal, refusals
 
@@ -71,6 +71,8 @@ class QuantumEspressoEngine(DftEngine):
     workflow = "dismai.dft.pw"
     protocols = Path(__file__).with_name("protocols.yaml")
     potential_types = ("data.pseudo.upf.",)
+    printed_energies = PrintedEnergies("aiida.out", "!    total energy", energy_in)
+    job_namespace = "pw"
 
     def check_settings(
         self, settings: StageSettings, elements: Sequence[str], potentials: Potentials | None

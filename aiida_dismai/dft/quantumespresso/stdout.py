@@ -242,6 +242,12 @@ def _array(rows: list[list[float]]) -> NDArray[np.float64]:
     return np.array(whole, dtype=np.float64).reshape(-1, 3)
 
 
+def energy_in(line: str) -> float | None:
+    """Return the energy in a line that ends an ionic step, eV; NaN for stars, None if it is another line."""
+    match = _ENERGY.match(line)
+    return _number(match.group(1)) * RYDBERG if match else None
+
+
 def _number(word: str) -> float:
     try:
         return float(word)

@@ -15,6 +15,7 @@ What aiida-vasp 5.1 wants to be told, found by running it:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +28,7 @@ from numpy.typing import NDArray
 from ...engine.errors import BadInput
 from ...engine.methods import Method
 from ...standin import MARK
-from ..base import DftEngine, DftRun, IonicSteps, PotentialFile, Potentials, jobs_of
+from ..base import DftEngine, DftRun, IonicSteps, PotentialFile, Potentials, PrintedEnergies, jobs_of, printed_number
 from ..settings import StageSettings
 from .incar import check_tags, functional_of, incar
 from .potcars import LICENSED, check_potcars, list_potcars, upload_command
@@ -50,6 +51,12 @@ SIGNED = ("OUTCAR", VASPRUN, "vasp_output")
 HEAD = 4096
 
 
+def _free_energy(line: str) -> float | None:
+    """Return the energy in a line of OSZICAR that ends an ionic step."""
+    found = re.search(r"\bF=\s*(\S+)", line)
+    return printed_number(found[1]) if found else None
+
+
 class VaspEngine(DftEngine):
     """Relaxations with VASP."""
 
@@ -61,6 +68,8 @@ class VaspEngine(DftEngine):
     protocols = Path(__file__).with_name("protocols.yaml")
     potential_types = ("data.vasp.potcar.",)
     licensed = LICENSED
+    printed_energies = PrintedEnergies("OSZICAR", "F=", _free_energy)
+    job_namespace = ""
 
     def check_settings(
         self, settings: StageSettings, elements: Sequence[str], potentials: Potentials | None

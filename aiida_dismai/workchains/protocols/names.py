@@ -18,6 +18,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from ...calculations.gpus import GPUS
+from ...calculations.monitors import BY_NAME, MONITORS, arguments_of
 from ...engine.errors import BadInput, nearest
 from ...engine.parameters import known_parts
 from ...engine.tasks import find_task
@@ -235,21 +236,34 @@ class Listed(Part):
 
 
 class Options(Mappings):
-    """Scheduler options of a job, by AiiDA's names, and the number of GPUs."""
+    """Scheduler options of a job, by AiiDA's names, the number of GPUs, and monitors."""
 
     noun = "scheduler option"
 
     def names(self, default: Any) -> Iterable[str]:
         """Return the names."""
-        return (*option_names(), GPUS)
+        return (*option_names(), GPUS, MONITORS)
 
     def inside(self, name: str) -> Part | None:
         """Return what is below an option."""
+        if name == MONITORS:
+            return _Monitors(lambda monitor: _Arguments(monitor) if monitor in BY_NAME else None, lambda: BY_NAME)
         return _Resources({key: Anything() for key in RESOURCES}) if name == "resources" else Anything()
 
 
 class _Resources(Names):
     noun = Options.noun
+
+
+class _Monitors(Each):
+    noun = Options.noun
+
+
+class _Arguments(Names):
+    noun = Options.noun
+
+    def __init__(self, monitor: str) -> None:
+        super().__init__({name: Anything() for name in arguments_of(monitor)}, null=True)
 
 
 class Of(Mappings):
