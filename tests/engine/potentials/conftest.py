@@ -15,7 +15,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from aiida_dismai.engine.runner import run_task
 from aiida_dismai.engine.structures import StructureSet, from_ase, write_npz
 
-TINY: dict[str, Any] = {"cutoff": 4.0, "threebody_cutoff": 3.0, "n_blocks": 1, "units": 8}
+TINY: dict[str, Any] = {"cutoff": 4.0, "threebody_cutoff": 3.0, "n_blocks": 1, "units": 8, "max_n": 2, "max_l": 2}
 
 
 def emt_frames(trajectories: int = 6, steps: int = 3, seed: int = 0) -> StructureSet:

@@ -59,7 +59,7 @@ def by_us(trained: TrainedPotential, structures: StructureSet, precision: str, *
         {"max_l": 1},
         {"max_l": 2, "max_n": 2},
         {"max_l": 4, "max_n": 4, "use_smooth": False},
-        {"max_l": 4, "n_blocks": 1, "cutoff": 5.0, "threebody_cutoff": 5.0},
+        {"max_l": 4, "max_n": 2, "n_blocks": 1, "cutoff": 5.0, "threebody_cutoff": 5.0},
         {"threebody_cutoff": 1.0},
     ],
 )
@@ -88,7 +88,7 @@ def test_precisions_beside_double(precision: str, tolerance: float, frames: Stru
 @pytest.mark.slow
 def test_compiled(frames: StructureSet):
     """One compilation serves other numbers of atoms and bonds; nothing in it waits for a value."""
-    trained = potential(n_blocks=1)
+    trained = potential(n_blocks=1, max_n=2, max_l=2)
     torch._dynamo.reset()
     torch._dynamo.utils.counters.clear()
     evaluator = TrainedEvaluator(trained, compiled=True)

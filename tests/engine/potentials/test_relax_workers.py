@@ -68,7 +68,7 @@ def test_any_number_of_workers_gives_the_same_file(
         inputs = {"structures": frames[:9], "potential": lively}
         parameters = {"device": "cpu", "steps": 5}
     digests = set()
-    for workers in (1, 2, "auto"):
+    for workers in (1, 2, "auto") if calculator == "emt" else (1, 2):  # each process imports torch and matgl
         own = type(folder)(tmp_path / str(workers))
         results = own.run("relax", {**parameters, "workers": workers}, inputs)
         assert results["status"] == "finished", results

@@ -66,7 +66,8 @@ def test_best_weights_have_the_best_score_of_the_curves(trained):
 
 
 def test_training_learns(folder, frames: StructureSet, train_parameters: dict[str, Any]):
-    results = folder.run("potential.train", train_parameters | {"max_epochs": 20}, {"structures": frames}, seed=3)
+    parameters = train_parameters | {"max_epochs": 20, "max_n": 3, "max_l": 3}
+    results = folder.run("potential.train", parameters, {"structures": frames}, seed=3)
     with np.load(folder.path / "curves.npz") as curves:
         assert curves["train_loss"][-1] < 0.25 * curves["train_loss"][0]
     spread = 1000 * np.abs(frames.values("forces")).mean()
@@ -85,7 +86,7 @@ def test_killed_training_ends_with_the_weights_of_an_uninterrupted_one(
         stderr=subprocess.DEVNULL,
     ) as process:
         while not checkpoint.is_file() and process.poll() is None:
-            time.sleep(0.001)  # until the first step of the optimiser has been written down
+            time.sleep(0.005)  # until the first step of the optimiser has been written down
         process.send_signal(signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
     assert not (folder.path / "results.json").exists()
