@@ -14,6 +14,7 @@ import click
 from .. import __version__
 from . import compiling
 from .errors import BadInput, DismaiError
+from .evaluation.command import evaluate
 from .metrics.command import metrics
 from .recipes.command import small
 from .runner import run_task
@@ -57,6 +58,7 @@ def schema(task: str) -> None:
 
 
 cli.add_command(metrics)
+cli.add_command(evaluate)
 cli.add_command(small)
 
 

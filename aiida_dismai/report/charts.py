@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.spreadsheet import cell
 from .drawing import STAIRS
-from .export import cell
 
 #: Digits of a number.
 DIGITS = 10

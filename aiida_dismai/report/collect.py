@@ -20,7 +20,7 @@ from .lineage import lineage_of
 from .links import outputs_of
 from .makers import makers_of
 from .model import Model
-from .nodes import arrays_of, energies_per_atom, relaxed_until
+from .nodes import arrays_of, energies_of, relaxed_until
 from .origin import origin_of
 from .paper import read_paper
 from .scenes import scenes_of
@@ -122,7 +122,7 @@ def _model(name: str, parts: dict[str, Any]) -> Model:
     if parts.get("per_structure") is not None:
         model.per_structure = arrays_of(parts["per_structure"])
     if parts.get("relaxed") is not None:
-        model.energies = energies_per_atom(parts["relaxed"].structures)
+        model.energies = energies_of(parts["relaxed"].structures)
         model.fmax = relaxed_until(parts["relaxed"])
     return model
 

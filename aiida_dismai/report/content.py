@@ -36,6 +36,7 @@ class Report:
         problems: why the part of a family is missing.
         notes: what a reader must know before quoting a number.
         paper: the paper's numbers and where they are from.
+        again: what to type to make it again: what for, and the command.
     """
 
     process: dict[str, Any]
@@ -56,6 +57,7 @@ class Report:
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     paper: dict[str, Any] = field(default_factory=dict)
+    again: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def kind(self) -> str | None:

@@ -12,6 +12,7 @@ from typing import Any
 from ..engine.errors import BadInput
 from ..engine.files import plain
 from ..engine.metrics.aggregate import values_of
+from ..engine.spreadsheet import cell
 from ..engine.text import visible
 from .content import Report
 from .family import FamilyReport
@@ -19,15 +20,8 @@ from .model import Model
 from .study import csv_rows
 from .verdict import verdict
 
-#: Begins a formula in a spreadsheet, in all its scripts; a number may begin so, too.
-FORMULA = ("=", "+", "-", "@", "|", "%", "＝", "＋", "－", "＠")
-#: Begins one where a semicolon separates cells, as in spreadsheets of some languages, whatever wrote the file.
-INSIDE = re.compile(r"([;；]\s*)(?=[=+\-@|%＝＋－＠])")
-NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 #: Characters that a terminal obeys instead of showing them, and that JSON leaves as they are.
 UNSEEN = re.compile(r"[\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
-#: Characters of a text at most.
-CELL = 1000
 #: Begins the names of arrays of ``per_structure.npz`` that are of the whole set.
 NOT_PER_STRUCTURE = ("average_", "curve_", "labels_", "shown_")
 
@@ -125,23 +119,6 @@ def to_csv(report: Report, per: str) -> str:
     writer.writerow({name: cell(name) for name in names})
     writer.writerows({name: cell(value) for name, value in row.items()} for row in rows)
     return target.getvalue()
-
-
-def cell(value: Any) -> Any:
-    """Return a value as it may stand in a CSV file that a spreadsheet opens.
-
-    Names and texts come from files and nodes of others. Control characters are made visible, and a text that a
-    spreadsheet would take for a formula gets an apostrophe in front, which spreadsheets do not show; also
-    inside, behind a semicolon.
-
-    Example:
-        >>> cell("=HYPERLINK(0)"), cell(-1.5), cell("-1.5")
-        ("'=HYPERLINK(0)", -1.5, '-1.5')
-    """
-    if not isinstance(value, str):
-        return value
-    text = INSIDE.sub(r"\1'", visible(value, CELL))
-    return f"'{text}" if text.lstrip().startswith(FORMULA) and not NUMBER.fullmatch(text) else text
 
 
 def _model_rows(report: Report) -> list[dict[str, Any]]:

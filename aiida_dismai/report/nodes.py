@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engine.potentials.parameters import RelaxParameters
+from ..engine.structures import StructureSet
 from .links import inputs_of
 
 #: Calculations between a relaxation and the set that a report is given: chunks are joined.
@@ -19,7 +20,7 @@ def arrays_of(node: Any) -> dict[str, NDArray[Any]]:
     return {name: node.get_array(name) for name in node.get_arraynames()}
 
 
-def energies_per_atom(structures: Any) -> NDArray[Any]:
+def energies_of(structures: StructureSet) -> NDArray[Any]:
     """Return the energy per atom of the converged structures, eV; none without energies."""
     if "energy" not in structures.properties:
         return np.array([])

@@ -100,9 +100,9 @@ def metrics(
 
     What is finished is kept in a folder beside OUTPUT until all is done: killed, the same command goes on where it was.
     """
-    small = _of_small(kind, reference)
+    small = of_small(kind, reference)
     table = table_model(find(kind))
-    values = _parameters(parameters) | {"kind": kind, "workers": int(workers) if workers.isdecimal() else workers}
+    values = read_parameters(parameters) | {"kind": kind, "workers": int(workers) if workers.isdecimal() else workers}
     if small is not None:
         validation = validation or small.path("validation")
         values[kind] = {**small.metrics.get(kind, {}), **dict(values.get(kind) or {})}
@@ -116,14 +116,14 @@ def metrics(
         values[kind] = dict(values.get(kind) or {}) | {"align": align}
     _check_targets(output, write_reference, [generated, reference, validation, parameters])
     if "oxidation_states" in table.model_fields:
-        values[kind] = _ions(table, dict(values.get(kind) or {}), oxidation_states, reference, generated)
+        values[kind] = complete_ions(table, dict(values.get(kind) or {}), oxidation_states, reference, generated)
     elif oxidation_states is not None:
         raise BadInput(f"{OPTION}: the metrics of the kind '{kind}' do not use oxidation states")
     inputs = {"structures": generated, "reference": reference} | ({"validation": validation} if validation else {})
     sys.exit(_run(values, inputs, output, write_reference))
 
 
-def _of_small(kind: str, reference: Path) -> SmallSet | None:
+def of_small(kind: str, reference: Path) -> SmallSet | None:
     """Return the small data set that the reference is, None if it is a file of the user's.
 
     Raises:
@@ -135,7 +135,7 @@ def _of_small(kind: str, reference: Path) -> SmallSet | None:
     return chosen
 
 
-def _ions(
+def complete_ions(
     model: type[Parameters], table: dict[str, Any], given: str | None, reference: Path, generated: Path
 ) -> dict[str, Any]:
     """Return the family's table of parameters, completed by the option or a guess where they do not name them.
@@ -180,7 +180,8 @@ def _first_structure(path: Path) -> StructureSet | None:
         return None
 
 
-def _parameters(path: Path | None) -> dict[str, Any]:
+def read_parameters(path: Path | None) -> dict[str, Any]:
+    """Return the parameters in a JSON file; none without a file."""
     if path is None:
         return {}
     return read_object(path)
@@ -207,12 +208,12 @@ def _check_targets(output: Path, write_reference: Path | None, inputs: list[Path
 def _run(values: Mapping[str, Any], inputs: Mapping[str, Path], output: Path, write_reference: Path | None) -> int:
     """Run the task in a folder beside the output and put its files in place; returns the exit status."""
     folder = output.resolve().with_name(f".{output.name}.unfinished")
-    with _alone_in(folder, output):
+    with alone_in(folder, output):
         return _run_in(folder, values, inputs, output, write_reference)
 
 
 @contextmanager
-def _alone_in(folder: Path, output: Path) -> Iterator[None]:
+def alone_in(folder: Path, output: Path) -> Iterator[None]:
     """Make the folder and keep other runs out of it: two that add to one file of records would spoil it."""
     try:
         make_own_folder(folder)

@@ -20,7 +20,7 @@ from ..interfaces.selection import choose_low_energy
 from ..structures import StructureSet, read_npz, write_npz
 from ..structures.npz import open_arrays
 from .label import label
-from .steps import Steps
+from ..steps import Steps
 
 #: Properties that ship with a set; others belong to how it was made.
 KEPT = {

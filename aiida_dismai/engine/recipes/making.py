@@ -13,7 +13,7 @@ from ..structures.splitting import split_indices
 from ..trained import CONFIG, WEIGHTS
 from ..versions import versions
 from .families import Made, make
-from .steps import Steps
+from ..steps import Steps
 
 #: Files of a potential that ship.
 POTENTIAL = (CONFIG, WEIGHTS)

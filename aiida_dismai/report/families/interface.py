@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..drawing import DATA, add_histograms, new_figure
 from ..family import FamilyReport
-from ..nodes import energies_per_atom
+from ..nodes import energies_of
 from ..numbers import number
 from ..parts import DataSetPart, Headline, Made
 
@@ -110,5 +110,5 @@ class InterfaceReport(FamilyReport):
                 "n_atoms": dataset.base.attributes.get("n_atoms"),
                 "content_hash": dataset.content_hash,
             }
-            found.energies = energies_per_atom(dataset.structures)
+            found.energies = energies_of(dataset.structures)
         return found

@@ -1,0 +1,78 @@
+"""Relaxed structures under the names that they had: a file for each file given.
+
+It is in the format of that file if this is CIF, POSCAR or extended XYZ, and in extended XYZ otherwise.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from ..files import write_atomically
+from ..structures import StructureSet, to_ase, write_extxyz
+from ..structures.source import COMPRESSED
+
+#: Folder of those whose relaxation did not end: their files cannot say so themselves.
+NOT_CONVERGED = "not_converged"
+#: Formats that hold one structure a file, by ending, and their names in ASE.
+SINGLE = {".cif": "cif", ".vasp": "vasp", ".poscar": "vasp"}
+NAMED = ("POSCAR", "CONTCAR")
+
+
+def write_relaxed(relaxed: StructureSet, folder: Path) -> list[Path]:
+    """Write relaxed structures; those that have not converged go into a folder of their own.
+
+    Args:
+        relaxed: with the properties ``file`` and ``converged``.
+        folder: where to; made if it is not there.
+
+    Returns:
+        The files, in the order of the names given.
+    """
+    files = relaxed.values("file")
+    converged = relaxed.values("converged") if "converged" in relaxed.properties else np.ones(len(relaxed), dtype=bool)
+    written = []
+    for name in dict.fromkeys(str(file) for file in files):
+        for good in (True, False):
+            chosen = np.flatnonzero((files == name) & (converged.astype(bool) == good))
+            if len(chosen):
+                place = folder if good else folder / NOT_CONVERGED
+                written.append(_write(relaxed[chosen], place / _relative(name)))
+    return written
+
+
+def _relative(name: str) -> Path:
+    """Return the name of a file below the folder: names are those of files that were there, and stay inside."""
+    parts = [part for part in PurePosixPath(name).parts if part not in ("/", "..", ".")]
+    return Path(*parts)
+
+
+def _write(structures: StructureSet, path: Path) -> Path:
+    if path.suffix.lower() in COMPRESSED:
+        path = path.with_suffix("")
+    form = SINGLE.get(path.suffix.lower()) or ("vasp" if path.name.upper().startswith(NAMED) else None)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if form is None or len(structures) > 1:
+        if path.suffix.lower() not in (".extxyz", ".xyz"):
+            path = path.with_name(f"{path.name}.extxyz")
+        write_extxyz(structures, path)
+        return path
+    content = _single(structures, form)
+    write_atomically(path, lambda handle: handle.write(content))
+    return path
+
+
+def _single(structures: StructureSet, form: str) -> bytes:
+    """Return one structure as CIF (in P 1, every atom listed) or POSCAR."""
+    from ase.io import write
+
+    atoms = to_ase(structures.without_properties())[0]
+    if form == "cif":
+        binary = io.BytesIO()
+        write(binary, atoms, format="cif")
+        return binary.getvalue()
+    text = io.StringIO()
+    write(text, atoms, format="vasp", direct=True)
+    return text.getvalue().encode()
