@@ -15,6 +15,7 @@ from aiida.engine import CalcJob
 from aiida.orm import AbstractCode, Dict, StructureData
 
 from ..calculations.base import option_ports
+from ..calculations.cleaning import CLEAN, clean_problem
 from ..calculations.cores import refuse_mismatch
 from ..calculations.gpus import GPUS, gpu_problem
 from ..calculations.monitors import MONITORS, monitor_problems
@@ -276,7 +277,7 @@ def option_problems(options: Mapping[str, Any], code: AbstractCode | None = None
     kept = Options().clean(options, "", found)
     ports = option_ports(CalcJob.spec())
     for name, value in kept.items():
-        if name in ("resources", GPUS, MONITORS):
+        if name in ("resources", CLEAN, GPUS, MONITORS):
             continue
         port = ports[name]
         kinds = port.valid_type if isinstance(port.valid_type, tuple) else (port.valid_type,)
@@ -292,6 +293,8 @@ def option_problems(options: Mapping[str, Any], code: AbstractCode | None = None
         found.append(Problem(GPUS, "is known to `dismai` jobs only; give custom_scheduler_commands"))
     elif (problem := gpu_problem(kept, code)) is not None:
         found.append(Problem(GPUS, problem))
+    if (problem := clean_problem(kept)) is not None:
+        found.append(Problem(CLEAN, problem))
     wall = kept.get("max_wallclock_seconds")
     if isinstance(wall, int) and wall < 1:
         found.append(Problem("max_wallclock_seconds", f"must be at least 1 (given: {wall})"))

@@ -12,6 +12,7 @@ from aiida.orm import AbstractCode, Data, Dict, Int, ProcessNode, Str, to_aiida_
 from aiida.plugins import WorkflowFactory
 from numpy.typing import NDArray
 
+from ..calculations.cleaning import clean_folders, with_cleaning
 from ..calculations.functions.labels import collect_steps, grouped_order, take_structure
 from ..calculations.monitors import with_monitors
 from ..data import StructureSetData
@@ -158,6 +159,8 @@ class LabelStructureWorkChain(LabelProtocolMixin, CheckedWorkChain):
         if self.ctx.failure is not None:
             return self.ctx.failure
         if "labelled" in self.outputs:
+            if self.ctx.get("clean", False):
+                self.report(clean_folders(self.node))
             return None
         return self.exit_codes.ERROR_NO_LABELS.format(reason="; ".join(reasons) or "no job left any")
 
@@ -166,6 +169,8 @@ class LabelStructureWorkChain(LabelProtocolMixin, CheckedWorkChain):
         namespace = self.inputs[stage]
         settings = read_settings(namespace.settings, stage)
         options, monitors = with_monitors(namespace.options.get_dict())
+        options, clean = with_cleaning(options)
+        self.ctx.clean = clean or self.ctx.get("clean", False)
         inputs = AttributeDict(
             self.engine.inputs(
                 self.inputs.dft.code,

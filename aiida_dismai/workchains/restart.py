@@ -26,6 +26,7 @@ from aiida.orm import CalcJobNode, Dict, to_aiida_type
 
 from ..calculations.base import TaskCalculation
 from ..calculations.checkpoints import has_checkpoint
+from ..calculations.cleaning import clean_folders, with_cleaning
 from ..calculations.cores import with_cores
 from ..calculations.gpus import with_gpus
 from ..calculations.monitors import stopped_by, with_monitors
@@ -105,8 +106,8 @@ class RestartTaskWorkChain(CheckedWorkChain, BaseRestartWorkChain):
             serializer=to_aiida_type,
             validator=validate_options,
             help="Scheduler options of the jobs: resources, max_wallclock_seconds, queue_name, account, "
-            "custom_scheduler_commands, …, and `gpus`, a number, for the tasks that can use one (with a `device`), and "
-            "`monitors`.",
+            "custom_scheduler_commands, …, and `gpus`, a number, for the tasks that can use one (with a `device`), "
+            "`monitors`, and `clean_workdir`, to remove the working directories after success.",
         )
         spec.inputs.validator = together(spec.inputs.validator, validate_job)
         spec.expose_outputs(cls._process_class)
@@ -114,6 +115,7 @@ class RestartTaskWorkChain(CheckedWorkChain, BaseRestartWorkChain):
             cls.setup,
             while_(cls.should_run_process)(cls.run_process, cls.inspect_process),
             cls.results,
+            cls.clean_up,
         )
         declare(spec, RESTART)
 
@@ -139,6 +141,7 @@ class RestartTaskWorkChain(CheckedWorkChain, BaseRestartWorkChain):
         task = self._process_class.task()
         self.ctx.parameters = task.validate(self.ctx.inputs.parameters.get_dict()).model_dump(mode="json")
         options, monitors = with_monitors(self.inputs.options.get_dict())
+        options, self.ctx.clean = with_cleaning(options)
         if monitors:
             self.ctx.inputs.monitors = {**monitors, **self.ctx.inputs.get("monitors", {})}
         if isinstance(options.get("resources"), dict):
@@ -156,6 +159,11 @@ class RestartTaskWorkChain(CheckedWorkChain, BaseRestartWorkChain):
         if folder is not None:
             self.ctx.inputs.parent_folder = folder
             self.report(f"resuming from RemoteData<{folder.pk}>, of an earlier run")
+
+    def clean_up(self) -> None:
+        """Remove the working directories, if the options say so: all outputs are there by now."""
+        if self.ctx.clean:
+            self.report(clean_folders(self.node))
 
     def run_process(self) -> Any:
         """Submit the next job; in a relaunch, what an earlier run has finished is taken from the cache."""

@@ -122,6 +122,21 @@ def test_stage_2_that_does_not_converge_fails_but_keeps_its_labels(slabs, vasp_c
     assert_labels_are_emt(labelled)
 
 
+def test_folders_are_removed_after_success(slabs, vasp_code, label_overrides):
+    """The outputs are read from AiiDA afterwards."""
+    options = {"clean_workdir": True, "monitors": {"hopeless": {"rise": 50}}}
+    builder = LabelStructureWorkChain.get_builder_from_protocol(
+        vasp_code(), slabs(1), 0, "demo", label_overrides, options
+    )
+    outputs, node = run_get_node(builder)
+    assert node.is_finished_ok, node.exit_message
+    jobs = [call for call in node.called_descendants if call.process_label == "VaspCalculation"]
+    assert len(jobs) == 2
+    assert all(job.outputs.remote_folder.is_cleaned for job in jobs)
+    assert all(job.inputs.monitors.hopeless["kwargs"] == {"rise": 50} for job in jobs)
+    assert len(outputs["labelled"])
+
+
 def test_steps_without_converged_electrons_are_no_labels(slabs, vasp_code, label_overrides):
     overrides = label_overrides | {"stage_1": {"settings": {"max_iterations": 1}}}
     builder = LabelStructureWorkChain.get_builder_from_protocol(

@@ -17,6 +17,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
+from ...calculations.cleaning import CLEAN
 from ...calculations.gpus import GPUS
 from ...calculations.monitors import BY_NAME, MONITORS, arguments_of
 from ...engine.errors import BadInput, nearest
@@ -236,13 +237,13 @@ class Listed(Part):
 
 
 class Options(Mappings):
-    """Scheduler options of a job, by AiiDA's names, the number of GPUs, and monitors."""
+    """Scheduler options of a job, by AiiDA's names, and ours: GPUs, monitors, cleaning."""
 
     noun = "scheduler option"
 
     def names(self, default: Any) -> Iterable[str]:
         """Return the names."""
-        return (*option_names(), GPUS, MONITORS)
+        return (*option_names(), CLEAN, GPUS, MONITORS)
 
     def inside(self, name: str) -> Part | None:
         """Return what is below an option."""
