@@ -16,6 +16,7 @@ from ..engine.structures import StructureSet
 from ..engine.structures.npz import open_arrays
 from ..engine.text import visible
 from ..engine.untrusted import read_object
+from .cautions import notes
 from .content import Report
 from .family import find_report
 from .html import write_page
@@ -40,7 +41,8 @@ def write_files_page(page: Path, **content: Any) -> None:
 def report_of_files(
     title: str,
     command: str,
-    folder: Path,
+    results: Path,
+    arrays: Path,
     tasks: Sequence[Mapping[str, Any]],
     generated: StructureSet | None,
     measured: StructureSet,
@@ -52,37 +54,37 @@ def report_of_files(
     Args:
         title: of the page.
         command: that made it; shown, so that it can be made again.
-        folder: with ``results.json`` and ``per_structure.npz`` of the metrics.
-        tasks: that ran: ``name``, ``task``, ``parameters``, ``done`` and ``folder`` (with its ``results.json``).
+        results: results of the metrics (JSON).
+        arrays: the numbers of every structure (npz).
+        tasks: that ran: ``name``, ``task``, ``parameters``, ``done`` and ``folder`` (with its ``results.json``; None
+            for the metrics).
         generated: what the model gave; None where only what was measured is known.
         measured: what the metrics were given.
         training: training structures; None where the reference holds none.
         files: that were given, by what they are.
     """
-    results = read_object(folder / "results.json")
-    model = Model("generated", results, per_structure=_arrays(folder / "per_structure.npz"))
+    found = read_object(results)
+    model = Model("generated", found, per_structure=_arrays(arrays))
     model.energies = energies_of(measured)
     relaxation = next((task for task in tasks if task["name"] == "relax"), None)
     if relaxation is not None:
         model.fmax = float(relaxation["parameters"].get("fmax", 0.05))
-    report = Report(_process(title, folder), models=[model], paper=read_paper(), summary=summarise([results]))
-    report.family = find_report(str(results.get("kind")))
+    report = Report(_process(title, results), models=[model], paper=read_paper(), summary=summarise([found]))
+    report.family = find_report(str(found.get("kind")))
     report.add_problem(report.family.problem)
     before = generated if generated is not None else measured
     sets = Sets(measured, generated, training, relaxation is not None, _names(before))
     report.scenes = scenes_of(model, report.family, sets)
-    report.tree = _tree(tasks, results)
+    report.tree = _tree(tasks, found)
     report.process["seconds"] = sum(stage.compute_seconds for stage in report.tree.stages.values()) or None
-    report.lineage = _lineage(tasks, files, results)
+    report.lineage = _lineage(tasks, files, found)
     report.again = [("this page", command)]
-    from .cautions import notes
-
     report.notes = notes(report)
     return report
 
 
-def _process(title: str, folder: Path) -> dict[str, Any]:
-    when = datetime.fromtimestamp((folder / "results.json").stat().st_mtime, UTC)
+def _process(title: str, results: Path) -> dict[str, Any]:
+    when = datetime.fromtimestamp(results.stat().st_mtime, UTC)
     return {
         "pk": None,
         "uuid": None,
@@ -113,8 +115,7 @@ def _tree(tasks: Sequence[Mapping[str, Any]], results: Mapping[str, Any]) -> Tre
     """Return what the tasks have cost, lost and run with."""
     tree = Tree()
     for task in tasks:
-        path = Path(task["folder"]) / "results.json"
-        found = read_object(path) if path.is_file() else dict(results) if task["name"] == "metrics" else {}
+        found = dict(results) if task["folder"] is None else read_object(Path(task["folder"]) / "results.json")
         seconds = float((found.get("timings") or {}).get("total") or 0.0)
         tree.stages[task["name"]] = Stage(task["name"], 1, 0, seconds, seconds)
         for library, version in (found.get("versions") or {}).items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import sys
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ from ..families.registry import find, table_model
 from ..gathering import Given, gather
 from ..metrics.command import alone_in, complete_ions, of_small, read_parameters, table
 from ..metrics.reference import is_reference
+from ..page import command_line, require_writer, write_page
 from ..small.catalogue import of_path
 from ..small.option import StructuresPath
 from ..steps import Steps
@@ -31,7 +31,6 @@ from ..text import visible
 from ..untrusted import read_object
 from .course import Task, Watch, run_task_with_estimate, tasks_of
 from .listing import NO_MEASURE, listing, unreadable, write_csv
-from .page import require_writer, write_page
 from .relaxed import write_relaxed
 
 #: Files in the folder of an evaluation.
@@ -269,8 +268,9 @@ def _write_page(page: Path, generated: Path, reference: Path, given: Given, cour
     write_page(
         page,
         title=f"Evaluation of {generated.name}",
-        command=shlex.join(["dismai", *sys.argv[1:]]),
-        folder=output,
+        command=command_line(),
+        results=output / RESULTS,
+        arrays=output / ARRAYS,
         tasks=[{**asdict(task), "folder": str(output / WORK / task.name)} for task in course],
         generated=given.structures,
         measured=load_structures(course[-1].inputs["structures"]),

@@ -20,13 +20,15 @@ from ..families.option import FamilyName
 from ..families.oxidation import OPTION, covered, guess_states, ions, parse_states, written
 from ..families.registry import find, table_model
 from ..files import make_own_folder, open_own, write_json
+from ..page import command_line, require_writer, write_page
 from ..parameters import Parameters
 from ..runner import run_task
 from ..small.catalogue import SmallSet, of_path
 from ..small.option import StructuresPath
-from ..structures import StructureSet
+from ..structures import StructureSet, load_structures
 from ..task import RESULTS
 from ..untrusted import read_object
+from .reference import is_reference
 
 
 @click.command()
@@ -82,6 +84,7 @@ from ..untrusted import read_object
     show_default=True,
     help="Results file (JSON); the numbers of every structure are written next to it as npz.",
 )
+@click.option("--report", "page", type=click.Path(path_type=Path, dir_okay=False), help="Also write a web page.")
 def metrics(
     kind: str,
     generated: Path,
@@ -95,6 +98,7 @@ def metrics(
     parameters: Path | None,
     write_reference: Path | None,
     output: Path,
+    page: Path | None,
 ) -> None:
     """Compare generated with training structures, without AiiDA.
 
@@ -114,13 +118,18 @@ def metrics(
         if "align" not in table.model_fields:
             raise BadInput(f"--align: structures of the kind '{kind}' are not aligned with a lattice")
         values[kind] = dict(values.get(kind) or {}) | {"align": align}
-    _check_targets(output, write_reference, [generated, reference, validation, parameters])
+    if page is not None:
+        require_writer()
+    _check_targets(output, write_reference, [generated, reference, validation, parameters], page)
     if "oxidation_states" in table.model_fields:
         values[kind] = complete_ions(table, dict(values.get(kind) or {}), oxidation_states, reference, generated)
     elif oxidation_states is not None:
         raise BadInput(f"{OPTION}: the metrics of the kind '{kind}' do not use oxidation states")
     inputs = {"structures": generated, "reference": reference} | ({"validation": validation} if validation else {})
-    sys.exit(_run(values, inputs, output, write_reference))
+    status = _run(values, inputs, output, write_reference)
+    if status == 0 and page is not None:
+        _write_page(page, values, inputs, output)
+    sys.exit(status)
 
 
 def of_small(kind: str, reference: Path) -> SmallSet | None:
@@ -187,22 +196,42 @@ def read_parameters(path: Path | None) -> dict[str, Any]:
     return read_object(path)
 
 
-def _check_targets(output: Path, write_reference: Path | None, inputs: list[Path | None]) -> None:
+def _check_targets(
+    output: Path, write_reference: Path | None, inputs: list[Path | None], page: Path | None = None
+) -> None:
     """Refuse to write over an input, or into a folder that is not there."""
     arrays = output.with_suffix(".npz")
-    targets = [output, arrays, *([write_reference] if write_reference else [])]
+    targets = [output, arrays, *([write_reference] if write_reference else []), *([page] if page else [])]
     if output.suffix == ".npz":
         raise BadInput(f"--output {output}: give it the ending json; the arrays are written beside it as npz")
     if write_reference is not None and write_reference.suffix != ".npz":
         raise BadInput(f"--write-reference {write_reference}: give it the ending npz")
     if len({target.resolve() for target in targets}) < len(targets):
-        raise BadInput(f"--write-reference {write_reference}: is where the numbers of every structure are written")
+        raise BadInput(f"two outputs are to be one file: {', '.join(map(str, targets))}; give each its own")
     taken = {path.resolve() for path in inputs if path is not None}
     for target in targets:
         if target.resolve() in taken:
             raise BadInput(f"{target}: is an input and would be overwritten; choose another --output")
         if not target.resolve().parent.is_dir():
             raise BadInput(f"{target}: there is no folder {target.resolve().parent}")
+
+
+def _write_page(page: Path, values: Mapping[str, Any], inputs: Mapping[str, Path], output: Path) -> None:
+    """Write the page; structures that are no file of structures (records, csv files) are not shown."""
+    reference = inputs["reference"]
+    write_page(
+        page,
+        title=f"Metrics of {inputs['structures'].name}",
+        command=command_line(),
+        results=output,
+        arrays=output.with_suffix(".npz"),
+        tasks=[{"name": "metrics", "task": "metrics", "parameters": dict(values), "done": "measured", "folder": None}],
+        generated=None,
+        measured=load_structures(inputs["structures"]),
+        training=load_structures(reference) if reference.is_file() and not is_reference(reference) else None,
+        files={"generated": inputs["structures"], **{n: path for n, path in inputs.items() if n != "structures"}},
+    )
+    click.echo(f"wrote {page}", err=True)
 
 
 def _run(values: Mapping[str, Any], inputs: Mapping[str, Path], output: Path, write_reference: Path | None) -> int:

@@ -98,7 +98,7 @@ def test_parameters_from_a_file(tmp_path, rock_salt):
         (["--output", "gen.extxyz"], "would be overwritten"),
         (["--output", "out.npz"], "give it the ending json"),
         (["--output", "absent/out.json"], "there is no folder"),
-        (["--output", "o.json", "--write-reference", "o.npz"], "is where the numbers of every structure are written"),
+        (["--output", "o.json", "--write-reference", "o.npz"], "two outputs are to be one file"),
         (["--output", "o.json", "--write-reference", "ref.json"], "give it the ending npz"),
         (["--output", "o.json", "--align", "none"], "are not aligned with a lattice"),
     ],
@@ -212,3 +212,29 @@ def test_table_shows_missing_values_as_a_dash():
     )
     assert lines[1].split() == ["d_rdf", "–", "–", "…", "–", "–"]
     assert lines[-1].endswith("so not compared: d_rdf")
+
+
+def test_the_page_shows_the_numbers_and_the_structures(tmp_path):
+    options = ["--generated", ALLOYS / "gen_ii.extxyz.gz", "--reference", ALLOYS / "train_300K.extxyz.gz"]
+    result = call("alloy", *options, "--output", tmp_path / "out.json", "--report", tmp_path / "page.html")
+    assert result.exit_code == 0, result.output
+    page = (tmp_path / "page.html").read_text()
+    assert "The generated alloys are" in page
+    assert "noise floor" in page
+    assert 'id="viewer-data"' in page
+    assert "gen_ii.extxyz.gz, SHA-256 " in page
+    # a reference of records has no structures to show
+    reference = tmp_path / "ref.npz"
+    call("alloy", *options, "--output", tmp_path / "b.json", "--write-reference", reference)
+    options = ["--generated", ALLOYS / "gen_ii.extxyz.gz", "--reference", reference]
+    result = call("alloy", *options, "--output", tmp_path / "c.json", "--report", tmp_path / "records.html")
+    assert result.exit_code == 0, result.output
+    assert "the reference is a file of records" in (tmp_path / "records.html").read_text()
+
+
+def test_the_page_is_no_other_output(tmp_path):
+    options = ["--generated", ALLOYS / "gen_ii.extxyz.gz", "--reference", ALLOYS / "train_300K.extxyz.gz"]
+    same = tmp_path / "out.json"
+    assert "two outputs are to be one file" in str(
+        call("alloy", *options, "--output", same, "--report", same).exception
+    )

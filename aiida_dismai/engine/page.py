@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
-from ..errors import BadInput
-from ..plugins import load
+from .errors import BadInput
+from .plugins import load
 
 #: What writes a page from files; the reports are of the other half of the package.
 WRITER = "aiida_dismai.report.standalone:write_files_page"
@@ -24,6 +26,11 @@ def require_writer() -> None:
         load("jinja2:Environment")
     except BadInput as error:
         raise BadInput(f"--report: a page cannot be written here: {error}") from error
+
+
+def command_line() -> str:
+    """Return the command that is running, as it would be typed again."""
+    return shlex.join(["dismai", *sys.argv[1:]])
 
 
 def write_page(page: Path, **content: Any) -> None:
