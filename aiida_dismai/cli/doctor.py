@@ -22,7 +22,7 @@ from .findings import (
 )
 from .launching import seconds
 from .potentials import label_options, potential_rows
-from .profiles import is_imported, load_code, load_profile
+from .profiles import is_imported, load_code, load_profile, visible_codes
 from .stuck import daemon_runs
 
 #: Wall time of the job, seconds.
@@ -86,15 +86,12 @@ def doctor(
 
 def own_codes() -> list[Any]:
     """Return the codes of this profile that its workflows run, without those that an archive brought."""
-    from aiida.orm import InstalledCode, QueryBuilder
-
     from ..dft import engine_of_plugin
 
     return [
         code
-        for code in QueryBuilder().append(InstalledCode).all(flat=True)
-        if not code.is_hidden
-        and (is_dismai(code) or engine_of_plugin(code.default_calc_job_plugin or "") is not None)
+        for code in visible_codes()
+        if (is_dismai(code) or engine_of_plugin(code.default_calc_job_plugin or "") is not None)
         and not is_imported(code)
     ]
 

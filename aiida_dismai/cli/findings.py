@@ -180,9 +180,10 @@ def code_finding(code: Any, dismai: bool) -> Finding:
     from aiida.common.exceptions import AiidaException
 
     what, path = f"code {code.full_label}", str(code.get_executable())
-    lines = f"test -x {shlex.quote(path)} || exit 127"
+    words = [*code.get_prepend_cmdline_params(), path]
+    lines = f"test -x {shlex.quote(path)} || exit 127" if len(words) == 1 else "true"
     if dismai:
-        lines += f"; {code.prepend_text}\n{shlex.quote(path)} --version"
+        lines += f"; {code.prepend_text}\n{shlex.join(words)} --version"
     try:
         with code.computer.get_transport() as transport:
             command = f"timeout {ANSWER} bash -l -c {shlex.quote(lines)}"

@@ -13,7 +13,7 @@ from ..calculations.gpus import DEVICE, GPUS, gpu_problem, with_gpus
 from ..engine.errors import BadInput
 from .costs import cost_lines, cost_of
 from .executes import executed
-from .profiles import described, is_imported, load_code
+from .profiles import described, is_imported, load_code, visible_codes
 
 CODE = click.option("--code", metavar="CODE", help="The `dismai` code; may be omitted if there is only one.")
 SHARED = (
@@ -138,15 +138,9 @@ def dismai_code(label: str | None) -> Any:
     Raises:
         BadInput: no such code, none at all, or several to choose from.
     """
-    from aiida.orm import InstalledCode, QueryBuilder
-
     if label:
         return load_code(label)
-    found = [
-        code
-        for code in QueryBuilder().append(InstalledCode).all(flat=True)
-        if (code.default_calc_job_plugin or "").startswith("dismai.") and not code.is_hidden
-    ]
+    found = [code for code in visible_codes() if (code.default_calc_job_plugin or "").startswith("dismai.")]
     codes = [code for code in found if not is_imported(code)]
     if len(codes) == 1:
         return codes[0]

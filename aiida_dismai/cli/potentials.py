@@ -9,7 +9,7 @@ import click
 
 from ..engine.errors import BadInput
 from ..terminal import console, table
-from .profiles import load_profile
+from .profiles import load_profile, visible_codes
 
 if TYPE_CHECKING:
     from ..dft import DftEngine, Potentials
@@ -87,12 +87,9 @@ def chosen_engine(name: str | None) -> DftEngine:
 
 def _engines_with_codes() -> list[DftEngine]:
     """Return the engines that have a code in this profile."""
-    from aiida.orm import InstalledCode, QueryBuilder
-
     from ..dft import engines
 
-    codes = [code for code in QueryBuilder().append(InstalledCode).all(flat=True) if not code.is_hidden]
-    plugins = {code.default_calc_job_plugin for code in codes}
+    plugins = {code.default_calc_job_plugin for code in visible_codes()}
     return [engine for engine in engines() if plugins & set(engine.plugins)]
 
 

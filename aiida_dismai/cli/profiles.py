@@ -123,6 +123,14 @@ def load_code(label: str) -> Any:
         ) from error
 
 
+def visible_codes() -> list[Any]:
+    """Return the codes on computers, in containers too, that are not hidden."""
+    from aiida.orm import ContainerizedCode, InstalledCode, QueryBuilder
+
+    found = QueryBuilder().append((InstalledCode, ContainerizedCode)).all(flat=True)
+    return [code for code in found if not code.is_hidden]
+
+
 def is_file(text: str) -> bool:
     """Whether what the user wrote names a file on this machine, and not a node."""
     from pathlib import Path

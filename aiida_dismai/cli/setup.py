@@ -16,6 +16,8 @@ from .printed import cluster_commands, profile_commands
 from .profiles import load_profile
 from .pseudos import pseudos_command
 
+#: Runs a command in an image, with the GPUs of the machine if there are any.
+CONTAINER = "apptainer exec --nv {image_name}"
 #: How long an executable may take to answer, seconds: imports from a network file system are slow.
 ANSWER = 120
 
@@ -79,6 +81,14 @@ def make_localhost(workdir: str) -> tuple[Any, bool]:
 @click.option("--dft-executable", metavar="PATH", help="Absolute path of the DFT code there.")
 @engine_option
 @click.option("--label", help="Label of the code; without it, 'dismai' and the name of the DFT engine.")
+@click.option("--container", metavar="IMAGE", help="Image in which the executable is, for Apptainer.")
+@click.option(
+    "--container-command",
+    default=CONTAINER,
+    show_default=True,
+    metavar="TEXT",
+    help="What runs a command in the image; words are not expanded by the shell.",
+)
 @click.option("--prepend", default="", metavar="TEXT", help="Lines before the command, for instance 'module load …'.")
 def code_command(
     computer_name: str,
@@ -86,6 +96,8 @@ def code_command(
     dft_executable: str | None,
     engine_name: str | None,
     label: str | None,
+    container: str | None,
+    container_command: str,
     prepend: str,
 ) -> None:
     """Make the codes `dismai@COMPUTER` and, with --dft-executable, `ENGINE@COMPUTER`."""
@@ -99,23 +111,45 @@ def code_command(
         engine = chosen_engine(engine_name)
         wanted.append((dft_executable, engine.name, engine.plugins[0]))
     for path, name, plugin in wanted:
-        code, created = make_code(computer_name, path, label or name, plugin, prepend)
+        code, created = make_code(
+            computer_name,
+            path,
+            label or name,
+            plugin,
+            prepend,
+            container=(container_command, container) if container else None,
+        )
         click.echo(
             f"code '{code.full_label}' {'created' if created else 'is there already'} ({code.filepath_executable})"
         )
 
 
 def make_code(
-    computer_name: str, path: str, label: str, plugin: str, prepend: str = "", description: str = ""
+    computer_name: str,
+    path: str,
+    label: str,
+    plugin: str,
+    prepend: str = "",
+    description: str = "",
+    container: tuple[str, str] | None = None,
 ) -> tuple[Any, bool]:
     """Return the code, made where it is not there, and whether it was made.
+
+    Args:
+        computer_name: label of the computer.
+        path: of the executable there, or in the image.
+        label: of the code.
+        plugin: of its calculations.
+        prepend: lines before the command.
+        description: of the code.
+        container: what runs a command in an image, and the image.
 
     Raises:
         BadInput: no such computer, a path that is no executable there, a `dismai` that does not answer, or a
             code of that label that runs something else.
     """
     from aiida.common.exceptions import NotExistent
-    from aiida.orm import Computer, InstalledCode, load_code
+    from aiida.orm import Computer, ContainerizedCode, InstalledCode, load_code
 
     from ..dft import engine_of_plugin
 
@@ -126,31 +160,44 @@ def make_code(
             f"no computer '{computer_name}'; `aiida-dismai setup computer {computer_name}` makes it or says how"
         ) from error
     local = computer.transport_type == "core.local"
-    if local:
+    if container is not None:
+        _check_container(*container)
+    elif local:
         path = _local_executable(path)
-    if not Path(path).is_absolute():
+    if container is None and not Path(path).is_absolute():
         raise BadInput(f"{path}: give the absolute path of the executable on '{computer_name}'")
     try:
         code = load_code(f"{label}@{computer_name}")
     except NotExistent:
         pass
     else:
-        if str(code.get_executable()) != path:
+        image = getattr(code, "image_name", None)
+        if str(code.get_executable()) != path or image != (container[1] if container else None):
             raise BadInput(
                 f"code '{code.full_label}' already exists and runs {code.get_executable()}; give another --label"
             )
         return code, False
-    code = InstalledCode(
+    of_container = {} if container is None else dict(zip(("engine_command", "image_name"), container, strict=True))
+    code = (ContainerizedCode if container else InstalledCode)(
         computer=computer,
         filepath_executable=path,
         label=label,
         description=description,
         default_calc_job_plugin=plugin,
         prepend_text=prepend,
+        **of_container,
     )
     code.with_mpi = engine_of_plugin(plugin) is not None and not local
     ask_computer(code, plugin)
     return code.store(), True
+
+
+def _check_container(command: str, image: str) -> None:
+    for what, text in (("--container", image), ("--container-command", command)):
+        if not text.isprintable() or (what == "--container" and len(text.split()) != 1):
+            raise BadInput(f"{what} '{visible(text, 80)}': {'one word' if what == '--container' else 'printable text'}")
+    if "{image_name}" not in command:
+        raise BadInput(f"--container-command '{visible(command, 80)}': say with {{image_name}} where the image goes")
 
 
 def _local_executable(path: str) -> str:
@@ -175,13 +222,14 @@ def ask_computer(code: Any, plugin: str) -> None:
     label, path = code.computer.label, str(code.get_executable())
     try:
         with code.computer.get_transport() as transport:
+            words = [*code.get_prepend_cmdline_params(), path]
             found, _, _ = transport.exec_command_wait(f"test -f {shlex.quote(path)} -a -x {shlex.quote(path)}")
-            if found != 0:
+            if found != 0 and len(words) == 1:
                 raise BadInput(f"{path}: no such executable on '{label}'; give the path that it has there")
             if not plugin.startswith("dismai."):
                 return
             # as the script of a job would
-            lines = shlex.quote(f"{code.prepend_text}\n{shlex.quote(path)} list")
+            lines = shlex.quote(f"{code.prepend_text}\n{shlex.join(words)} list")
             status, output, error = transport.exec_command_wait(f"timeout {ANSWER} bash -l -c {lines}")
     except (AiidaException, OSError) as problem:
         raise BadInput(

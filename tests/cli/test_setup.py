@@ -2,13 +2,19 @@
 
 import shlex
 import stat
+import sys
+from pathlib import Path
 
 import pytest
 from aiida import orm
+from aiida.engine import run_get_node
 from aiida.transports.plugins.local import LocalTransport
 from click.testing import CliRunner
 
+from aiida_dismai.calculations.relax import RelaxCalculation
 from aiida_dismai.cli import main
+from aiida_dismai.cli.launching import dismai_code
+from aiida_dismai.data import StructureSetData
 
 
 def run(*arguments):
@@ -103,3 +109,66 @@ def test_a_computer_that_is_not_configured_is_said(aiida_profile_clean, tmp_path
     assert result.exit_code == 1
     assert "the computer 'far' cannot be reached" in result.output
     assert "verdi computer configure" in result.output
+
+
+# ---------------------------------------------------------------------- containers
+@pytest.fixture
+def apptainer(tmp_path):
+    """A stand-in for `apptainer exec --nv IMAGE …`: it notes how it was called and runs the command here."""
+    path = tmp_path / "apptainer"
+    path.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/calls\nshift 3\nexec "$@"\n')
+    path.chmod(0o755)
+    return path
+
+
+def test_a_code_in_a_container_runs(aiida_profile_clean, quick_computer, apptainer, copper):
+    dismai = str(Path(sys.prefix) / "bin" / "dismai")
+    arguments = [
+        "setup",
+        "code",
+        "--computer",
+        "localhost",
+        "--executable",
+        dismai,
+        "--container",
+        "/images/dismai.sif",
+    ]
+    arguments += ["--container-command", f"{apptainer} exec --nv {{image_name}}"]
+    arguments += ["--prepend", "export OMP_NUM_THREADS=1 DISMAI_ALLOW_FACTORY=ase.calculators.emt:EMT"]
+    made = run(*arguments)
+    assert made.exit_code == 0, made.output
+    assert "code 'dismai@localhost' created" in made.output
+    assert "is there already" in run(*arguments).output
+    code = dismai_code(None)
+    assert isinstance(code, orm.ContainerizedCode)
+    assert "code dismai@localhost" in run("doctor", "--no-job").output
+    _, node = run_get_node(
+        RelaxCalculation,
+        code=code,
+        structures=StructureSetData(copper(1)),
+        parameters=orm.Dict({"calculator": "ase.calculators.emt:EMT"}),
+    )
+    assert node.is_finished_ok, node.exit_message
+    calls = (apptainer.parent / "calls").read_text().splitlines()
+    assert calls[-1] == f"exec --nv /images/dismai.sif {dismai} run task.json"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--container", "two words.sif"), "--container 'two words.sif': one word"),
+        (
+            ("--container", "a.sif", "--container-command", "apptainer exec"),
+            "say with {image_name} where the image goes",
+        ),
+        (
+            ("--container", "a.sif", "--container-command", "/no/apptainer {image_name}"),
+            "does not answer `dismai list`",
+        ),
+    ],
+)
+def test_wrong_containers_are_refused(aiida_profile_clean, quick_computer, options, message):
+    found = run("setup", "code", "--computer", "localhost", "--executable", "dismai", *options)
+    assert found.exit_code == 1
+    assert message in " ".join(found.output.split())
+    assert not orm.QueryBuilder().append(orm.AbstractCode).count()
