@@ -110,15 +110,9 @@ def code_command(
     if dft_executable:
         engine = chosen_engine(engine_name)
         wanted.append((dft_executable, engine.name, engine.plugins[0]))
+    image = (container_command, container) if container else None
     for path, name, plugin in wanted:
-        code, created = make_code(
-            computer_name,
-            path,
-            label or name,
-            plugin,
-            prepend,
-            container=(container_command, container) if container else None,
-        )
+        code, created = make_code(computer_name, path, label or name, plugin, prepend, container=image)
         click.echo(
             f"code '{code.full_label}' {'created' if created else 'is there already'} ({code.filepath_executable})"
         )
