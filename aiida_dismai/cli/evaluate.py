@@ -1,4 +1,4 @@
-"""`aiida-dismai evaluate`: a file of generated structures against a data set, without any model of ours."""
+"""`aiida-dismai evaluate`: what a generator left against a data set, without any model of ours."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from typing import Any
 
 import click
 
+from ..engine.errors import BadInput
+from ..engine.gathering import gather
+from ..engine.text import visible
 from ..report.links import split_name
 from .earlier import evaluated_by, find_split, kind_of_set
 from .inputs import reference_input, structures_input
@@ -15,9 +18,12 @@ from .launching import dismai_code, launch_options, start
 from .profiles import is_file, load_node, load_profile
 from .small import is_small
 
+#: Files that could not be read, or are not read, and are named one by one.
+SAID = 3
+
 
 @click.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@click.argument("generated", type=click.Path(exists=True))
 @click.option(
     "--dataset",
     required=True,
@@ -34,37 +40,114 @@ from .small import is_small
 @kind_option
 @states_option
 @click.option("--potential", metavar="NODE", help="Relaxes the structures; without it, that of the data set's process.")
+@click.option(
+    "--report",
+    "page",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="With --run: also write the web page of the evaluation, and FILE.csv with a row for each structure.",
+)
 @launch_options
 def evaluate(
     how: dict[str, Any],
-    file: str,
+    generated: str,
     dataset: str,
     validation: str | None,
     kind: str | None,
     oxidation_states: str | None,
     potential: str | None,
+    page: str | None,
 ) -> None:
-    """Evaluate the generated structures in FILE (extxyz, npz) against a data set.
+    """Evaluate the structures in GENERATED against a data set.
 
-    They are pushed apart, relaxed and measured like those of a benchmark (alloys only measured); see the result with
+    GENERATED is a file of structures (extxyz, CIF, POSCAR, pymatgen's JSON, ASE's .traj or .db, a CSV with a column
+    `cif`, npz of this project; text also compressed), or a folder or zip archive of such files. They are pushed apart,
+    relaxed and measured like those of a benchmark (alloys only measured); see the result with
     `aiida-dismai report PK`.
     """
+    if page is not None:
+        _check_page(page, how)
     load_profile()
     reference, default, process = reference_of(dataset)
     kind = kind_of_set(process, kind)
     found, given = evaluated_by(process, kind, potential)
-    start(
-        "dismai.evaluate",
-        how,
-        code=dismai_code(how["code"]),
-        structures=structures_input(file, "file"),
-        reference=reference,
-        validation=structures_input(validation, "validation") if validation else default,
-        kind=kind,
-        potential=found,
-        oxidation_states=states_of(oxidation_states),
-        base=given or None,
-    )
+    structures = generated_input(generated)
+    try:
+        start(
+            "dismai.evaluate",
+            how,
+            code=dismai_code(how["code"]),
+            structures=structures,
+            reference=reference,
+            validation=structures_input(validation, "validation") if validation else default,
+            kind=kind,
+            potential=found,
+            oxidation_states=states_of(oxidation_states),
+            base=given or None,
+        )
+    finally:
+        # of one that has failed, the page shows what there is
+        if page is not None and structures.is_stored:
+            _write_page(structures, page)
+
+
+def generated_input(path: str) -> Any:
+    """Return a node of what a generator left; its structures know their file and frame.
+
+    Raises:
+        BadInput: structures that cannot be read: each is named.
+    """
+    from ..data import StructureSetData
+
+    given = gather(Path(path).expanduser())
+    if given.refused:
+        reasons = "; ".join(refusal.reason for refusal in given.refused[:SAID])
+        total = len(given.refused) + len(given.structures)
+        raise BadInput(
+            f"{len(given.refused)} of {total} structures cannot be read: {reasons}; mend or remove them (`dismai "
+            "evaluate --count-unreadable` can count them as failed)"
+        )
+    if given.ignored:
+        names = ", ".join(visible(name, 60) for name in given.ignored[:SAID])
+        click.echo(
+            f"not files of structures, and so not read: {names}{' …' if len(given.ignored) > SAID else ''}", err=True
+        )
+    node = StructureSetData(given.structures)
+    node.label = Path(path).resolve().name
+    return node
+
+
+def _check_page(page: str, how: dict[str, Any]) -> None:
+    if not how["foreground"] or how["dry_run"]:
+        raise BadInput(
+            f"--report {page}: needs --run, which waits for the end; later: `aiida-dismai report PK --format html -o "
+            f"{page}`"
+        )
+    folder = Path(page).expanduser().resolve().parent
+    if not folder.is_dir():
+        raise BadInput(f"--report {page}: there is no folder {folder}; create it first, or give another")
+
+
+def _write_page(structures: Any, page: str) -> None:
+    """Write the page of the evaluation that was given these structures, and its list of structures."""
+    from aiida.orm import WorkChainNode
+
+    from ..engine.files import write_text
+    from ..report.collect import collect
+    from ..report.export import to_csv
+    from ..report.html import write_page
+
+    found = structures.base.links.get_outgoing(node_class=WorkChainNode, link_label_filter="structures").all_nodes()
+    node = next(iter(sorted(found, key=lambda node: node.pk)), None)
+    if node is None:
+        return
+    content = collect(node)
+    write_page(content, Path(page).expanduser())
+    click.echo(f"wrote {page}", err=True)
+    if content.models:
+        listed = Path(page).expanduser().with_suffix(".csv")
+        write_text(listed, to_csv(content, "structure"))
+        click.echo(f"wrote {listed}", err=True)
 
 
 def reference_of(dataset: str) -> tuple[Any, Any, str | None]:

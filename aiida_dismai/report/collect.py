@@ -24,7 +24,7 @@ from .nodes import arrays_of, energies_of, relaxed_until
 from .origin import origin_of
 from .paper import read_paper
 from .scenes import scenes_of
-from .sets import sets_behind
+from .sets import listed, sets_behind
 from .stages import read_tree
 from .study import read_study
 
@@ -109,7 +109,9 @@ def _add_models(report: Report, outputs: dict[str, Any]) -> None:
         report.add_problem(report.family.problem)
         for model, metrics in zip(report.models, nodes, strict=True):
             sets = sets_behind(metrics, model.nodes.get("generated"))
-            report.scenes += [] if sets is None else scenes_of(model, report.family, sets)
+            if sets is not None:
+                report.scenes += scenes_of(model, report.family, sets)
+                model.listed = listed(model, sets)
 
 
 def _model(name: str, parts: dict[str, Any]) -> Model:

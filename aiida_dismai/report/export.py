@@ -138,9 +138,17 @@ def _model_rows(report: Report) -> list[dict[str, Any]]:
 
 
 def _structure_rows(report: Report) -> list[dict[str, Any]]:
+    """Return a row for each structure: the analysed ones with their measures, the failed ones with the reason."""
     rows = []
     for model in report.models:
         columns = per_structure(model)
-        for values in zip(*columns.values(), strict=True):
-            rows.append({"model": model.name, **dict(zip(columns, values, strict=True))})
+        measured = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+        if not model.listed:
+            rows += [{"model": model.name, **row} for row in measured]
+            continue
+        by_source = {int(row.get("source_index", row["index"])): row for row in measured}
+        for row in model.listed:
+            about = {name: row.get(name) for name in ("file", "frame", "outcome", "stage", "reason")}
+            place = row["index"]
+            rows.append({"model": model.name, "source_index": place, **about, **by_source.get(place, {})})
     return rows

@@ -23,6 +23,8 @@ class Model:
         per_structure: the arrays of ``per_structure.npz``.
         curves: its losses by epoch.
         energies: energy per atom of what it generated, after relaxation, eV (converged ones).
+        listed: a row for each generated structure, see :func:`~aiida_dismai.engine.evaluation.listing.listing`; empty
+            where the structures are not known.
         fmax: force at which its relaxations ended, eV/Å; None where nothing is known of them.
     """
 
@@ -33,4 +35,5 @@ class Model:
     per_structure: Arrays = field(default_factory=dict)
     curves: Arrays = field(default_factory=dict)
     energies: NDArray[Any] = field(default_factory=lambda: np.array([]))
+    listed: list[dict[str, Any]] = field(default_factory=list)
     fmax: float | None = None

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from ..engine.evaluation.listing import listing
 from .links import inputs_of
+from .model import Model
 from .nodes import relaxed_until
 from .scenes import Sets
 
@@ -34,6 +38,17 @@ def sets_behind(metrics: Any, generated: int | None = None) -> Sets | None:
     if isinstance(training, StructureSetData):
         sets.training = training.structures
     return sets
+
+
+def listed(model: Model, sets: Sets) -> list[dict[str, Any]]:
+    """Return a row for each generated structure: its file, whether and why it failed, and its measures."""
+    measured, generated = sets.measured, sets.generated if sets.generated is not None else sets.measured
+    if not sets.relaxed:
+        return listing(generated, model.metrics, model.per_structure)
+    known = "source_index" in measured.properties and sets.generated is not None
+    source = measured.values("source_index") if known else np.arange(len(measured))
+    lost = np.setdiff1d(np.arange(len(generated)), source) if known else np.array([], dtype=int)
+    return listing(generated, model.metrics, model.per_structure, measured, lost.tolist())
 
 
 def _given_to(process: Any) -> Any:

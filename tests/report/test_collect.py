@@ -147,7 +147,9 @@ def test_csv_per_model_and_per_structure(graph):
     assert float(models[0]["d_all_lower"]) == pytest.approx(0.045)
     assert float(models[0]["d_all_floor"]) == 0.02
     rows = list(csv.DictReader(io.StringIO(to_csv(report, "structure"))))
-    assert len(rows) == 8
+    # the one that did not converge is there, too, with the reason
+    assert [row["outcome"] for row in rows] == 2 * (4 * ["measured"] + ["failed"])
     assert {row["model"] for row in rows} == {"model_0", "model_1"}
     assert float(rows[0]["d_all"]) == report.models[0].per_structure["d_all"][0]
-    assert set(rows[0]) == {"model", "index", "source_index", "d_Li", "d_all", "cos_all", "energy_per_atom", "steps"}
+    numbers = {"index", "source_index", "d_Li", "d_all", "cos_all", "energy_per_atom", "steps"}
+    assert set(rows[0]) == {"model", "file", "frame", "outcome", "stage", "reason"} | numbers
