@@ -63,6 +63,17 @@ cli.add_command(small)
 
 
 @cli.command()
+def converter() -> None:
+    """Print a script that makes structures of the .pt files of CDVAE and DiffCSP, to be run where they were written.
+
+    Such a file is a pickle, which can execute code when it is loaded; it is never loaded here.
+    """
+    from importlib.resources import files
+
+    click.echo(files(__package__).joinpath("gathering", "converter.py").read_text(encoding="utf-8"), nl=False)
+
+
+@cli.command()
 def families() -> None:
     """List the families of structures that are registered."""
     from .families.registry import registered
