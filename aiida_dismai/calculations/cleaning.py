@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from aiida.common.exceptions import AiidaException
-from aiida.orm import CalcJobNode, ProcessNode
+if TYPE_CHECKING:  # the command line, which says what options there are, has not loaded AiiDA yet
+    from aiida.orm import ProcessNode
 
 #: The option. Ours, as `gpus` is: AiiDA's jobs have none of that name.
 CLEAN = "clean_workdir"
@@ -32,6 +32,9 @@ def clean_folders(node: ProcessNode) -> str:
     Returns:
         How many were removed, and which could not be, with the reason.
     """
+    from aiida.common.exceptions import AiidaException
+    from aiida.orm import CalcJobNode
+
     cleaned, problems = 0, []
     for job in node.called_descendants:
         if not isinstance(job, CalcJobNode) or job.base.caching.is_created_from_cache:

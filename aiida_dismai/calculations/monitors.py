@@ -12,16 +12,16 @@ import math
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
-from typing import Any
-
-from aiida.orm import CalcJobNode, Dict
-from aiida.schedulers import JobState
+from typing import TYPE_CHECKING, Any
 
 from ..engine.errors import BadInput
 from ..engine.task import PROGRESS
 from ..engine.text import visible
 from ..engine.untrusted import LINE, read_object
 from .progress import remote_end
+
+if TYPE_CHECKING:  # the command line, which says what options there are, has not loaded AiiDA yet
+    from aiida.orm import CalcJobNode, Dict
 
 #: The option.
 MONITORS = "monitors"
@@ -44,6 +44,8 @@ def _of_running(monitor: Monitor) -> Monitor:
 
     @wraps(monitor)
     def look(node: CalcJobNode, transport: Any, **kwargs: Any) -> str | None:
+        from aiida.schedulers import JobState
+
         return monitor(node, transport, **kwargs) if node.get_scheduler_state() is JobState.RUNNING else None
 
     return look
@@ -162,6 +164,8 @@ def monitor_problems(options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def with_monitors(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Dict]]:
     """Divide scheduler options into those that AiiDA knows and the input ``monitors`` of a CalcJob."""
+    from aiida.orm import Dict
+
     known = dict(options)
     monitors = {}
     for name, given in (known.pop(MONITORS, None) or {}).items():
