@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -85,9 +86,12 @@ def test_precisions_beside_double(precision: str, tolerance: float, frames: Stru
         assert difference > 1e-4 * largest
 
 
-@pytest.mark.slow
-def test_compiled(frames: StructureSet):
-    """One compilation serves other numbers of atoms and bonds; nothing in it waits for a value."""
+def test_compiled(frames: StructureSet, monkeypatch: pytest.MonkeyPatch):
+    """One compilation serves other numbers of atoms and bonds; nothing in it waits for a value.
+
+    It is traced, forwards and backwards; that code is generated for it too would take half a minute more.
+    """
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
     trained = potential(n_blocks=1, max_n=2, max_l=2)
     torch._dynamo.reset()
     torch._dynamo.utils.counters.clear()
