@@ -16,6 +16,7 @@ from .dataset import dataset
 from .doctor import doctor
 from .evaluate import evaluate
 from .launch import launch
+from .leaderboard.commands import leaderboard
 from .offset import offset_command
 from .record.commands import reproduce
 from .relaunch import relaunch
@@ -95,5 +96,19 @@ def main(ctx: click.Context, profile: str | None, debug: bool) -> None:
 
 for added in (offset_command, publish_command, fetch_command):
     dataset.add_command(added)
-for command in (setup, doctor, launch, relaunch, status, report, trace, compare, reproduce, evaluate, dataset, archive):
+for command in (
+    setup,
+    doctor,
+    launch,
+    relaunch,
+    status,
+    report,
+    trace,
+    compare,
+    reproduce,
+    leaderboard,
+    evaluate,
+    dataset,
+    archive,
+):
     main.add_command(command)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from ...engine.errors import BadInput
 from ...engine.files import write_json
 from ...engine.text import visible
 from ...engine.untrusted import read_object
+from ..engine_metrics import RESULTS, run_metrics
 from .importing import content_digest
 from .layout import Generated, Record
 
@@ -73,20 +72,14 @@ def compute(
         "align": align,
     }
     folder.mkdir(parents=True, exist_ok=True)
-    output = folder / "results.json"
+    output = folder / RESULTS
     if output.is_file() and (folder / KEY).is_file() and read_object(folder / KEY) == key:
         return read_object(output)
-    words = [sys.executable, "-P", "-m", "aiida_dismai.engine.main", "metrics", item.dataset.kind]
-    words += ["--generated", str(item.path.resolve()), "--reference", str(reference.resolve())]
-    words += ["--generated-total", str(total), "--workers", workers, "--output", "results.json"]
-    words += ["--compat"] if compat else []
-    words += ["--align", align] if align else []
+    options = ["--generated-total", str(total), "--workers", workers]
+    options += ["--compat"] if compat else []
+    options += ["--align", align] if align else []
     (folder / KEY).unlink(missing_ok=True)
-    run = subprocess.run(words, cwd=folder, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, check=False)
-    if run.returncode:
-        lines = [line for line in run.stderr.strip().splitlines() if line.strip()] or ["no message"]
-        raise BadInput(f"{visible(item.path)}: {visible(lines[-1].removeprefix('Error: '), 1000)}")
-    results = read_object(output)
+    results = run_metrics(item.dataset.kind, item.path, reference, folder, options)
     write_json(folder / KEY, key)
     say(f"{item.dataset.name}, {item.title}, {item.replicate}: {results.get('n_analysed')} structures analysed")
     return results
