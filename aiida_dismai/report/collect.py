@@ -55,10 +55,24 @@ def collect(node: Any) -> Report:
         )
     report.tree = read_tree(node)
     report.lineage = lineage_of(node)
+    report.again = _again(node)
     origin = origin_of(node)
     report.stand_ins, report.mixed_labels = origin.stand_ins, origin.mixed_labels
     report.notes = notes(report)
     return report
+
+
+def _again(node: Any) -> list[tuple[str, str]]:
+    """Return what to type to have it computed again: the same inputs, with their seeds, are in the node."""
+    again = f"submit(load_node('{node.uuid}').get_builder_restart())"
+    return [
+        (
+            "the process once more, from the same inputs, seeds included",
+            f'verdi shell -c "from aiida.engine import submit; from aiida.orm import load_node; print({again})"',
+        ),
+        ("where a number is from", f"aiida-dismai trace {node.uuid}"),
+        ("this page", f"aiida-dismai report {node.uuid} --format html -o report.html"),
+    ]
 
 
 def _process(node: Any) -> dict[str, Any]:

@@ -62,6 +62,8 @@ def to_dict(report: Report) -> dict[str, Any]:
     content["n_failures"] = report.tree.n_failures
     content["versions"] = report.tree.versions
     content["devices"] = report.tree.devices
+    content["seeds"] = report.tree.seeds
+    content["again"] = [{"what": what, "command": command} for what, command in report.again]
     content["processes"] = report.tree.processes
     content["n_processes"] = report.tree.n_processes
     for part in report.datasets:

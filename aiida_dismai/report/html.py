@@ -170,6 +170,7 @@ def figures_of(report: Report) -> dict[str, list[Any]]:
             "Potential",
             [plots.potential_curves(report), *(plots.parity(report, name) for name in ("energy", "forces", "stress"))],
         ),
+        ("Cost by stage", [plots.costs(report)]),
     ]
     charts: dict[str, list[Any]] = {}
     for title, figures in layout:

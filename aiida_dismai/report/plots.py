@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Points of each set in a parity plot at most: forces have millions.
 MAX_POINTS = 2000
+#: Stages longer than this are drawn in hours, seconds.
+LONG = 3 * 3600.0
 #: Longer names of motifs are written in two lines.
 FOLDED = 16
 
@@ -218,6 +220,29 @@ def steps(report: Report) -> Figure | None:
     until = "requested fmax" if only is None else f"{only:g} eV/Å"
     figure = new_figure("Relaxation steps", f"steps until {until}", "structures, %")
     add_histograms(figure, groups)
+    return figure
+
+
+def costs(report: Report) -> Figure | None:
+    """Draw the time of the jobs of each stage: from submission to end, and of this what the tasks themselves took."""
+    import plotly.graph_objects as go
+
+    stages = [stage for stage in report.tree.stages.values() if stage.seconds > 0]
+    if not stages:
+        return None
+    hours = max(stage.seconds for stage in stages) > LONG
+    unit, seconds = ("hours", 3600.0) if hours else ("minutes", 60.0)
+    height = max(220, 150 + 26 * len(stages))
+    figure = new_figure("Time of the jobs by stage", f"{unit}, all jobs added up", "", height)
+    names = [label_of(stage.name) for stage in stages]
+    for name, shade, values in (
+        ("waiting and running", DATA, [stage.seconds for stage in stages]),
+        ("computing", colour(0), [stage.compute_seconds for stage in stages]),
+    ):
+        bar = {"orientation": "h", "marker_color": shade if shade != DATA else transparent(DATA, 0.55)}
+        figure.add_trace(go.Bar(x=[value / seconds for value in values], y=names, name=name, **bar))
+    figure.update_layout(barmode="group", bargap=0.3, legend_traceorder="normal")
+    figure.update_yaxes(autorange="reversed", automargin=True, showgrid=False)
     return figure
 
 

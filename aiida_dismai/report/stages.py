@@ -36,6 +36,8 @@ LOSSES: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
 GONE_ON = (120, 140, 400, 420, 421, 422, 430)
 #: At most so many failures are listed.
 MAX_FAILURES = 50
+#: Seeds of a stage that are listed.
+MAX_SEEDS = 20
 #: At most so many processes are listed; a paper-sized run has tens of thousands.
 MAX_LISTED = 500
 
@@ -71,6 +73,7 @@ class Tree:
         n_failures: how many there are in all; the rows end at :data:`MAX_FAILURES`.
         versions: library → the versions that computed.
         devices: where tasks computed.
+        seeds: by stage, the seeds of its jobs, :data:`MAX_SEEDS` at most.
         processes: one row each: depth, pk, uuid, label, stage, state, exit_status, exit_message, seconds.
         n_processes: how many there are in all; the rows end at :data:`MAX_LISTED`.
     """
@@ -81,6 +84,7 @@ class Tree:
     n_failures: int = 0
     versions: dict[str, list[str]] = field(default_factory=dict)
     devices: list[str] = field(default_factory=list)
+    seeds: dict[str, list[int]] = field(default_factory=dict)
     processes: list[dict[str, Any]] = field(default_factory=list)
     n_processes: int = 0
 
@@ -129,6 +133,13 @@ def task_name(node: Any) -> str:
     return str((node.process_type or "").rpartition(":")[2]).removeprefix("dismai.") or str(node.process_label)
 
 
+def add_seed(tree: Tree, stage: str, seed: Any) -> None:
+    """Note the seed of a job once; None is none."""
+    known = tree.seeds.setdefault(stage, []) if isinstance(seed, int) else [seed]
+    if seed not in known and len(known) < MAX_SEEDS:
+        known.append(seed)
+
+
 def _row(node: Any, depth: int, path: tuple[str, ...]) -> dict[str, Any]:
     state = node.process_state
     return {
@@ -175,6 +186,7 @@ def _add_job(tree: Tree, losses: dict[tuple[str, str], list[int]], node: Any, na
         known = tree.versions.setdefault(library, [])
         if version not in known:
             known.append(version)
+    add_seed(tree, name, results.get("seed"))
     device = results.get("device")
     if device and device not in tree.devices:
         tree.devices.append(device)

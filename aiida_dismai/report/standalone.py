@@ -25,7 +25,7 @@ from .model import Model
 from .nodes import energies_of
 from .paper import read_paper
 from .scenes import Sets, scenes_of
-from .stages import LOSSES, Stage, Tree
+from .stages import LOSSES, Stage, Tree, add_seed
 
 #: Bytes of a file that are hashed at once.
 BLOCK = 2**20
@@ -78,7 +78,7 @@ def report_of_files(
     report.tree = _tree(tasks, found)
     report.process["seconds"] = sum(stage.compute_seconds for stage in report.tree.stages.values()) or None
     report.lineage = _lineage(tasks, files, found)
-    report.again = [("this page", command)]
+    report.again = [("structures, metrics and this page", command)]
     report.notes = notes(report)
     return report
 
@@ -124,6 +124,7 @@ def _tree(tasks: Sequence[Mapping[str, Any]], results: Mapping[str, Any]) -> Tre
                 tree.versions[library].append(version)
         if found.get("device") and found["device"] not in tree.devices:
             tree.devices.append(found["device"])
+        add_seed(tree, task["name"], found.get("seed"))
         total, kinds = LOSSES.get(task["task"], ("", ()))
         tree.losses += [
             {"stage": task["name"], "what": what, "count": int(found[key]), "of": int(found.get(total) or 0)}

@@ -153,3 +153,20 @@ def test_csv_per_model_and_per_structure(graph):
     assert float(rows[0]["d_all"]) == report.models[0].per_structure["d_all"][0]
     numbers = {"index", "source_index", "d_Li", "d_all", "cos_all", "energy_per_atom", "steps"}
     assert set(rows[0]) == {"model", "file", "frame", "outcome", "stage", "reason"} | numbers
+
+
+def test_seeds_costs_and_what_makes_it_again(graph):
+    from aiida_dismai.report.html import figures_of
+    from aiida_dismai.report.plots import costs
+
+    report = collect(graph.pipeline)
+    assert report.tree.seeds == {"benchmark / train": [0, 1]}
+    (figure,) = figures_of(report)["Cost by stage"]
+    assert list(figure.data[1].x) == [stage.compute_seconds / 60 for stage in report.tree.stages.values()]
+    report.tree.stages.clear()
+    assert costs(report) is None
+    commands = [command for _, command in report.again]
+    assert f"load_node('{graph.pipeline.uuid}').get_builder_restart()" in commands[0]
+    # what the command does: the same inputs
+    builder = graph.evaluate.get_builder_restart()
+    assert builder.structures.uuid == graph.evaluate.inputs.structures.uuid
