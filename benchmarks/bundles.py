@@ -1,6 +1,6 @@
 """How long a bundle takes: written, checked, and fetched into an empty profile, for a data set of the paper's size.
 
-    python benchmarks/bundles.py                         # 1500 structures of 264 atoms, 1500 jobs behind them
+    python benchmarks/bundles.py                         # 1500 structures of 264 atoms, 100 jobs behind them
     python benchmarks/bundles.py --structures 100 --jobs 20
 
 The structures are random cells of the interface's composition with energies, forces and what a relaxation leaves;
@@ -123,7 +123,7 @@ def timed(*words: str) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--structures", type=int, default=1500)
-    parser.add_argument("--jobs", type=int, default=1500)
+    parser.add_argument("--jobs", type=int, default=100)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="dismai-bundles-") as scratch:
         folder = Path(scratch)
