@@ -365,6 +365,40 @@ def test_structures_that_were_exchanged_with_all_checksums_right(real):
 
 
 @pytest.mark.engine
+@pytest.mark.slow
+def test_results_without_aiida_are_computed_again_before_they_are_added(models, tmp_path):
+    files = models[0].reference.parent
+    words = (tmp_path / "board", "--dataset", SET, "--author", AUTHOR, "--model", "mine")
+    given = ("--structures", files / "generated.npz", "--reference", files / "reference.npz")
+    parameters = tmp_path / "parameters.json"
+    parameters.write_text(json.dumps({"alloy": models[0].parameters["alloy"]}))
+    result = run("add", files / "results.json", *words, *given, "--parameters", parameters)
+    assert result.exit_code == 0, result.output
+    (folder,) = entries_of(tmp_path / "board")
+    assert read_result(folder).models[0].metrics["d_cluster"].value == models[0].metrics["d_cluster"]["value"]
+    other = models[1].reference.parent / "generated.npz"
+    swapped = run("add", files / "results.json", *words, "--structures", other, *given[2:], "--parameters", parameters)
+    assert swapped.exit_code == 1
+    assert "d_cluster.value" in swapped.output
+    assert "those that it was computed from?" in swapped.output
+    assert len(entries_of(tmp_path / "board")) == 1
+
+
+@pytest.mark.engine
+def test_files_of_results_that_are_others(models, tmp_path):
+    files = models[0].reference.parent
+    words = ("add", files / "results.json", tmp_path / "board", "--dataset", SET, "--author", AUTHOR)
+    one_line(run(*words), "--structures and --reference")
+    given = ("--structures", files / "generated.npz", "--reference", files / "generated.npz")
+    one_line(run(*words, *given), "--model: name the model")
+    one_line(run(*words, *given, "--model", "mine"), "not a reference")
+    other = tmp_path / "other.json"
+    other.write_text("{}")
+    given = (*given[:3], files / "reference.npz", "--model", "mine")
+    one_line(run("add", other, *words[2:], *given), "not the results of `dismai metrics`")
+
+
+@pytest.mark.engine
 def test_what_cannot_be_added(flow, models, tmp_path, aiida_profile):
     board = tmp_path / "board"
     one_line(run("add", flow.pk, board, "--author", AUTHOR), "--dataset: name the data set")

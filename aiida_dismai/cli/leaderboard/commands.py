@@ -22,9 +22,11 @@ from ...terminal import console, table
 from ..bundle.manifest import entry
 from ..bundle.people import authors_of
 from ..profiles import load_node, load_profile
+from .gather import Named, gather_files
 from .result import ENTRIES, RESULT, Result, check_files, entries_of, place_of, read_result
 from .standing import Entry, standings
 
+FILE = click.Path(exists=True, dir_okay=False)
 WORKFLOW = Path(".github") / "workflows" / "leaderboard.yml"
 README = """\
 # A leaderboard of Dismai-Bench
@@ -45,13 +47,16 @@ def leaderboard() -> None:
 
 
 @leaderboard.command()
-@click.argument("source", metavar="PK|FOLDER")
+@click.argument("source", metavar="PK|FOLDER|FILE")
 @click.argument("board", type=click.Path(file_okay=False))
 @click.option("--dataset", help="Name of the data set; needed with a PK.")
 @click.option("--model", help="Name of the model; without it that of the training.")
 @click.option("--summary", default="", help="A sentence on the model.")
 @click.option("--link", help="Address of code or paper, https.")
 @click.option("--author", "authors", multiple=True, metavar="PERSON", help="Given Family <ORCID>; affiliation.")
+@click.option("--structures", type=FILE, help="Of a FILE: the structures that were measured (--generated).")
+@click.option("--reference", type=FILE, help="Of a FILE: what `dismai metrics --write-reference` wrote.")
+@click.option("--parameters", type=FILE, help="Of a FILE: the --parameters of `dismai metrics`, if there were any.")
 def add(
     source: str,
     board: str,
@@ -60,8 +65,13 @@ def add(
     summary: str,
     link: str | None,
     authors: tuple[str, ...],
+    structures: str | None,
+    reference: str | None,
+    parameters: str | None,
 ) -> None:
     """Write the result of PK into the leaderboard BOARD, or copy that in FOLDER, which somebody else has written.
+
+    FILE is the results.json of `dismai metrics`, without AiiDA: it is computed again before it is added.
 
     PK is a finished benchmark, pipeline or evaluation. Beside result.json go the structures that were measured and the
     reference. BOARD is begun if there is none yet, with a workflow that verifies and publishes it.
@@ -71,7 +81,16 @@ def add(
         raise BadInput(f"{visible(board)}: holds something that is no leaderboard; give another folder")
     found = Path(source)
     with _beside(target) as folder:
-        if found.is_dir():
+        if found.is_file():
+            if structures is None or reference is None:
+                raise BadInput(f"{visible(source)}: give the files of the result, too: --structures and --reference")
+            if not dataset or not authors:
+                raise BadInput("--dataset and --author: name the data set, and who ran it")
+            about = Named(dataset, model, summary, link, authors_of(authors, []))
+            result = _from_files(found, Path(structures), Path(reference), parameters, folder, about)
+        elif structures or reference or parameters:
+            raise click.UsageError("--structures, --reference and --parameters belong to a FILE of results")
+        elif found.is_dir():
             if dataset or model or summary or link or authors:
                 raise click.UsageError("what is said of a result in a FOLDER is in its result.json")
             result = _copy(found, folder)
@@ -110,7 +129,7 @@ def _beside(board: Path) -> Iterator[Path]:
 def _gather(
     pk: str, folder: Path, dataset: str, model: str | None, summary: str, link: str | None, authors: tuple[str, ...]
 ) -> Result:
-    from .gather import Named, gather
+    from .gather import gather
 
     load_profile()
     node = load_node(pk)
@@ -118,6 +137,27 @@ def _gather(
         raise BadInput(f"node {node.pk} is a {type(node).__name__}; give a finished benchmark, pipeline or evaluation")
     result = gather(node, folder, Named(dataset, model, summary, link, authors_of(authors, [node.user])))
     write_text(folder / RESULT, result.model_dump_json(indent=2) + "\n")
+    return result
+
+
+def _from_files(
+    results: Path, structures: Path, reference: Path, parameters: str | None, folder: Path, about: Named
+) -> Result:
+    """Write a result that was computed without AiiDA, if its numbers come out again.
+
+    Raises:
+        BadInput: they do not: other structures, another reference, or parameters that were not given.
+    """
+    from .verify import verify
+
+    result = gather_files(results, structures, reference, Path(parameters) if parameters else None, folder, about)
+    write_text(folder / RESULT, result.model_dump_json(indent=2) + "\n")
+    problems = verify(folder)
+    if problems:
+        raise BadInput(
+            "\n- ".join([f"{len(problems)} numbers of the result:", *problems[:20]])
+            + "\n- are --structures, --reference and --parameters those that it was computed from?"
+        )
     return result
 
 

@@ -1,8 +1,9 @@
-"""From a benchmark or evaluation of a profile to a result file, with the structures and the reference behind it."""
+"""From a benchmark of a profile, or results of files, to a result with the structures and the reference behind it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,13 +12,19 @@ from typing import Any
 from ...engine.errors import BadInput
 from ...engine.files import write_atomically
 from ...engine.metrics.parameters import MetricsParameters
+from ...engine.metrics.reference import is_reference
 from ...engine.parameters import validate
+from ...engine.structures import load_structures, read_npz, write_npz
+from ...engine.text import visible
+from ...engine.untrusted import read_object
 from ...engine.versions import versions
 from ..bundle.manifest import Author, entry
 from .result import Result
 
 REFERENCE = "reference.npz"
 PARTS = ("value", "lower", "upper", "floor")
+#: Models without learning.
+BASELINES = ("random", "resample")
 
 
 @dataclass(frozen=True)
@@ -96,7 +103,7 @@ def gather(node: Any, folder: Path, about: Named) -> Result:
         "model": model,
         "summary": about.summary,
         "link": about.link,
-        "baseline": model in ("random", "resample"),
+        "baseline": model in BASELINES,
         "authors": [author.model_dump() for author in about.authors],
         "date": datetime.now(UTC).date().isoformat(),
         "models": models,
@@ -139,12 +146,74 @@ def _model(name: str, values: dict[str, Any], job: Any, folder: Path, seed: Any)
         "content_hash": structures.content_hash,
         **{key: values.get(key) for key in ("n_generated", "n_given", "n_analysed")},
         "parameters": given.model_dump(mode="json", exclude_unset=True),
-        "metrics": {
-            key: {part: item.get(part) for part in PARTS}
-            for key, item in values.items()
-            if isinstance(item, dict) and "value" in item
-        },
+        "metrics": _measures(values),
     }
+
+
+def _measures(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    return {
+        key: {part: item.get(part) for part in PARTS}
+        for key, item in values.items()
+        if isinstance(item, dict) and "value" in item
+    }
+
+
+def gather_files(
+    results: Path, structures: Path, reference: Path, parameters: Path | None, folder: Path, about: Named
+) -> Result:
+    """Write the files of a result that `dismai metrics` has computed, without AiiDA, and return it.
+
+    Args:
+        results: its ``results.json``.
+        structures: the file that it was given as ``--generated``.
+        reference: the file that it wrote as ``--write-reference``.
+        parameters: the file that it was given as ``--parameters``, or None.
+        folder: empty.
+        about: what the user says of it; the model has to be named.
+
+    Raises:
+        BadInput: files that are not these, or no name for the model.
+    """
+    if not about.model:
+        raise BadInput("--model: name the model")
+    if not is_reference(reference):
+        raise BadInput(f"{visible(reference)}: not a reference; give what `dismai metrics --write-reference` wrote")
+    values = read_object(results)
+    if values.get("task") != "metrics" or values.get("status") != "finished":
+        raise BadInput(f"{visible(results)}: not the results of `dismai metrics`")
+    given = read_object(parameters) if parameters is not None else {}
+    given |= {"kind": values.get("kind"), "compat": values.get("compat", False)}
+    checked = validate(MetricsParameters, given, visible(parameters or results))
+    write_npz(load_structures(structures), folder / "model_0.npz")
+    shutil.copyfile(reference, folder / REFERENCE)
+    model = {
+        "name": "model_0",
+        "structures": "model_0.npz",
+        "sha256": entry(folder / "model_0.npz").sha256,
+        "content_hash": read_npz(folder / "model_0.npz").content_hash,
+        **{key: values.get(key) for key in ("n_generated", "n_given", "n_analysed")},
+        "parameters": checked.model_dump(mode="json", exclude_unset=True),
+        "metrics": _measures(values),
+    }
+    content = {
+        "kind": values.get("kind"),
+        "dataset": {
+            "name": about.dataset,
+            "reference_hash": values.get("reference_hash"),
+            "n_reference": values.get("n_reference"),
+        },
+        "model": about.model,
+        "summary": about.summary,
+        "link": about.link,
+        "baseline": about.model in BASELINES,
+        "authors": [author.model_dump() for author in about.authors],
+        "date": datetime.now(UTC).date().isoformat(),
+        "models": [model],
+        "reference": REFERENCE,
+        "reference_sha256": entry(folder / REFERENCE).sha256,
+        "versions": values.get("versions") or {},
+    }
+    return validate(Result, content, visible(results))
 
 
 def _write_reference(job: Any, folder: Path) -> str | None:
