@@ -20,7 +20,7 @@ LIGHT := .venv-light
 # pw.x of Quantum ESPRESSO 7.2, from the wheel of qepy, which needs an older NumPy
 PW := .venv-pw/bin/pw.x
 
-.PHONY: help setup pw demo demo-dft test test-fast test-services coverage fuzz lint format benchmarks clean
+.PHONY: help setup pw demo demo-dft test test-fast test-services coverage docs fuzz lint format benchmarks clean
 help:            ## list the targets
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -68,6 +68,16 @@ test-services: setup ## workflows on PostgreSQL, RabbitMQ and Slurm, installed a
 
 coverage: setup  ## the tests with their coverage
 	$(MAKE) test PYTEST="--cov --cov-report=term $(PYTEST)"
+
+$(VENV)/.docs: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e '.[docs]'
+	@touch $@
+
+docs: $(VENV)/.docs ## build the pages into docs/_build/html, check links inside them, run their examples and the notebook
+	$(BIN)/python -m sphinx -W --keep-going -n -q -b html docs docs/_build/html
+	$(BIN)/python -m pytest tests/test_docs.py tests/test_docs_build.py tests/test_docs_notebook.py \
+	  --deselect tests/test_docs_build.py::test_sphinx_builds_without_warnings $(PYTEST)
+	@echo docs/_build/html/index.html
 
 fuzz: setup      ## the readers of structures with 100,000 mutated files
 	DISMAI_FUZZ=100000 DISMAI_FUZZ_SEED=$$(date +%s) $(BIN)/python -m pytest tests/readers --numprocesses 2

@@ -55,15 +55,16 @@ class Waiting:
 
 @pytest.fixture(scope="session")
 def code(production):
-    """The code with the calculators of the tests."""
+    """The PK of a code with the calculators of the tests (the node would not outlive a connection)."""
     allowed = "support.standin_calculators:PausedOnce"
-    return orm.InstalledCode(
+    made = orm.InstalledCode(
         label="dismai-faults",
         computer=orm.load_computer(COMPUTER),
         filepath_executable=str(BIN / "dismai"),
         default_calc_job_plugin="dismai.relax",
         prepend_text=f"export OMP_NUM_THREADS=1 PYTHONPATH={TESTS} DISMAI_ALLOW_FACTORY={allowed}",
     ).store()
+    return made.pk
 
 
 @pytest.fixture
@@ -86,7 +87,7 @@ def submit(code, copper, tmp_path):
         structures = StructureSetData(copper(6)).store()
         return to_daemon(
             RelaxChunkWorkChain,
-            code=code,
+            code=orm.load_node(code),
             structures=structures,
             parameters=orm.Dict(parameters),
             options=orm.Dict(options),
@@ -118,14 +119,14 @@ def undisturbed(code, production, tmp_path_factory):
 @pytest.fixture
 def ends_well(production, submit, undisturbed):
     """Return a function that waits for the end and compares it with that of a run to which nothing happened."""
+    if not undisturbed:
+        plain = production.finished(submit(waits=False).pk, 900)
+        undisturbed["hash"] = plain.outputs.structures.content_hash
 
     def check(chain, *statuses):
-        node = production.finished(chain.pk, 900)
+        node = production.finished(getattr(chain, "pk", chain), 900)
         jobs = production.jobs(node)
         assert [job.exit_status for job in jobs] == list(statuses)
-        if not undisturbed:
-            plain = production.finished(submit(waits=False).pk, 900)
-            undisturbed["hash"] = plain.outputs.structures.content_hash
         assert node.outputs.structures.content_hash == undisturbed["hash"]
         return jobs
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from .processes import ServiceError, as_user, children_of, end, last_lines, pid_in
+from .processes import ServiceError, as_user, children_of, end, last_lines, pid_in, wait_for
 
 
 def binaries() -> Path:
@@ -72,6 +72,8 @@ class PostgreSQL:
         if pid is not None:
             for one in (pid, *children_of(pid)):
                 end(one, signal.SIGKILL)
+            # a new one takes a zombie of that number for a server
+            wait_for(lambda: not Path(f"/proc/{pid}").exists(), "the killed server is still there", 30)
 
     def sql(self, *statements: str, database: str = "postgres") -> str:
         """Execute statements as the superuser; returns what they print."""
