@@ -15,8 +15,9 @@ from .. import compiling
 from ..families.contract import FamilySpec
 from ..steps import Steps
 
-#: A task runs for so many seconds before it is said how long it will take; shorter ones are finished by then.
-TRIAL = 20.0
+#: A task runs for so many seconds before it is said how long it will take; shorter ones are finished by then. If no
+#: structure is, it runs for twice as many, and so on, for at most :data:`LONGEST` at once.
+TRIAL, LONGEST = 20.0, 300.0
 #: Seconds between two lines of progress where the output is no terminal.
 SELDOM = 60.0
 
@@ -142,15 +143,20 @@ def run_task_with_estimate(steps: Steps, task: Task, watch: Watch, say: Callable
     Raises:
         DismaiError: it failed.
     """
-    watch.begin()
-    if steps.begin(task.name, task.task, task.parameters, task.inputs, max_seconds=TRIAL):
-        return True
+    seconds = TRIAL
+    while True:
+        watch.begin()
+        if steps.begin(task.name, task.task, task.parameters, task.inputs, max_seconds=seconds):
+            return True
+        if watch.seen or seconds >= LONGEST:
+            break
+        seconds = max(2 * seconds, 1.0)
     spent = time.monotonic() - watch.began
     if watch.seen:
         rate = f"{watch.seen} of {watch.total} structures in {duration(spent)}"
         say(f"{task.done}: about {duration(watch.left)} more ({rate})")
     else:
-        say(f"{task.done}: no structure in the first {duration(spent)}; how long all will take is not known yet")
+        say(f"{task.done}: no structure in {duration(spent)}; how long all will take is not known yet")
     if dry_run:
         return False
     say("it can be stopped at any time (Ctrl-C): the same command resumes")
