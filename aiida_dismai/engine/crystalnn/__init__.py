@@ -17,6 +17,10 @@ results; at all others the numbers agree to about 1e-12.
 Example:
     >>> from aiida_dismai.engine.crystalnn.neighbours import near_neighbours
     >>> from aiida_dismai.engine.crystalnn.options import CrystalNNOptions
-    >>> found = near_neighbours(structures[0], CrystalNNOptions(cation_anion=True), {"Li": 1, "Cl": -1})
+    >>> from aiida_dismai.engine.structures import from_ase
+    >>> from ase.build import bulk
+    >>> rock_salt = from_ase([bulk("LiCl", "rocksalt", a=5.13)])
+    >>> found = near_neighbours(rock_salt[0], CrystalNNOptions(cation_anion=True), {"Li": 1, "Cl": -1})
     >>> found.best_cn  # the most likely coordination number of each site
+    array([6, 6])
 """
