@@ -16,8 +16,6 @@ from ..archive.private import Private, rows
 from ..profiles import load_node, load_profile
 from .manifest import MANIFEST, Manifest
 from .people import authors_of, find_licence, read_doi
-from .read import check_bundle
-from .unpack import download, is_address, kind_of, pack, unpack
 
 #: Extra of nodes that came out of a bundle.
 EXTRA = "dismai_bundle"
@@ -79,6 +77,8 @@ def publish_command(
     for note in manifest.notes:
         click.echo(f"! {visible(note, 1000)}", err=True)
     if zipped:
+        from .unpack import pack
+
         pack(path, _zip_of(path))
         click.echo(f"wrote {_zip_of(path)}")
     click.echo(f"check it with `aiida-dismai dataset fetch {folder} --check`; upload its files to Zenodo as they are")
@@ -142,6 +142,9 @@ def fetch_command(source: str, name: str | None, only_check: bool, structures_on
     SOURCE is the folder that `dataset publish` wrote, its zip file, an AiiDA archive, or the web address of one. All
     checksums are compared first; of the archive is printed what running its processes again would execute.
     """
+    from .read import check_bundle
+    from .unpack import download, is_address, kind_of, unpack
+
     if only_check and structures_only:
         raise click.UsageError("--check and --structures-only exclude each other")
     with tempfile.TemporaryDirectory(prefix="dismai-fetch-") as scratch:

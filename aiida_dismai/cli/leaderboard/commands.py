@@ -22,9 +22,7 @@ from ...terminal import console, table
 from ..bundle.manifest import entry
 from ..bundle.people import authors_of
 from ..profiles import load_node, load_profile
-from .gather import Named, gather_files
 from .result import ENTRIES, RESULT, Result, check_files, entries_of, place_of, read_result
-from .standing import Entry, standings
 
 FILE = click.Path(exists=True, dir_okay=False)
 WORKFLOW = Path(".github") / "workflows" / "leaderboard.yml"
@@ -86,6 +84,8 @@ def add(
                 raise BadInput(f"{visible(source)}: give the files of the result, too: --structures and --reference")
             if not dataset or not authors:
                 raise BadInput("--dataset and --author: name the data set, and who ran it")
+            from .gather import Named
+
             about = Named(dataset, model, summary, link, authors_of(authors, []))
             result = _from_files(found, Path(structures), Path(reference), parameters, folder, about)
         elif structures or reference or parameters:
@@ -129,7 +129,7 @@ def _beside(board: Path) -> Iterator[Path]:
 def _gather(
     pk: str, folder: Path, dataset: str, model: str | None, summary: str, link: str | None, authors: tuple[str, ...]
 ) -> Result:
-    from .gather import gather
+    from .gather import Named, gather
 
     load_profile()
     node = load_node(pk)
@@ -141,13 +141,14 @@ def _gather(
 
 
 def _from_files(
-    results: Path, structures: Path, reference: Path, parameters: str | None, folder: Path, about: Named
+    results: Path, structures: Path, reference: Path, parameters: str | None, folder: Path, about: Any
 ) -> Result:
     """Write a result that was computed without AiiDA, if its numbers come out again.
 
     Raises:
         BadInput: they do not: other structures, another reference, or parameters that were not given.
     """
+    from .gather import gather_files
     from .verify import verify
 
     result = gather_files(results, structures, reference, Path(parameters) if parameters else None, folder, about)
@@ -200,12 +201,14 @@ def _warn_of_others(board: Path, result: Result) -> None:
             return
 
 
-def _entries(board: Path, verified: dict[str, bool]) -> list[Entry]:
+def _entries(board: Path, verified: dict[str, bool]) -> list[Any]:
     """Return the entries; an entry that lies under another name than its content has is refused.
 
     Raises:
         BadInput: a result file that cannot be read, or that was changed after it was added.
     """
+    from .standing import Entry
+
     found = []
     for folder in entries_of(board):
         result = read_result(folder)
@@ -223,6 +226,7 @@ def _entries(board: Path, verified: dict[str, bool]) -> list[Entry]:
 def list_command(board: str) -> None:
     """List the results of BOARD by data set, with ranks."""
     from ...report.numbers import number
+    from .standing import standings
 
     tables = standings(_entries(Path(board), {}))
     for item in tables:

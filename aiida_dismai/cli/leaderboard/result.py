@@ -12,7 +12,6 @@ from pydantic import Field
 
 from ...engine.errors import BadInput
 from ...engine.families.registry import names as family_names
-from ...engine.metrics.aggregate import summarise
 from ...engine.parameters import Parameters, validate
 from ...engine.text import visible
 from ...engine.untrusted import read_object
@@ -157,6 +156,8 @@ class Result(Parameters):
     @property
     def measures(self) -> dict[str, dict[str, Any]]:
         """Mean, minimum and maximum over the models of every measure, with interval and floor."""
+        from ...engine.metrics.aggregate import summarise
+
         results = [{name: item.model_dump() for name, item in model.metrics.items()} for model in self.models]
         found: dict[str, dict[str, Any]] = summarise(results)["metrics"]
         return found
