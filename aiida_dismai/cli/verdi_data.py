@@ -14,6 +14,7 @@ from aiida.cmdline.utils.decorators import with_dbenv
 
 from ..engine.errors import BadInput
 from ..engine.files import NO_PLACE, write_atomically
+from ..engine.structures.write_single import SINGLE, single_file
 from ..engine.text import visible
 from ..terminal import console, table
 from .dataset import export_structures, show_structures, writable
@@ -60,12 +61,12 @@ def show_set(pk: str) -> None:
 @structures.command("export")
 @click.argument("pk")
 @click.argument("output", type=click.Path(dir_okay=False))
-@click.option("--index", type=int, help="Only this structure, from 0; needed for .cif and .vasp.")
+@click.option("--index", type=int, help="Only this structure, from 0; needed for files that hold one.")
 @force_option
 @with_dbenv()
 def export_set(pk: str, output: str, index: int | None, force: bool) -> None:
-    """Write PK to OUTPUT: .extxyz or .npz; with --index also .cif or .vasp (POSCAR)."""
-    single = (".cif", ".vasp")
+    """Write PK to OUTPUT: .extxyz or .npz; with --index also .cif or POSCAR, known by its ending."""
+    single = tuple(SINGLE)
     path = writable(output, force, (".extxyz", ".xyz", ".npz", *single))
     node = _structures(pk)
     if path.suffix not in single and index is None:
@@ -97,11 +98,8 @@ def _write_one(node: Any, index: int, path: Path) -> None:
     if path.suffix in (".extxyz", ".xyz", ".npz"):
         (write_npz if path.suffix == ".npz" else write_extxyz)(one, path)
         return
-    from ..engine.structures import to_pymatgen
-
-    structure = to_pymatgen(one.without_properties())[0]
-    text = structure.to(fmt="cif" if path.suffix == ".cif" else "poscar")
-    _to_file(path, lambda handle: handle.write(text.encode()))
+    content = single_file(one, path)
+    _to_file(path, lambda handle: handle.write(content))
 
 
 def _view(node: Any, index: int, path: Path | None) -> None:

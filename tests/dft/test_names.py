@@ -18,6 +18,8 @@ ALLOWED = (
     "engine/structures/files.py",
     "engine/structures/foreign.py",
     "engine/structures/poscar.py",
+    "engine/structures/write_single.py",
+    "engine/gathering/gather.py",
 )
 
 

@@ -37,7 +37,8 @@ def test_the_part_of_the_report_that_a_spec_names_is_there(name):
 def test_reports_name_no_family():
     """But for the stages, which know tasks by name, and the paper's numbers."""
     folder = Path(aiida_dismai.report.__file__).parent
-    modules = [path for path in (*folder.glob("*.py"), folder / "page.html") if path.name != "stages.py"]
+    page = (*folder.glob("page/*.html"), folder / "page" / "page.js", folder / "page" / "viewer.js")
+    modules = [path for path in (*folder.glob("*.py"), *page) if path.name != "stages.py"]
     assert len(modules) > 10
     words = re.compile("|".join(names()))
     assert [path.name for path in modules if words.search(path.read_text())] == []

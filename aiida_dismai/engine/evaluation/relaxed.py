@@ -5,20 +5,17 @@ It is in the format of that file if this is CIF, POSCAR or extended XYZ, and in 
 
 from __future__ import annotations
 
-import io
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from ..files import write_atomically
-from ..structures import StructureSet, to_ase, write_extxyz
+from ..structures import StructureSet, write_extxyz
 from ..structures.source import COMPRESSED
+from ..structures.write_single import single_file, single_format
 
 #: Folder of those whose relaxation did not end: their files cannot say so themselves.
 NOT_CONVERGED = "not_converged"
-#: Formats that hold one structure a file, by ending, and their names in ASE.
-SINGLE = {".cif": "cif", ".vasp": "vasp", ".poscar": "vasp"}
-NAMED = ("POSCAR", "CONTCAR")
 
 
 def write_relaxed(relaxed: StructureSet, folder: Path) -> list[Path]:
@@ -52,27 +49,12 @@ def _relative(name: str) -> Path:
 def _write(structures: StructureSet, path: Path) -> Path:
     if path.suffix.lower() in COMPRESSED:
         path = path.with_suffix("")
-    form = SINGLE.get(path.suffix.lower()) or ("vasp" if path.name.upper().startswith(NAMED) else None)
     path.parent.mkdir(parents=True, exist_ok=True)
-    if form is None or len(structures) > 1:
+    if single_format(path) is None or len(structures) > 1:
         if path.suffix.lower() not in (".extxyz", ".xyz"):
             path = path.with_name(f"{path.name}.extxyz")
         write_extxyz(structures, path)
         return path
-    content = _single(structures, form)
+    content = single_file(structures, path)
     write_atomically(path, lambda handle: handle.write(content))
     return path
-
-
-def _single(structures: StructureSet, form: str) -> bytes:
-    """Return one structure as CIF (in P 1, every atom listed) or POSCAR."""
-    from ase.io import write
-
-    atoms = to_ase(structures.without_properties())[0]
-    if form == "cif":
-        binary = io.BytesIO()
-        write(binary, atoms, format="cif")
-        return binary.getvalue()
-    text = io.StringIO()
-    write(text, atoms, format="vasp", direct=True)
-    return text.getvalue().encode()

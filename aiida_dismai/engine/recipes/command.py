@@ -58,8 +58,8 @@ def make(names: tuple[str, ...], folder: Path, workers: int, recipe_file: Path |
 
     About four hours of one core in all, most of it for the interfaces. Killed, the same command resumes.
     """
-    from .making import make_set
     from ..steps import Steps
+    from .making import make_set
 
     if unknown := [name for name in names if name not in SETS]:
         raise BadInput(f"there is no small data set '{unknown[0]}'; known are: {', '.join(SETS)}")

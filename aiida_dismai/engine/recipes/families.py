@@ -17,10 +17,10 @@ from ..amorphous.gate import choose_accepted
 from ..errors import NothingLeft
 from ..interfaces.crystals import li3sccl6, licoo2
 from ..interfaces.selection import choose_low_energy
+from ..steps import Steps
 from ..structures import StructureSet, read_npz, write_npz
 from ..structures.npz import open_arrays
 from .label import label
-from ..steps import Steps
 
 #: Properties that ship with a set; others belong to how it was made.
 KEPT = {

@@ -8,12 +8,12 @@ from typing import Any
 
 from ..files import write_json
 from ..small.catalogue import MANIFEST, SETS, manifest
+from ..steps import Steps
 from ..structures.set_npz import write_npz
 from ..structures.splitting import split_indices
 from ..trained import CONFIG, WEIGHTS
 from ..versions import versions
 from .families import Made, make
-from ..steps import Steps
 
 #: Files of a potential that ship.
 POTENTIAL = (CONFIG, WEIGHTS)

@@ -5,7 +5,8 @@
 Reading: ``files`` reads a whole file and ``stream`` a block at a time, with the same readers beneath: ``extxyz``
 (``header``, its comment line), ``set_npz`` (our own file; ``npz``, arrays of strangers), ``lammps_data``,
 ``lammps_dump`` (``lammps_types``), ``cif``, ``poscar``. ``source`` opens text, ``frames`` joins what was read,
-``conventions`` brings names and units to the project's. Writing: ``write_extxyz``, ``set_npz``. Only numpy is
+``conventions`` brings names and units to the project's. Writing: ``write_extxyz``, ``set_npz``,
+``write_single`` (CIF and POSCAR). Only numpy is
 imported at package level.
 """
 
