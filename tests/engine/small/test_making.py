@@ -10,8 +10,8 @@ from aiida_dismai.engine.interfaces.crystals import li3sccl6, licoo2
 from aiida_dismai.engine.recipes.families import hashes, make
 from aiida_dismai.engine.recipes.label import label
 from aiida_dismai.engine.recipes.making import write_set
-from aiida_dismai.engine.steps import Steps
 from aiida_dismai.engine.small.catalogue import SmallSet, available, find, manifest, recipe
+from aiida_dismai.engine.steps import Steps
 from aiida_dismai.engine.structures import StructureSet, read_npz, write_npz
 from aiida_dismai.engine.structures.npz import open_arrays
 
