@@ -24,7 +24,7 @@ SMALL: dict[str, Any] = {
     "cutoff": 4.0, "threebody_cutoff": 3.2, "n_blocks": 2, "units": 16, "stress_weight": 0.0, "device": "cpu",
     "learning_rate": 0.005, "schedule": "cosine", "batch_size": 4, "max_epochs": 15,
 }  # fmt: skip
-IONIC = SMALL | {"cutoff": 4.5, "threebody_cutoff": 3.0, "repulsion": True}
+IONIC = SMALL | {"max_epochs": 50, "cutoff": 4.5, "threebody_cutoff": 3.0, "repulsion": True}
 INTERFACE: dict[str, Any] = {
     "slab_a": {"miller": [0, 0, 1], "layers": 2, "vectors": [[2, 0, 0], [0, 2, 0]]},
     "slab_b": {"miller": [0, 0, 1], "layers": 1, "vectors": [[2, 0, 0], [0, 2, 0]]},
