@@ -48,13 +48,18 @@ def aiida_profile(aiida_config, aiida_profile_factory):
         broker_backend="core.zeromq",
         broker_config={"supervised_by_daemon": False},
     ) as profile:
+        # In a test profile, AiiDA asks without a pause whether a process that another one waits for has ended, in the
+        # daemon, too: that takes a core for as long as jobs run. A broadcast says it anyhow.
+        profile.is_test_profile = False
+        profile.set_option("runner.poll.interval", 1)
+        aiida_config.store()
         yield profile
 
 
 @pytest.fixture
 def quick_computer(aiida_localhost):
-    """A computer that is asked for its jobs without waiting."""
-    aiida_localhost.set_minimum_job_poll_interval(0.0)
+    """A computer that is asked for its jobs often; without a pause, asking would take as much as the jobs do."""
+    aiida_localhost.set_minimum_job_poll_interval(0.5)
     aiida_localhost.configure(safe_interval=0.0, use_login_shell=False)
     return aiida_localhost
 
