@@ -34,23 +34,13 @@ def test_the_whole_daemon_is_killed(production, waiting, ends_well):
     ends_well(waiting.chain, 420, 0)
 
 
-def test_rabbitmq_is_killed(production, waiting, ends_well, woken):
+@pytest.mark.parametrize("name", ["rabbitmq", "postgresql"])
+def test_a_service_is_killed(production, waiting, ends_well, woken, name):
     pk, pid = waiting.chain.pk, waiting.pid
     get_manager().reset_profile()  # the connections of this process
-    rabbitmq = production.services.rabbitmq
-    rabbitmq.kill()
-    rabbitmq.start()
-    woken()
-    os.kill(pid, signal.SIGKILL)
-    ends_well(pk, 420, 0)
-
-
-def test_postgresql_is_killed(production, waiting, ends_well, woken):
-    pk, pid = waiting.chain.pk, waiting.pid
-    get_manager().reset_profile()
-    postgresql = production.services.postgresql
-    postgresql.kill()
-    postgresql.start()
+    service = getattr(production.services, name)
+    service.kill()
+    service.start()
     woken()
     os.kill(pid, signal.SIGKILL)
     ends_well(pk, 420, 0)
