@@ -7,7 +7,7 @@ for each structure of the batch, the peak of the memory that it takes, and the e
 generated structure takes. Both run in turns in one process, of each the fastest counts (CPU seconds); the memory is
 that of a process of its own for each, above what it held before. Plain is, with the same weights:
 
-- diffcsp: every edge gets its features anew in every layer (tests/support/plain_cspnet.py)
+- diffcsp: every edge gets its features again in every layer (tests/support/plain_cspnet.py)
 - cdvae: the decoder's sum over triplets with a row for each triplet (benchmarks/graphs.py); the encoder is ours
 - cryingan: convolutions over an image of n rows, distances over 27 images (tests/support/plain_cryingan.py)
 - crystens, unimat: channels first, attention with all its similarities (tests/support/plain_unets.py)

@@ -8,7 +8,7 @@ learnt), structures kept aside, and the noise floor of the metric. Asked for: at
 from CDVAE and DiffCSP, half of it from the others; `unsorted` is to show that CrysTens and UniMat fail where atoms have
 no order.
 Without `--problem` only `eight` is run, in half an hour; the others take half an hour to an hour and a half.
-Everything is written under the folder and goes on from there when the script is run again; times are wall minutes.
+Everything is written under the folder and the script resumes from there when it is run again; times are wall minutes.
 """
 
 from __future__ import annotations

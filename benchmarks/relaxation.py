@@ -8,7 +8,7 @@
 Without files it makes structures and trains a small M3GNet for them (``relaxation_sets.py``). The same structures are
 relaxed by SciPyFminCG one by one, by both optimisers of the batches, and one by one again from positions that differ by
 0.001 Å: what share of structures ends in another minimum whatever is done. Everything is written under the folder and
-goes on from there when the script is run again.
+the script resumes from there when it is run again.
 
 ``--workers`` relaxes the set with one process and with several; ``--profile`` prints where the time of one evaluation
 goes, at 264 atoms with the paper's network, beside matgl's.
@@ -137,7 +137,7 @@ def several(folder: Path, structures: StructureSet, potential: Path, workers: in
     minutes, sets = {}, set()
     for number in (1, workers):
         started = time.monotonic()
-        own = folder / f"workers_{number}_{os.getpid()}"  # anew each time
+        own = folder / f"workers_{number}_{os.getpid()}"  # a new one each time
         found, _ = relax(own, {**common, "workers": number}, inputs)
         wall = time.monotonic() - started
         minutes[number] = len(structures) / found["structures_per_minute"], wall / 60

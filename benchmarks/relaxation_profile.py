@@ -73,7 +73,7 @@ def main() -> None:
     evaluator.network = parts.timed("network, forward", evaluator.network)
     torch.autograd.grad = parts.timed("network, derivatives", torch.autograd.grad)
     site.bonds.update = parts.timed("list of bonds, kept", site.bonds.update)
-    works = {"matgl": theirs, "ours": ours, "compiled": fused, "list of bonds, made anew": rebuilt}
+    works = {"matgl": theirs, "ours": ours, "compiled": fused, "list of bonds, rebuilt": rebuilt}
     works = {name: parts.timed(name, work) for name, work in works.items()}
     for turn in range(1 + ROUNDS):  # in turns: other jobs disturb all alike
         if turn == 1:
@@ -88,7 +88,7 @@ def main() -> None:
     print(f"  with torch.compile {each['compiled']:.3f} s: {each['ours'] / each['compiled']:.2f} x")
     inside = ("network, forward", "network, derivatives", "list of bonds, kept")
     each["rest (bond vectors, forces, copies)"] = each["ours"] - sum(each[name] for name in inside)
-    for name in (*inside, "rest (bond vectors, forces, copies)", "list of bonds, made anew"):
+    for name in (*inside, "rest (bond vectors, forces, copies)", "list of bonds, rebuilt"):
         print(f"  {name:38s} {1000 * each[name]:7.1f} ms  {100 * each[name] / each['ours']:5.1f} %")
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as found:
         ours()

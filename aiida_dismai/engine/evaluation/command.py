@@ -113,7 +113,7 @@ def evaluate(
 
     GENERATED is a file of structures (extxyz, CIF, POSCAR, pymatgen's JSON, ASE's .traj or .db, a CSV with a column
     `cif`, npz of this project; text also compressed), or a folder or zip archive of such files. They are pushed apart,
-    relaxed and measured as in a benchmark (alloys only measured). Killed, the same command goes on where it was.
+    relaxed and measured as in a benchmark (alloys only measured). Killed, the same command resumes where it was.
     """
     small = of_path(reference)
     kind = kind or (small.kind if small is not None else "interface")

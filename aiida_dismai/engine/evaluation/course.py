@@ -40,7 +40,7 @@ class Watch:
     _said: float = field(default_factory=time.monotonic)
 
     def begin(self) -> None:
-        """Begin anew with the next task."""
+        """Begin again with the next task."""
         self.done = self.total = self.seen = 0
         self.began = self._said = time.monotonic()
 

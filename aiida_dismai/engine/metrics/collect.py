@@ -1,7 +1,7 @@
 """Records of many structures: one after another or in several processes, none of them computed twice.
 
 Records are found again by a hash of the structure, in a file that says what they belong to. So a killed
-task goes on where it was, and records of other structures or parameters are never used by mistake.
+task resumes where it was, and records of other structures or parameters are never used by mistake.
 """
 
 from __future__ import annotations

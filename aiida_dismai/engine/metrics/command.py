@@ -102,7 +102,7 @@ def metrics(
 ) -> None:
     """Compare generated with training structures, without AiiDA.
 
-    What is finished is kept in a folder beside OUTPUT until all is done: killed, the same command goes on where it was.
+    What is finished is kept in a folder beside OUTPUT until all is done: killed, the same command resumes where it was.
     """
     small = of_small(kind, reference)
     table = table_model(find(kind))
