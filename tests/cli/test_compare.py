@@ -92,8 +92,8 @@ def test_crystal_that_differs_in_its_cell(graph):
     # relaxed structures hold the same here, so that only another outcome of the last job is left
     assert [item.kind for item in found.first] == ["outcome"]
     other = evaluation(graph, crystal=4.2, flow_seed=9, d_all=0.2)
-    whats = [line for item in compare(one.metrics, other.metrics).first for line in item.what]
-    assert "cells, by up to 0.2 Å" in whats
+    words = [line for item in compare(one.metrics, other.metrics).first for line in item.what]
+    assert "cells, by up to 0.2 Å" in words
 
 
 def test_same_inputs_and_another_outcome_names_the_versions(graph):
