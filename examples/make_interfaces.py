@@ -7,6 +7,7 @@ from aiida.engine import submit
 from aiida.orm import Dict, Int, load_code
 from aiida.plugins import CalculationFactory, WorkflowFactory
 
+from aiida_dismai.calculations.monitors import with_monitors
 from aiida_dismai.data.structures import set_to_structure_data
 from aiida_dismai.engine.interfaces.crystals import li3sccl6, licoo2
 
@@ -27,7 +28,7 @@ def main() -> None:
     builder.slab_b = set_to_structure_data(li3sccl6())[0]
     builder.parameters = Dict(inputs["interface"] | inputs["candidates"])
     builder.seed = Int(SEED)
-    builder.metadata.options = inputs["options"] | OPTIONS
+    builder.metadata.options, builder.monitors = with_monitors(inputs["options"] | OPTIONS)
     node = submit(builder)
     print(f"submitted {node.process_label}<{node.pk}>; watch it: aiida-dismai status {node.pk} --watch")
     print(f"then look at it: aiida-dismai dataset show {node.pk}")

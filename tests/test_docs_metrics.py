@@ -33,6 +33,7 @@ def responses(studies):
 def test_pictures_are_shown_and_small():
     pages = "".join(page.read_text() for page in DOCS.rglob("*.md"))
     shown = re.findall(r"!\[[^\]]+\]\((?:\.\./)?(pictures/[^)]+)\)", pages)
+    shown += re.findall(r'<img src="docs/(pictures/[^"]+)"', (DOCS.parent / "README.md").read_text())
     assert sorted(shown) == sorted(f"pictures/{path.name}" for path in (DOCS / "pictures").iterdir())
     assert all((DOCS / path).stat().st_size < 150_000 for path in shown)
 
