@@ -26,6 +26,7 @@ def relax(code, structures, **more):
     )
 
 
+@pytest.mark.engine
 def test_a_finished_job_is_stashed_and_its_folder_removed(dismai_code, copper, tmp_path):
     stash = {"target_base": str(tmp_path / "kept"), "source_list": ["structures.npz"], "stash_mode": "copy"}
     outputs, node = relax(dismai_code, copper(), clean_workdir=True, stash=stash)

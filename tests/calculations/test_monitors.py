@@ -55,6 +55,7 @@ def run_chunk(code, structures, chosen):
     )
 
 
+@pytest.mark.engine
 def test_a_stalled_job_is_stopped_and_resumed(quick_computer, tmp_path, copper):
     real = Path(sys.prefix) / "bin" / "dismai"
     hangs = f"""test -e {tmp_path}/second && exec {real} "$@"

@@ -121,6 +121,7 @@ def apptainer(tmp_path):
     return path
 
 
+@pytest.mark.engine
 def test_a_code_in_a_container_runs(aiida_profile_clean, quick_computer, apptainer, copper):
     dismai = str(Path(sys.prefix) / "bin" / "dismai")
     arguments = [

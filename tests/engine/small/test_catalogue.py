@@ -102,6 +102,7 @@ def test_the_recipe_holds_parameters_that_the_tasks_take():
     assert validate(find_task("metrics").model(), {"kind": "alloy", **find("alloy_300K").metrics}, "metrics")
 
 
+@pytest.mark.engine
 def test_the_command_measures_against_a_set_with_its_validation_set_and_its_bounds(tmp_path):
     generated = tmp_path / "generated.npz"
     write_npz(find("alloy_300K_wide").load("validation")[:20], generated)
@@ -126,6 +127,7 @@ def test_the_command_measures_against_a_set_with_its_validation_set_and_its_boun
     assert asked["failed_percent"]["value"] == 0
 
 
+@pytest.mark.engine
 def test_seven_lost_atoms_of_32_are_a_failure_and_six_are_not(tmp_path):
     whole = find("alloy_300K_wide").load("validation")
     for lost, failed in ((6, 0.0), (7, 100.0)):
