@@ -79,12 +79,8 @@ def disk(node: CalcJobNode, transport: Any, gigabytes: float = 1.0) -> str | Non
         transport: to its computer.
         gigabytes: least free space.
     """
-    lines = _ask(node, transport, "df -Pk .").splitlines()
-    words = lines[-1].split() if lines else []
-    if len(words) < 6 or not words[3].isdigit():
-        return None
-    free = int(words[3]) * 1024 / 1e9
-    return f"disk: {free:.3g} GB are free (limit {gigabytes:g})" if free < gigabytes else None
+    free = free_gigabytes(_ask(node, transport, "df -Pk ."))
+    return f"disk: {free:.3g} GB are free (limit {gigabytes:g})" if free is not None and free < gigabytes else None
 
 
 @_of_running
@@ -138,6 +134,13 @@ def hopeless(node: CalcJobNode, transport: Any, rise: float = 1.0) -> str | None
     if math.isfinite(higher) and higher <= rise:
         return None
     return f"hopeless: the energy has become {higher:.3g} eV/atom higher than at first (limit {rise:g})"
+
+
+def free_gigabytes(table: str) -> float | None:
+    """Return the free space that `df -Pk` of one folder prints, GB; None where it says nothing."""
+    lines = table.strip().splitlines()
+    words = lines[-1].split() if lines else []
+    return int(words[3]) * 1024 / 1e9 if len(words) >= 6 and words[3].isdigit() else None
 
 
 #: The monitors by their names in options.

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from .. import __version__
+from ..calculations.monitors import free_gigabytes
 from ..engine.text import visible
 from .printed import CONSUMER_TIMEOUT
 
@@ -165,10 +166,9 @@ def clock_finding(what: str, offset: float) -> Finding:
 
 def disk_finding(what: str, table: str, folder: str) -> Finding:
     """Return whether a disk is nearly full, from what `df -Pk` prints."""
-    words = table.strip().splitlines()[-1].split() if table.strip() else []
-    if len(words) < 6 or not words[3].isdigit():
+    free = free_gigabytes(table)
+    if free is None:
         return Finding(what, "warn", f"`df` says nothing of {folder}")
-    free = int(words[3]) * 1024 / 1e9
     if free < SPACE:
         text = f"{free:.1f} GB free in {folder}: `verdi calcjob cleanworkdir`, or another work directory"
         return Finding(what, "warn", text)

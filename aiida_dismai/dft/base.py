@@ -171,14 +171,6 @@ class PrintedEnergies:
     read: Callable[[str], float | None]
 
 
-def printed_number(text: str) -> float:
-    """Return a number as Fortran prints it; NaN for what is none."""
-    try:
-        return float(text.replace("D", "E").replace("d", "e"))
-    except ValueError:
-        return float("nan")
-
-
 class DftEngine(ABC):
     """One code, through the WorkChain of its AiiDA plugin. Engines hold no state.
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -138,6 +139,19 @@ class Manifest(Parameters):
     files: dict[FileName, FileEntry] = {}
 
 
+def require_format(path: Path, content: Mapping[str, Any], name: str, newest: int, noun: str) -> None:
+    """Refuse the content of a file of another format, or of a version that is not known yet.
+
+    Raises:
+        BadInput: so it is.
+    """
+    if content.get("format") != name:
+        raise BadInput(f"{path}: not a {noun} of aiida-dismai (format {visible(content.get('format'), 40)})")
+    version = content.get("version")
+    if not isinstance(version, int) or isinstance(version, bool) or version > newest:
+        raise BadInput(f"{path}: version {visible(version, 20)} is newer than this program reads; update aiida-dismai")
+
+
 def read_manifest(folder: Path) -> Manifest:
     """Read what a bundle says of itself.
 
@@ -146,11 +160,7 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST
     content = read_object(path)
-    if content.get("format") != FORMAT:
-        raise BadInput(f"{path}: not a bundle of aiida-dismai (format {visible(content.get('format'), 40)})")
-    version = content.get("version")
-    if not isinstance(version, int) or isinstance(version, bool) or version > VERSION:
-        raise BadInput(f"{path}: version {visible(version, 20)} is newer than this program reads; update aiida-dismai")
+    require_format(path, content, FORMAT, VERSION, "bundle")
     return validate(Manifest, content, str(path))
 
 

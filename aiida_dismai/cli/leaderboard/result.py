@@ -15,7 +15,7 @@ from ...engine.families.registry import names as family_names
 from ...engine.parameters import Parameters, validate
 from ...engine.text import visible
 from ...engine.untrusted import read_object
-from ..bundle.manifest import Author, Digest, FileName, Uuid, entry
+from ..bundle.manifest import Author, Digest, FileName, Uuid, entry, require_format
 
 RESULT = "result.json"
 FORMAT = "dismai-result"
@@ -171,11 +171,7 @@ def read_result(folder: Path) -> Result:
     """
     path = folder / RESULT
     content = read_object(path)
-    if content.get("format") != FORMAT:
-        raise BadInput(f"{path}: not a result of aiida-dismai (format {visible(content.get('format'), 40)})")
-    version = content.get("version")
-    if not isinstance(version, int) or isinstance(version, bool) or version > VERSION:
-        raise BadInput(f"{path}: version {visible(version, 20)} is newer than this program reads; update aiida-dismai")
+    require_format(path, content, FORMAT, VERSION, "result")
     result = validate(Result, content, str(path))
     if result.kind not in family_names():
         raise BadInput(f"{path}: the family '{result.kind}' is not installed here (`dismai families` lists them)")

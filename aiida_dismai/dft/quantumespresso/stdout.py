@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from ..printed import printed_number
+
 #: CODATA 2018.
 RYDBERG = 13.605693122994  # eV
 BOHR = 0.529177210903  # Å
@@ -103,7 +105,7 @@ def read_stdout(lines: Iterable[str]) -> PwOutput:
     for line in rest:
         if "total energy" in line and (match := _ENERGY.match(line)):
             if not final:
-                found.steps[-1].energy = _number(match.group(1)) * RYDBERG
+                found.steps[-1].energy = printed_number(match.group(1)) * RYDBERG
         elif "Forces acting on atoms" in line:
             if not final:
                 found.steps[-1].forces = _forces(rest)
@@ -128,7 +130,7 @@ def read_stdout(lines: Iterable[str]) -> PwOutput:
             if match := _VERSION.search(line):
                 found.version = (int(match.group(1)), int(match.group(2)))
             elif match := _ALAT.search(line):
-                alat = _number(match.group(1)) * BOHR
+                alat = printed_number(match.group(1)) * BOHR
             elif match := _MD5.search(line):
                 found.md5.append(match.group(1))
             elif "Hubbard parameters of DFT+U" in line:
@@ -168,7 +170,9 @@ def _geometry(found: PwOutput, header: str, rest: _Lines, alat: float, final: bo
     unit = float("nan")
     if match is not None:
         named = {"angstrom": 1.0, "bohr": BOHR, "alat": alat}
-        unit = _number(match.group(1)) * BOHR if match.group(1) else named.get(match.group(2).lower(), float("nan"))
+        unit = (
+            printed_number(match.group(1)) * BOHR if match.group(1) else named.get(match.group(2).lower(), float("nan"))
+        )
     if positions:
         step.positions = values * unit
     else:
@@ -181,7 +185,7 @@ def _forces(rest: _Lines) -> NDArray[np.float64]:
     for line in rest:
         match = _FORCE.match(line)
         if match:
-            rows.append([_number(word) for word in _words(match.group(1))])
+            rows.append([printed_number(word) for word in _words(match.group(1))])
         elif rows or line.strip():
             rest.put_back(line)
             break
@@ -193,7 +197,7 @@ def _rows(rest: _Lines, count: int) -> NDArray[np.float64]:
     rows = []
     for _ in range(count):
         line = next(rest, "")
-        rows.append([_number(word) for word in _words(line)[:3]])
+        rows.append([printed_number(word) for word in _words(line)[:3]])
     return _array(rows)
 
 
@@ -204,7 +208,7 @@ def _atoms(rest: _Lines) -> NDArray[np.float64]:
         if len(words) not in (4, 7) or not words[0][0].isalpha():
             rest.put_back(line)
             break
-        rows.append([_number(word) for word in words[1:4]])
+        rows.append([printed_number(word) for word in words[1:4]])
     return _array(rows)
 
 
@@ -216,7 +220,7 @@ def _sites(rest: _Lines, alat: float) -> tuple[list[str], NDArray[np.float64]]:
             rest.put_back(line)
             break
         symbols.append(match.group(1))
-        rows.append([_number(word) for word in _words(match.group(2))])
+        rows.append([printed_number(word) for word in _words(match.group(2))])
     return symbols, _array(rows) * alat
 
 
@@ -227,7 +231,7 @@ def _hubbard(rest: _Lines) -> dict[str, float]:
         if match is None:
             rest.put_back(line)
             break
-        found[match.group(1)] = _number(match.group(2))
+        found[match.group(1)] = printed_number(match.group(2))
     return found
 
 
@@ -245,11 +249,4 @@ def _array(rows: list[list[float]]) -> NDArray[np.float64]:
 def energy_in(line: str) -> float | None:
     """Return the energy in a line that ends an ionic step, eV; NaN for stars, None if it is another line."""
     match = _ENERGY.match(line)
-    return _number(match.group(1)) * RYDBERG if match else None
-
-
-def _number(word: str) -> float:
-    try:
-        return float(word)
-    except ValueError:
-        return float("nan")
+    return printed_number(match.group(1)) * RYDBERG if match else None

@@ -28,7 +28,8 @@ from numpy.typing import NDArray
 from ...engine.errors import BadInput
 from ...engine.methods import Method
 from ...standin import MARK
-from ..base import DftEngine, DftRun, IonicSteps, PotentialFile, Potentials, PrintedEnergies, jobs_of, printed_number
+from ..base import DftEngine, DftRun, IonicSteps, PotentialFile, Potentials, PrintedEnergies, jobs_of
+from ..printed import printed_number
 from ..settings import StageSettings
 from .incar import check_tags, functional_of, incar
 from .potcars import LICENSED, check_potcars, list_potcars, upload_command

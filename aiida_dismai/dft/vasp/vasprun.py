@@ -17,6 +17,8 @@ from xml.parsers import expat
 import numpy as np
 from numpy.typing import NDArray
 
+from ..printed import printed_number
+
 #: Bytes read at once.
 CHUNK = 1 << 18
 #: Elements inside each other; VASP's deepest are the projections, with about ten.
@@ -176,7 +178,7 @@ class _Handler:
         text, self.text = ("".join(self.text) if self.text is not None else ""), None
         if tag == "v" and self.varray:
             if len(self.rows) <= MAX_ROWS:
-                self.rows.append([_number(word) for word in text.split(maxsplit=MAX_NUMBERS)])
+                self.rows.append([printed_number(word) for word in text.split(maxsplit=MAX_NUMBERS)])
         elif tag == "varray":
             self._array()
             self.varray = ""
@@ -217,7 +219,7 @@ class _Handler:
     def _item(self, text: str) -> None:
         if self.step is not None:
             if self.name == "e_fr_energy" and self.stack[-2:] == ["calculation", "energy"]:
-                self.step.energy = _number(text)
+                self.step.energy = printed_number(text)
         elif self.name in TAGS and len(self.stack) > 1:
             if self.stack[1] == "parameters":
                 self.found.tags.setdefault(self.name, text)
@@ -314,11 +316,3 @@ def _chunks(handle: BinaryIO) -> Iterator[bytes]:
         yield _AMPERSAND.sub(b"&amp;", piece.translate(_CONTROL))
     if rest:
         yield _AMPERSAND.sub(b"&amp;", rest.translate(_CONTROL))
-
-
-def _number(word: str) -> float:
-    """Return a number; NaN for stars and whatever else is none."""
-    try:
-        return float("nan" if "_" in word else word)  # Python would read 1_0 as ten
-    except ValueError:
-        return float("nan")

@@ -18,11 +18,18 @@ from ..families.option import FamilyName
 from ..families.oxidation import OPTION
 from ..families.registry import find, table_model
 from ..gathering import Given, gather
-from ..metrics.command import alone_in, complete_ions, of_small, read_parameters, table
+from ..metrics.command import (
+    alone_in,
+    complete_ions,
+    of_small,
+    read_parameters,
+    reference_option,
+    table,
+    validation_option,
+)
 from ..metrics.reference import is_reference
 from ..page import command_line, require_writer, write_page
 from ..small.catalogue import of_path
-from ..small.option import StructuresPath
 from ..steps import Steps
 from ..structures import load_structures, read_npz, write_npz
 from ..structures.npz import open_arrays
@@ -50,18 +57,8 @@ SAID = 3
 
 @click.command()
 @click.argument("generated", type=click.Path(path_type=Path, exists=True))
-@click.option(
-    "--reference",
-    required=True,
-    type=StructuresPath("train"),
-    help="Training structures; a file of `dismai metrics --write-reference`; a folder of the authors' csv files; or "
-    "small:NAME, one of the sets of `dismai small list`.",
-)
-@click.option(
-    "--validation",
-    type=StructuresPath("validation", dir_okay=False),
-    help="Validation structures: shown beside the noise floor. Those of small:NAME come with it.",
-)
+@reference_option
+@validation_option
 @click.option("--kind", type=FamilyName(), help="Family of structures (default: that of small:NAME, else interface).")
 @click.option(
     "--potential",

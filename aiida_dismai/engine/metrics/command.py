@@ -30,6 +30,20 @@ from ..task import RESULTS
 from ..untrusted import read_object
 from .reference import is_reference
 
+#: Options of the commands that compare structures with a data set.
+reference_option = click.option(
+    "--reference",
+    required=True,
+    type=StructuresPath("train"),
+    help="Training structures; a file of `dismai metrics --write-reference`; a folder of the authors' csv files; or "
+    "small:NAME, one of the sets of `dismai small list`.",
+)
+validation_option = click.option(
+    "--validation",
+    type=StructuresPath("validation", dir_okay=False),
+    help="Validation structures: shown beside the noise floor. Those of small:NAME come with it.",
+)
+
 
 @click.command()
 @click.argument("kind", type=FamilyName())
@@ -39,18 +53,8 @@ from .reference import is_reference
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Generated structures (extxyz, npz, anything ASE reads), post-processed and relaxed.",
 )
-@click.option(
-    "--reference",
-    required=True,
-    type=StructuresPath("train"),
-    help="Training structures; a file of --write-reference; a folder of the authors' csv files; or small:NAME, one of "
-    "the sets of `dismai small list`.",
-)
-@click.option(
-    "--validation",
-    type=StructuresPath("validation", dir_okay=False),
-    help="Validation structures: shown beside the noise floor. Those of small:NAME come with it.",
-)
+@reference_option
+@validation_option
 @click.option(
     "--generated-total", type=int, help="Number of structures generated originally; the failed share refers to it."
 )

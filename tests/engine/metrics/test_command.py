@@ -1,4 +1,4 @@
-"""The command ``dismai metrics``: files in, files out, nothing written over, killed and gone on."""
+"""The command ``dismai metrics``: files in, files out, nothing written over, killed and resumed."""
 
 from __future__ import annotations
 
