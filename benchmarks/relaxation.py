@@ -10,8 +10,8 @@ relaxed by SciPyFminCG one by one, by both optimisers of the batches, and one by
 0.001 Å: what share of structures ends in another minimum whatever is done. Everything is written under the folder and
 the script resumes from there when it is run again.
 
-``--workers`` relaxes the set with one process and with several; ``--profile`` prints where the time of one evaluation
-goes, at 264 atoms with the paper's network, beside matgl's.
+``--workers`` relaxes the set with one process and with several, in turns; ``--profile`` prints where the time of one
+evaluation goes, at 264 atoms with the paper's network, beside matgl's.
 """
 
 from __future__ import annotations
@@ -131,21 +131,37 @@ def agreement(folder: Path, structures: StructureSet, potential: Path, table: di
 
 
 def several(folder: Path, structures: StructureSet, potential: Path, workers: int, common: Any) -> None:
-    """Print how much faster several processes are than one, with and without their start."""
+    """Print how much faster several processes are than one, in turns (1, n, n, 1): the speed of a machine drifts.
+
+    Three ratios: of the relaxations alone, from the first to the last that has finished; with the start of the
+    processes; with the start of the task.
+    """
     write_npz(structures, folder / "given.npz")
     inputs = {"structures": folder / "given.npz", "potential": potential}
-    minutes, sets = {}, set()
-    for number in (1, workers):
+    seconds = {1: np.zeros(3), workers: np.zeros(3)}
+    sets = set()
+    for turn, number in enumerate((1, workers, workers, 1)):
         started = time.monotonic()
-        own = folder / f"workers_{number}_{os.getpid()}"  # a new one each time
+        own = folder / f"workers_{number}_{os.getpid()}_{turn}"  # a new one each time
         found, _ = relax(own, {**common, "workers": number}, inputs)
         wall = time.monotonic() - started
-        minutes[number] = len(structures) / found["structures_per_minute"], wall / 60
+        lines = [json.loads(line) for line in (own / "progress.jsonl").read_text().splitlines()]
+        ends = [line["time"] for line in lines if line.get("stage") == "relax"]
+        took = ends[-1] - ends[0], 60 * len(structures) / found["structures_per_minute"], wall
+        seconds[number] += took
         sets.add((own / "structures.npz").read_bytes())
-        print(f"{number} workers: {60 * minutes[number][0]:.1f} s, with the start of the task {wall:.1f} s")
-    ratio, whole = (minutes[1][i] / minutes[workers][i] for i in (0, 1))
+        alone, processes, task = took
+        print(
+            f"{number} workers: {alone:.1f} s, with the start of the processes {processes:.1f} s, with that of the task "
+            f"{task:.1f} s",
+            flush=True,
+        )
+    alone, processes, task = seconds[1] / seconds[workers]
     same = "the same" if len(sets) == 1 else "ANOTHER"
-    print(f"workers {workers}/1: {ratio:.2f}× ({whole:.2f}× with the start of the task), {same} result")
+    print(
+        f"workers {workers}/1: {alone:.2f}×, with the start of the processes {processes:.2f}×, with that of the task "
+        f"{task:.2f}×; {same} result"
+    )
 
 
 def main() -> None:
