@@ -152,7 +152,7 @@ def several(folder: Path, structures: StructureSet, potential: Path, workers: in
         sets.add((own / "structures.npz").read_bytes())
         alone, processes, task = took
         print(
-            f"{number} workers: {alone:.1f} s, with the start of the processes {processes:.1f} s, with that of the task "
+            f"{number} workers: {alone:.1f} s, with the start of the processes {processes:.1f} s, of the task "
             f"{task:.1f} s",
             flush=True,
         )
