@@ -119,6 +119,10 @@ class FamilyMetrics(ABC):
         """Return further results of the two sets (either may be empty); see ``properties`` of the spec."""
         return {}
 
+    def properties(self, generated: SetOfRecords, reference: SetOfRecords) -> dict[str, NDArray[np.float64]]:
+        """Return properties of the spec of each generated structure ``(n,)`` (NaN: not known), those that have one."""
+        return {}
+
     # ------------------------------------------------------------------ the authors' files
     def published(self, folder: Path) -> tuple[NDArray[Any], Composition, tuple[str, ...]]:
         """Read the reference from the authors' csv files.

@@ -92,7 +92,8 @@ def run(context: Context, parameters: PostprocessParameters) -> dict[str, Any]:
     Returns:
         ``n_structures``, ``n_passed``, ``failed`` (close pairs in the last round), ``failed_nonfinite``
         (NaN, infinite or absurd coordinates, or a cell without volume), ``failed_indices`` (both kinds),
-        ``n_changed``, ``max_rounds`` and ``mean_rounds`` (of those that passed, None if none did).
+        ``n_changed``, ``max_rounds`` and ``mean_rounds`` (of those that passed, None if none did), ``mean_close_pairs``
+        (pairs of atoms closer than ``min_distance`` in a structure as it was generated; None if none was finite).
         That none passes is a result, not an error.
 
     Raises:
@@ -104,6 +105,7 @@ def run(context: Context, parameters: PostprocessParameters) -> dict[str, Any]:
         raise BadInput("postprocess: the set of generated structures is empty")
     positions, rounds = _push_all(context, parameters, structures)
     passed = np.flatnonzero(rounds > 0)
+    close = [_count_close(one, parameters.min_distance) for one in structures[np.flatnonzero(rounds != NONFINITE)]]
     result = structures.with_positions(positions).without_properties(*STALE)[passed]
     result = result.with_properties(
         {"source_index": Property(passed, "structure"), "rounds": Property(rounds[passed], "structure")}
@@ -118,7 +120,13 @@ def run(context: Context, parameters: PostprocessParameters) -> dict[str, Any]:
         "failed_indices": np.flatnonzero(rounds < 0).tolist(),
         "max_rounds": int(rounds[passed].max()) if len(passed) else None,
         "mean_rounds": float(rounds[passed].mean()) if len(passed) else None,
+        "mean_close_pairs": float(np.mean(close)) if close else None,
     }
+
+
+def _count_close(one: StructureSet, distance: float) -> int:
+    """Return the number of pairs of atoms in a structure, images included, that are closer than a distance (Å)."""
+    return len(close_pairs(one.positions, one.cells[0], one.pbc[0], distance).first)
 
 
 def _push_all(

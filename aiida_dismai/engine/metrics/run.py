@@ -242,7 +242,8 @@ def _write_per_structure(
     distance ``(n,)`` is that of the structure by itself to the training average; ``vector.NAME`` ``(n, length)`` is
     what was averaged, ``average.NAME`` the average of the training set, ``curve.NAME`` see
     :meth:`~.compare.Comparison.curves`, ``labels.NAME`` the components' names, ``shown.NAME`` and
-    ``shown_training.NAME`` see :func:`~.shown.shown`; the rest are the kind's own numbers.
+    ``shown_training.NAME`` see :func:`~.shown.shown`, ``property.NAME`` a property of each structure; the rest are the
+    kind's own numbers.
     """
     records = generated.records
     content: dict[str, NDArray[Any] | Streamed] = {
@@ -256,6 +257,7 @@ def _write_per_structure(
     distances = comparison.per_structure()
     content |= distances
     content |= {name: field(records, name) for name in kind.per_structure()}
+    content |= {f"property.{name}": values for name, values in kind.properties(generated, reference).items()}
     for name, target in comparison.target.items():
         content[f"vector.{name}"] = vector(records, kind, reference.composition, name, len(target))
         content[f"average.{name}"] = target

@@ -341,7 +341,12 @@ def test_energies_beside_those_of_the_training_set(tmp_path, rock_salt):
     assert energies["training"]["min"] == -4
     # sorted: -4 -3 against -4 -4 -2
     assert energies["wasserstein"] == pytest.approx(0.5)
+    with np.load(tmp_path / "per_structure.npz", allow_pickle=False) as arrays:
+        each = arrays["property.interface_energy"]
+    # both have the same atoms and area: what differs is the energy
+    assert each[0] == pytest.approx(-0.4)
     normalised = results["interface_energy"]
+    assert each.mean() == pytest.approx(normalised["generated"]["mean"])
     assert normalised["training"]["min"] == pytest.approx(-0.4)
     assert normalised["generated"]["min"] == pytest.approx(-0.4)
     assert normalised["e_cut"] == pytest.approx(-4 + 0.4 * 5.13**2 / (8 * 16.02176634))

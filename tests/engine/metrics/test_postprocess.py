@@ -164,10 +164,20 @@ def test_the_task(overlaps, tmp_path):
     assert [line["done"] for line in lines] == [1, 2, 3, 4, 5, 6]
 
 
+def test_close_pairs_are_counted_as_generated(tmp_path):
+    cell, far = np.eye(3) * 10.0, [[0, 0, 0], [5, 5, 5], [5, 5, 1.0]]
+    near = [[0.2, 0, 0], [9.5, 0, 0], [1.0, 0.5, 0]]  # two pairs, one of them across a face; the third is 1.58 Å apart
+    structures = StructureSet.from_uniform([3, 3, 3], np.array([far, near, np.full((3, 3), np.nan)]), cell)
+    results = run(context_for(tmp_path, structures), DEFAULT)
+    assert results["mean_close_pairs"] == 1.0
+    assert results["n_changed"] == 1
+
+
 def test_none_passes(overlaps, tmp_path):
     rubbish = overlaps.with_positions(np.full_like(overlaps.positions, np.nan))
     results = run(context_for(tmp_path, rubbish), DEFAULT)
     assert (results["n_passed"], results["failed_nonfinite"], results["mean_rounds"]) == (0, 6, None)
+    assert results["mean_close_pairs"] is None
     assert len(read_npz(tmp_path / "structures.npz")) == 0
 
 

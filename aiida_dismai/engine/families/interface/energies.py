@@ -26,6 +26,15 @@ def interface_energies(generated: SetOfRecords, reference: SetOfRecords) -> dict
     return {"interface_energy": compare(own, theirs) | {"e_cut": cut}}
 
 
+def each_interface_energy(generated: SetOfRecords, reference: SetOfRecords) -> dict[str, NDArray[np.float64]]:
+    """Return ``interface_energy`` of each generated structure ``(n,)``, J/m² from the training set's E_cut.
+
+    NaN where its energy is not known; an empty dictionary without energies of either set.
+    """
+    found = _both(generated, reference)
+    return {} if found is None else {"interface_energy": found[0]}
+
+
 def _both(
     generated: SetOfRecords, reference: SetOfRecords
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], float] | None:

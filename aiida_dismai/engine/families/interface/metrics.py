@@ -17,7 +17,7 @@ from ..base import Composition, FamilyMetrics, Fields, SetOfRecords, Vectors, fi
 from ..distances import Metric
 from ..parameters import DescribeParameters
 from ..published import read_fingerprints
-from .energies import interface_energies
+from .energies import each_interface_energy, interface_energies
 
 #: Name of the average over all cations, weighted by their number of sites.
 ALL = "all"
@@ -97,6 +97,10 @@ class InterfaceMetrics(FamilyMetrics):
     def summary(self, generated: SetOfRecords, reference: SetOfRecords) -> dict[str, Any]:
         """Return the interface energies, and the oxidation states that bonds were determined with."""
         return interface_energies(generated, reference) | {"oxidation_states": dict(self.chemistry.oxidation_states)}
+
+    def properties(self, generated: SetOfRecords, reference: SetOfRecords) -> dict[str, NDArray[np.float64]]:
+        """Return the interface energy of each structure."""
+        return each_interface_energy(generated, reference)
 
     def labels(self) -> dict[str, list[str]]:
         """Return the names of the fingerprint's components."""
