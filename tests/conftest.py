@@ -1,12 +1,14 @@
 """Fixtures shared by all tests: one temporary AiiDA profile, never the user's own."""
 
 import os
+import sqlite3
 import sys
 from pathlib import Path
 
 import pytest
 from aiida.orm import InstalledCode
 from ase.build import bulk
+from sqlalchemy import Engine, event
 
 from aiida_dismai.engine.structures import from_ase
 
@@ -37,6 +39,16 @@ def pytest_collection_modifyitems(items):
         return min((order[folder] for folder in item.path.parents if folder in order), default=len(order))
 
     items.sort(key=rank)
+
+
+@event.listens_for(Engine, "connect")
+def _never_wait_for_the_disk(connection, _):
+    """Let SQLite not wait for the disk: a job commits hundreds of times, and the profile of the tests is thrown away.
+
+    Processes that tests start (daemons, command lines) wait as they do for users.
+    """
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA synchronous=OFF")
 
 
 @pytest.fixture(scope="session")
