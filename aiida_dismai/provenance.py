@@ -1,4 +1,4 @@
-"""The processes under a process: who called whom, read a level of the tree at a time."""
+"""The nodes at the ports of a process, and the processes under it: who called whom, a level of the tree at a time."""
 
 from __future__ import annotations
 
@@ -25,6 +25,26 @@ class Called:
     node: Any
     depth: int
     labels: tuple[str, ...]
+
+
+def outputs_of(node: Any) -> dict[str, Any]:
+    """Return the output nodes of a process by port, namespaces nested.
+
+    The calls of a process are outgoing links, too, and may bear the name of an output namespace (a pipeline calls
+    ``dataset`` and has the outputs ``dataset.…``): they are left out before anything is nested.
+    """
+    from aiida.common.links import LinkType
+
+    nested: dict[str, Any] = node.base.links.get_outgoing(link_type=(LinkType.CREATE, LinkType.RETURN)).nested()
+    return nested
+
+
+def inputs_of(node: Any) -> dict[str, Any]:
+    """Return the input nodes of a process by port, namespaces nested."""
+    from aiida.common.links import LinkType
+
+    nested: dict[str, Any] = node.base.links.get_incoming(link_type=(LinkType.INPUT_CALC, LinkType.INPUT_WORK)).nested()
+    return nested
 
 
 def _everything(node: Any) -> bool:

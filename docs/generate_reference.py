@@ -1,13 +1,14 @@
-"""Write ``reference/processes.md``, ``exit_codes.md`` and ``tasks.md`` from the code itself.
+"""Write ``reference/processes.md``, ``exit_codes.md``, ``tasks.md`` and ``result.schema.json`` from the code itself.
 
     python docs/generate_reference.py
 
-Ports, exit codes and parameters are read from the process specs and the parameter models, so that the pages
-cannot say anything else; a test fails while the committed pages are not what this script writes.
+Ports, exit codes, parameters and the format of a result are read from the process specs and the models, so that the
+pages cannot say anything else; a test fails while the committed pages are not what this script writes.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -15,8 +16,21 @@ from reference_exit_codes import exit_codes_page
 from reference_processes import processes_page
 from reference_tasks import tasks_page
 
+from aiida_dismai.engine.results.result import Result
+
+
+def result_schema() -> str:
+    """Return the JSON schema of ``result.json``."""
+    return json.dumps(Result.model_json_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
 FOLDER = Path(__file__).parent / "reference"
-PAGES = {"exit_codes.md": exit_codes_page, "processes.md": processes_page, "tasks.md": tasks_page}
+PAGES = {
+    "exit_codes.md": exit_codes_page,
+    "processes.md": processes_page,
+    "result.schema.json": result_schema,
+    "tasks.md": tasks_page,
+}
 
 
 def main() -> None:

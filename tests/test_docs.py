@@ -23,7 +23,7 @@ def reference(monkeypatch):
         sys.modules.pop(name, None)
 
 
-@pytest.mark.parametrize("name", ["exit_codes.md", "processes.md", "tasks.md"])
+@pytest.mark.parametrize("name", ["exit_codes.md", "processes.md", "result.schema.json", "tasks.md"])
 def test_reference_is_up_to_date(reference, name):
     written = (DOCS / "reference" / name).read_text()
     assert written == reference.PAGES[name](), "run: python docs/generate_reference.py"

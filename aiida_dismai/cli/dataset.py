@@ -126,7 +126,7 @@ def find_structures(identifier: str, what: str = "structures") -> Any:
 
 def _note(node: Any) -> str:
     """Return what energies of a stand-in are not; empty without such energies."""
-    from ..report.origin import not_dft, stand_ins_behind
+    from ..dft.origin import not_dft, stand_ins_behind
 
     codes = stand_ins_behind([node]) if "energy" in node.property_names else []
     return not_dft(codes) if codes else ""

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..engine.errors import BadInput
 from ..engine.small.catalogue import find as find_small
-from ..report.links import find_port, inputs_of, outputs_of, ports_of_set, split_name
+from ..provenance import inputs_of, outputs_of
+from ..report.links import find_port, ports_of_set, split_name
 from .executes import inherited_relaxation
 from .profiles import load_node
 from .small import is_small, small_nodes

@@ -9,7 +9,7 @@ import click
 
 from ..engine.errors import BadInput
 from ..engine.text import visible
-from ..report.links import outputs_of
+from ..provenance import outputs_of
 from ..workchains.protocols.files import parse
 from .earlier import evaluated_by, find_split, kind_of_set
 from .launching import dismai_code, launch_options, start

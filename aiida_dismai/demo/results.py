@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..engine.errors import BadInput
-from ..engine.files import write_json
+from ..engine.files import write_json, write_text
 from ..engine.untrusted import read_object
 
 
@@ -18,10 +18,13 @@ def write_results(node: Any, folder: Path, say: Callable[[str], None]) -> list[s
         What could not be written, with the reason.
     """
     from ..cli.archive.commands import check_archive, write_archive
+    from ..engine.results.result import RESULT
+    from ..provenance import outputs_of
     from ..report.collect import collect
     from ..report.export import to_dict
     from ..report.graph import draw_provenance
     from ..report.html import write_page
+    from ..report.links import find_port
     from ..report.table import render
     from ..terminal import console
 
@@ -33,6 +36,10 @@ def write_results(node: Any, folder: Path, say: Callable[[str], None]) -> list[s
         screen.print(part)
     write_json(folder / "results.json", to_dict(report))
     say(f"numbers         {folder / 'results.json'}")
+    result = find_port(outputs_of(node), "result", "benchmark")
+    if result is not None:
+        write_text(folder / RESULT, result.get_content())
+        say(f"result          {folder / RESULT} (for a leaderboard)")
     write_page(report, folder / "report.html")
     say(f"page            {folder / 'report.html'}")
     try:

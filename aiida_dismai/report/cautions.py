@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..dft.origin import not_dft
 from ..engine.text import visible
 from ..workchains.reasons import LIMIT
 from .content import Report
-from .origin import not_dft
 
 #: Training sets with fewer structures have no scatter to compare with.
 TOO_FEW = 3

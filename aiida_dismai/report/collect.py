@@ -8,20 +8,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..dft.origin import origin_of
 from ..engine.errors import BadInput
 from ..engine.families.parameters import DescribeParameters
 from ..engine.metrics.aggregate import summarise
+from ..provenance import outputs_of
 from ..workchains.reasons import reason_of
 from .cautions import notes
 from .comparison import read_comparison
 from .content import Report
 from .family import find_report, make_report
 from .lineage import lineage_of
-from .links import outputs_of
 from .makers import makers_of
 from .model import Model
 from .nodes import arrays_of, energies_of, relaxed_until
-from .origin import origin_of
 from .paper import read_paper
 from .scenes import scenes_of
 from .sets import listed, sets_behind

@@ -13,8 +13,8 @@ from typing import Any
 
 from ..engine.errors import BadInput
 from ..engine.text import visible
+from ..provenance import inputs_of, outputs_of
 from .contrast import contrast, digests, values
-from .links import inputs_of, outputs_of
 from .trace import task_of
 from .upstream import Upstream, read_upstream
 from .words import flat, named, phrase

@@ -1,8 +1,4 @@
-"""Inputs and outputs of a process by port, namespaces nested.
-
-The calls of a process are outgoing links, too, and may bear the name of an output namespace (a pipeline calls
-``dataset`` and has the outputs ``dataset.…``): they must be left out before anything is nested.
-"""
+"""Processes and ports as people name them: ``PK``, ``PK:NAME`` of a data set, a port at the top or in a namespace."""
 
 from __future__ import annotations
 
@@ -10,6 +6,7 @@ import re
 from typing import Any
 
 from ..engine.errors import BadInput
+from ..provenance import outputs_of
 
 #: A process, and behind a colon one of the data sets that it has made.
 NAMED = re.compile(r"(?P<process>.+):(?P<name>[A-Za-z]\w*)")
@@ -46,22 +43,6 @@ def ports_of_set(node: Any, name: str | None, what: str) -> dict[str, Any]:
         raise BadInput(f"{what}: {process} has no data set '{name}'; it has {', '.join(sorted(sets))}")
     chosen: dict[str, Any] = sets[name]
     return chosen
-
-
-def outputs_of(node: Any) -> dict[str, Any]:
-    """Return the output nodes of a process."""
-    from aiida.common.links import LinkType
-
-    nested: dict[str, Any] = node.base.links.get_outgoing(link_type=(LinkType.CREATE, LinkType.RETURN)).nested()
-    return nested
-
-
-def inputs_of(node: Any) -> dict[str, Any]:
-    """Return the input nodes of a process."""
-    from aiida.common.links import LinkType
-
-    nested: dict[str, Any] = node.base.links.get_incoming(link_type=(LinkType.INPUT_CALC, LinkType.INPUT_WORK)).nested()
-    return nested
 
 
 def find_port(ports: dict[str, Any], name: str, namespace: str = "dataset") -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..engine.families.contract import FamilySpec
 from ..engine.families.registry import made_by
-from .links import inputs_of, outputs_of
+from ..provenance import inputs_of, outputs_of
 from .parts import Made
 
 

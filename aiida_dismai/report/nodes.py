@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..engine.potentials.parameters import RelaxParameters
 from ..engine.structures import StructureSet
-from .links import inputs_of
+from ..provenance import inputs_of
 
 #: Calculations between a relaxation and the set that a report is given: chunks are joined.
 JOINED = 4

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..engine.evaluation.listing import listing
-from .links import inputs_of
+from ..provenance import inputs_of
 from .model import Model
 from .nodes import relaxed_until
 from .scenes import Sets

@@ -10,11 +10,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..dft.origin import not_dft, origin_of_data
 from ..engine.errors import BadInput, nearest
 from ..engine.methods import METHOD
 from ..engine.text import visible
-from .links import inputs_of, outputs_of
-from .origin import not_dft, origin_of_data
+from ..provenance import inputs_of, outputs_of
 from .stages import stage_of
 from .upstream import Row, Upstream, batches, read_upstream
 from .words import flat, named, phrase

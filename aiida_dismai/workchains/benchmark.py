@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from aiida.common import AttributeDict
 from aiida.engine import ExitCode, ProcessBuilder, ToContext
-from aiida.orm import AbstractCode, ArrayData, Dict, Int, to_aiida_type
+from aiida.orm import AbstractCode, ArrayData, Dict, Int, SinglefileData, to_aiida_type
 
 from ..calculations.base import validate_not_empty
+from ..calculations.functions.result import job_of, nodes_of, reference_of, write_result
 from ..calculations.functions.statistics import aggregate_metrics
 from ..calculations.generators import validate_atoms
 from ..data import GeneratorData, PotentialData, StructureSetData
+from ..dft.origin import not_dft, origin_of_data
+from ..engine.errors import BadInput
 from ..exit_codes import BENCHMARK, declare
 from .bounds import positive
 from .checked import CheckedSpec, CheckedWorkChain
@@ -109,6 +113,12 @@ class BenchmarkWorkChain(ProtocolMixin, CheckedWorkChain):
             "summary",
             valid_type=Dict,
             help="Mean, minimum and maximum of every measure over the models, and its noise floor.",
+        )
+        spec.output(
+            "result",
+            valid_type=SinglefileData,
+            required=False,
+            help="`result.json`: the measures of all models with checksums of structures and reference, for sharing.",
         )
         for name, kind, text in (
             ("generators", GeneratorData, "The trained models."),
@@ -240,12 +250,54 @@ class BenchmarkWorkChain(ProtocolMixin, CheckedWorkChain):
             if "relaxed" in node.outputs:
                 self.out(f"relaxed.{name}", node.outputs.relaxed)
         self.out("summary", aggregate_metrics(**{name: self.ctx[f"evaluate_{name}"].outputs.metrics for name in good}))
+        self._give_result(good)
         total = self.inputs.n_models.value
         if len(good) < total:
             return self.exit_codes.ERROR_SOME_MODELS_FAILED.format(
                 failed=total - len(good), total=total, message=self.ctx.message
             )
         return None
+
+    def _give_result(self, good: Sequence[str]) -> None:
+        """Give out the result file; what does not fit into its format is reported, and ends nothing."""
+        metrics = {name: self.ctx[f"evaluate_{name}"].outputs.metrics for name in good}
+        try:
+            parts = {
+                f"{name}_{role}": node
+                for name in good
+                for role, node in nodes_of(metrics[name], self.ctx[f"train_{name}"].outputs.results).items()
+            }
+            reference = reference_of(job_of(metrics[min(good)]))
+        except BadInput as error:
+            self.report(f"no result file: {error}")
+            return
+        about = Dict(self._about([node.pk for node in parts.values()], len(good))).store()
+        made, node = write_result.run_get_node(about=about, reference=reference, train=self.inputs.train, **parts)
+        if node.is_finished_ok:
+            self.out("result", made)
+        else:
+            self.report(f"no result file: {reason_of(node)}")
+
+    def _about(self, pks: Sequence[int], n_models: int) -> dict[str, Any]:
+        """Return what the result file says beside its numbers: who, when, of which process, and what to mind.
+
+        Args:
+            pks: of what it is made from.
+            n_models: models in it.
+        """
+        user, origin = self.node.user, origin_of_data(pks)
+        notes = [*([not_dft(origin.stand_ins)] if origin.stand_ins else []), *origin.mixed_labels]
+        total = self.inputs.n_models.value
+        if n_models < total:
+            notes.append(f"{total - n_models} of {total} models failed and are not in this result.")
+        # the name that people have chosen for themselves in this profile, never their address
+        person = {"given": user.first_name, "family": user.last_name, "affiliation": user.institution or None}
+        return {
+            "authors": [person] if user.last_name else [],
+            "date": datetime.now(UTC).date().isoformat(),
+            "origin": {"uuid": self.node.uuid, "type": self.node.process_label},
+            "notes": notes,
+        }
 
     def _all_failed(self) -> ExitCode:
         return self.exit_codes.ERROR_ALL_MODELS_FAILED.format(

@@ -12,10 +12,11 @@ from click.testing import CliRunner
 from support.results import SET, benchmark, measured
 
 from aiida_dismai.cli import main
-from aiida_dismai.cli.leaderboard.result import Result, entries_of, place_of, read_result
+from aiida_dismai.cli.leaderboard.entries import entries_of, place_of, read_result
 from aiida_dismai.cli.leaderboard.standing import Entry, standings
 from aiida_dismai.engine.errors import BadInput
 from aiida_dismai.engine.parameters import validate
+from aiida_dismai.engine.results.result import Result
 
 AUTHOR = "Ada Lovelace <0000-0002-1825-0097>; Some University"
 
@@ -123,7 +124,7 @@ class Page(HTMLParser):
 
 def test_site_has_a_table_a_page_for_each_entry_and_a_feed(board, tmp_path):
     site = tmp_path / "site"
-    result = run("build", board, site, "--address", "https://example.org/board")
+    result = run("build", board, site, "--no-reports", "--address", "https://example.org/board")
     assert result.exit_code == 0, result.output
     index = (site / "index.html").read_text()
     assert index.index("good") < index.index("bad")
@@ -152,12 +153,12 @@ def test_site_has_a_table_a_page_for_each_entry_and_a_feed(board, tmp_path):
     assert json.loads((site / "results.json").read_text())[0]["model"] == "good"
     # again: the same, byte by byte; and nothing of somebody else is replaced
     first = {path: path.read_bytes() for path in sorted(site.rglob("*")) if path.is_file()}
-    assert run("build", board, site, "--address", "https://example.org/board/").exit_code == 0
+    assert run("build", board, site, "--no-reports", "--address", "https://example.org/board/").exit_code == 0
     assert first == {path: path.read_bytes() for path in sorted(site.rglob("*")) if path.is_file()}
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "index.html").write_text("mine")
-    one_line(run("build", board, mine), "is no leaderboard's site")
+    one_line(run("build", board, mine, "--no-reports"), "is no leaderboard's site")
     assert (mine / "index.html").read_text() == "mine"
 
 
@@ -174,16 +175,18 @@ def test_small_benchmark_is_shown(board, tmp_path):
             "summary": {"metrics": {"d_cluster": {"mean": 0.1 * seed}, "failed_percent": {"mean": 0.0}}},
         }
         (small / f"{seed}.json").write_text(json.dumps(values))
-    assert run("build", board, tmp_path / "site", "--small", small).exit_code == 0
+    assert run("build", board, tmp_path / "site", "--no-reports", "--small", small).exit_code == 0
     assert "distance of the cluster probabilities 0.15" in (tmp_path / "site" / "index.html").read_text()
     (small / "3.json").write_text("{}")
-    one_line(run("build", board, tmp_path / "site", "--small", small), "not a result of the small benchmark")
+    one_line(
+        run("build", board, tmp_path / "site", "--no-reports", "--small", small), "not a result of the small benchmark"
+    )
 
 
 def test_texts_of_others_are_texts(tmp_path):
     evil = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
     place(tmp_path / "board", summary=evil, notes=[evil], authors=[{"family": evil}], versions={"torch": evil})
-    assert run("build", tmp_path / "board", tmp_path / "site").exit_code == 0
+    assert run("build", tmp_path / "board", tmp_path / "site", "--no-reports").exit_code == 0
     for path in (tmp_path / "site").rglob("*.html"):
         tags = Page(path.read_text()).tags
         assert not [tag for tag, attrs in tags if tag == "img" or any(name.startswith("on") for name in attrs)]
@@ -228,7 +231,7 @@ def test_changed_metric_no_longer_fits_its_name(board):
     values = json.loads((folder / "result.json").read_text())
     values["models"][0]["metrics"]["d_cluster"]["value"] = 0.001
     (folder / "result.json").write_text(json.dumps(values))
-    one_line(run("build", board, board.parent / "site"), "changed after it was added")
+    one_line(run("build", board, board.parent / "site", "--no-reports"), "changed after it was added")
 
 
 def test_links_are_not_followed(board, tmp_path):
@@ -263,10 +266,10 @@ def test_workflow_calls_commands_that_there_are():
     assert workflow["jobs"]["publish"]["needs"] == "verify"
     lines = [step["run"] for job in workflow["jobs"].values() for step in job["steps"] if "run" in step]
     commands = [line.split()[2:] for line in lines if line.startswith("aiida-dismai leaderboard")]
-    assert [words[0] for words in commands] == ["list", "verify", "build"]
+    assert [words[0] for words in commands] == ["list", "verify", "build", "build"]
     for words in commands:
         chosen = main.commands["leaderboard"].commands[words[0]]
-        known = {name for option in chosen.params for name in option.opts}
+        known = {name for option in chosen.params for name in (*option.opts, *option.secondary_opts)}
         assert {word for word in words if word.startswith("--")} <= known
         assert sum(not word.startswith("--") for word in words[1:]) >= 1
 
@@ -314,7 +317,7 @@ def test_true_numbers_are_verified_and_shown_as_such(real, tmp_path):
     verified = tmp_path / "verified.json"
     result = run("verify", real, "--output", verified)
     assert result.exit_code == 0, result.output
-    assert run("build", real, tmp_path / "site", "--verified", verified).exit_code == 0
+    assert run("build", real, tmp_path / "site", "--no-reports", "--verified", verified).exit_code == 0
     assert json.loads((tmp_path / "site" / "results.json").read_text())[0]["verified"] is True
     # copied into another leaderboard, as by a pull request
     other = tmp_path / "other"

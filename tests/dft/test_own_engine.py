@@ -18,10 +18,10 @@ from aiida_dismai.cli.archive.licence import licensed_content
 from aiida_dismai.cli.potentials import needed_potentials
 from aiida_dismai.data.structures import set_to_structure_data
 from aiida_dismai.dft import Potentials, engine_for, engine_of_plugin, engines, find
+from aiida_dismai.dft.origin import not_dft, stand_ins_of
 from aiida_dismai.dft.registry import job_types
 from aiida_dismai.engine.errors import BadInput
 from aiida_dismai.engine.structures import from_ase, to_ase
-from aiida_dismai.report.origin import not_dft, stand_ins_of
 from aiida_dismai.workchains.dataset_interface import InterfaceDatasetWorkChain
 from aiida_dismai.workchains.label import LabelWorkChain
 from aiida_dismai.workchains.label_structure import LabelStructureWorkChain

@@ -1,5 +1,7 @@
 """Alloys in the protocol `demo`, nothing shortened: cluster expansion → data sets → CryinGAN → table."""
 
+import json
+
 import numpy as np
 import pytest
 from aiida.engine import run_get_node
@@ -21,7 +23,7 @@ def run(*arguments):
 
 
 @pytest.mark.usefixtures("aiida_profile_clean")
-def test_from_coefficients_to_the_table(dismai_code):
+def test_from_coefficients_to_the_table(dismai_code, tmp_path):
     builder = AlloyDatasetWorkChain.get_builder_from_protocol(dismai_code, 1, protocol="demo")
     outputs, made = run_get_node(builder)
     assert made.is_finished_ok, f"{made.exit_status} {made.exit_message}"
@@ -55,6 +57,15 @@ def test_from_coefficients_to_the_table(dismai_code):
     assert "metrics (alloy): mean over 2 models" in text
     assert "20 structures in the data set (1500)" in text
     assert "20 epochs of the generative model (1500)" in text
+
+    # its result file is what a leaderboard takes, and its numbers come out of the structures again
+    words = ("--dataset", "T1500_narrow", "--author", "Ada Lovelace")
+    assert run("leaderboard", "add", node.pk, tmp_path / "board", *words)[0] == 0
+    (written,) = (tmp_path / "board" / "results").rglob("result.json")
+    own = json.loads(outputs["result"].get_content())
+    assert json.loads(written.read_text())["models"] == own["models"]
+    code, text = run("leaderboard", "verify", tmp_path / "board")
+    assert (code, "verified" in text) == (0, True)
 
 
 def _check_report_of_the_data_sets(made):

@@ -7,7 +7,7 @@ from support import handmade
 from support.printed import printed
 
 from aiida_dismai.data import StructureSetData
-from aiida_dismai.report import origin
+from aiida_dismai.dft import origin
 from aiida_dismai.report.collect import collect
 from aiida_dismai.report.export import to_dict
 from aiida_dismai.report.html import page

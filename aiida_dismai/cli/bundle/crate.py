@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from .manifest import Author, FileEntry, Manifest
+from ...engine.results.fields import Author
+from .manifest import FileEntry, Manifest
 from .people import LICENCES
 
 CRATE = "ro-crate-metadata.json"

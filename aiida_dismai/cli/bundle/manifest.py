@@ -11,6 +11,7 @@ from pydantic import Field
 
 from ...engine.errors import BadInput
 from ...engine.parameters import Parameters, validate
+from ...engine.results.fields import Author, Digest, FileName, Text, Uuid
 from ...engine.text import visible
 from ...engine.untrusted import open_file, read_object, reason_of
 
@@ -20,33 +21,7 @@ ARCHIVE = "provenance.aiida"
 FORMAT = "dismai-bundle"
 VERSION = 1
 
-#: Names of files in a bundle: one folder, no hidden files, nothing that a shell or another system takes amiss.
-FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,120}$")]
-Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Uuid = Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
-Text = Annotated[str, Field(max_length=20_000)]
 Count = Annotated[int, Field(ge=0)]
-
-
-class Author(Parameters):
-    """A person.
-
-    Attributes:
-        given: given names; may be empty.
-        family: family name, or that of a group.
-        orcid: 0000-0002-1825-0097, or None.
-        affiliation: or None.
-    """
-
-    given: Text = ""
-    family: Text
-    orcid: Annotated[str, Field(pattern=r"^\d{4}-\d{4}-\d{4}-\d{3}[\dX]$")] | None = None
-    affiliation: Text | None = None
-
-    @property
-    def name(self) -> str:
-        """Given and family name."""
-        return f"{self.given} {self.family}".strip()
 
 
 class SetFiles(Parameters):

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ...engine.errors import BadInput, nearest
+from ...engine.results.fields import Author
 from ...engine.text import visible
-from .manifest import Author
 
 _CC = "https://creativecommons.org/"
 #: SPDX identifier → name, address, address of the legal text.

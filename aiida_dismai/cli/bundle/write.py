@@ -14,13 +14,14 @@ from typing import Any
 
 from ...engine.errors import BadInput
 from ...engine.files import NO_PLACE, write_text
+from ...engine.results.fields import Author
 from ...engine.text import visible
 from ..archive.commands import write_archive
 from ..archive.graph import load_nodes, provenance
 from ..archive.private import Private
 from . import texts
 from .crate import CRATE, crate
-from .manifest import ARCHIVE, MANIFEST, SUMS, Author, LeftOut, Manifest, SetFiles, entry, sums
+from .manifest import ARCHIVE, MANIFEST, SUMS, LeftOut, Manifest, SetFiles, entry, sums
 
 #: Sets that come first, whatever else a process gave out.
 FIRST = ("dataset", "train", "validation")
@@ -59,7 +60,7 @@ def sets_of(node: Any) -> dict[str, Any]:
         BadInput: none.
     """
     from ...data import StructureSetData
-    from ...report.links import outputs_of
+    from ...provenance import outputs_of
     from ...report.words import flat
 
     if isinstance(node, StructureSetData):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from ...engine.errors import BadInput
 from ...engine.families.registry import find
 from ...engine.files import plain, write_text
+from ...engine.results.result import RESULT
 from ...engine.text import visible
 from ...engine.untrusted import read_object
 from ...report.numbers import number
@@ -27,7 +28,15 @@ SMALL = "dismai-small-benchmark"
 WIDTH = 260
 
 
-def build(entries: Sequence[Entry], site: Path, title: str, small: Path | None, address: str) -> int:
+def build(
+    entries: Sequence[Entry],
+    site: Path,
+    title: str,
+    small: Path | None,
+    address: str,
+    workers: str | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> int:
     """Write the site.
 
     Args:
@@ -36,6 +45,8 @@ def build(entries: Sequence[Entry], site: Path, title: str, small: Path | None, 
         title: of the site.
         small: folder of the small benchmark's results, or None.
         address: of the site, for its feed; may be empty.
+        workers: processes that compute numbers again for reports, a number or ``auto``; None leaves reports out.
+        say: called with each line of progress.
 
     Returns:
         How many pages were written.
@@ -47,22 +58,33 @@ def build(entries: Sequence[Entry], site: Path, title: str, small: Path | None, 
         raise BadInput(f"{visible(site)}: holds something that is no leaderboard's site; give another folder")
     if not site.resolve().parent.is_dir():
         raise BadInput(f"{visible(site)}: there is no folder {site.resolve().parent}; create it first")
-    tables = standings(entries)
     made = Path(tempfile.mkdtemp(prefix=f".{site.name[:60]}-", dir=site.resolve().parent))
     try:
         made.chmod(0o755)
-        _fill(made, entries, tables, title, small, address)
+        missing: dict[str, str] | None = None
+        if workers is not None:
+            from .reports import write_reports
+
+            entries, missing = write_reports(entries, made, workers, say)
+        _fill(made, entries, missing, title, small, address)
         if site.exists():
             shutil.rmtree(site)
         made.rename(site)
     finally:
         shutil.rmtree(made, ignore_errors=True)
-    return 1 + len(entries)
+    return 1 + len(entries) + (0 if missing is None else len(entries) - len(missing))
 
 
 def _fill(
-    site: Path, entries: Sequence[Entry], tables: list[Standing], title: str, small: Path | None, address: str
+    site: Path,
+    entries: Sequence[Entry],
+    missing: Mapping[str, str] | None,
+    title: str,
+    small: Path | None,
+    address: str,
 ) -> None:
+    """Write all pages but the reports; ``missing`` says why an entry has none, None that there are no reports."""
+    tables = standings(entries)
     common = {"title": title, "style": _text("site.css"), "script": _text("site.js")}
     context = common | {
         "tables": [_table(table) for table in tables],
@@ -73,20 +95,22 @@ def _fill(
         "changes": _changes(entries)[:10],
     }
     write_text(site / "index.html", _render("index.html", context))
-    (site / "entries").mkdir()
+    (site / "entries").mkdir(exist_ok=True)
     for table in tables:
         for row in table.rows:
             result = row.entry.result
             folder = site / "entries" / row.entry.identifier
-            folder.mkdir()
+            folder.mkdir(exist_ok=True)
             page = common | {
                 "entry": row.entry,
                 "result": result,
                 "rank": row.rank,
                 "charts": _charts(table, row.entry),
+                "report": missing is not None and row.entry.identifier not in missing,
+                "no_report": (missing or {}).get(row.entry.identifier),
             }
             write_text(folder / "index.html", _render("entry.html", page | {"models": _models(row.entry)}))
-            write_text(folder / "result.json", result.model_dump_json(indent=2) + "\n")
+            write_text(folder / RESULT, result.text())
     write_text(site / "results.json", json.dumps(plain(_all(tables)), indent=2) + "\n")
     write_text(site / "feed.xml", _render("feed.xml", common | {"changes": _changes(entries), "address": address}))
     write_text(site / MARKER, "made by aiida-dismai leaderboard build\n")

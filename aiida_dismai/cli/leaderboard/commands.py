@@ -15,6 +15,7 @@ import click
 
 from ...engine.errors import BadInput
 from ...engine.files import NO_PLACE, write_json, write_text
+from ...engine.results.result import RESULT, Result
 from ...engine.text import visible
 from ...engine.untrusted import read_object
 from ...engine.versions import versions
@@ -22,7 +23,7 @@ from ...terminal import console, table
 from ..bundle.manifest import entry
 from ..bundle.people import authors_of
 from ..profiles import load_node, load_profile
-from .result import ENTRIES, RESULT, Result, check_files, entries_of, place_of, read_result
+from .entries import ENTRIES, check_files, entries_of, place_of, read_result
 
 FILE = click.Path(exists=True, dir_okay=False)
 WORKFLOW = Path(".github") / "workflows" / "leaderboard.yml"
@@ -135,8 +136,8 @@ def _gather(
     node = load_node(pk)
     if not hasattr(node, "process_label"):
         raise BadInput(f"node {node.pk} is a {type(node).__name__}; give a finished benchmark, pipeline or evaluation")
-    result = gather(node, folder, Named(dataset, model, summary, link, authors_of(authors, [node.user])))
-    write_text(folder / RESULT, result.model_dump_json(indent=2) + "\n")
+    result = gather(node, folder, Named(dataset, model, summary, link, authors_of(authors, [])))
+    write_text(folder / RESULT, result.text())
     return result
 
 
@@ -152,7 +153,7 @@ def _from_files(
     from .verify import verify
 
     result = gather_files(results, structures, reference, Path(parameters) if parameters else None, folder, about)
-    write_text(folder / RESULT, result.model_dump_json(indent=2) + "\n")
+    write_text(folder / RESULT, result.text())
     problems = verify(folder)
     if problems:
         raise BadInput(
@@ -281,8 +282,30 @@ def verify_command(board: str, only: tuple[str, ...], workers: str, output: str 
 @click.option("--title", default="Dismai-Bench leaderboard", show_default=True)
 @click.option("--small", type=click.Path(file_okay=False), help="Folder of the small benchmark's results (JSON).")
 @click.option("--address", default="", help="Address of the site, for its feed.")
-def build_command(board: str, site: str, verified: str | None, title: str, small: str | None, address: str) -> None:
-    """Build the static site of BOARD in the folder SITE."""
+@click.option(
+    "--reports/--no-reports",
+    default=True,
+    show_default=True,
+    help="A report for each result, for which its numbers are computed again.",
+)
+@click.option(
+    "--workers", default="1", show_default=True, metavar="N|auto", help="Processes that compute numbers again."
+)
+def build_command(
+    board: str,
+    site: str,
+    verified: str | None,
+    title: str,
+    small: str | None,
+    address: str,
+    reports: bool,
+    workers: str,
+) -> None:
+    """Build the static site of BOARD in the folder SITE.
+
+    Each result has a page with its report: charts, tables and structures in 3D, made from its structures, whose numbers
+    are computed again. Where these are others than stated, there is no report, and the page says so.
+    """
     from .build import build
 
     if address and not address.startswith("https://"):
@@ -294,5 +317,18 @@ def build_command(board: str, site: str, verified: str | None, title: str, small
             raise BadInput(f"{verified}: not what `leaderboard verify --output` writes")
         known = content
     address = address if not address or address.endswith("/") else f"{address}/"
-    pages = build(_entries(Path(board), known), Path(site), title, Path(small) if small else None, address)
+    entries = _entries(Path(board), known)
+    if reports and entries:
+        from .reports import require_engine
+
+        require_engine()
+    pages = build(
+        entries,
+        Path(site),
+        title,
+        Path(small) if small else None,
+        address,
+        workers if reports else None,
+        lambda line: click.echo(line, err=True),
+    )
     click.echo(f"wrote {pages} pages to {site}: open {os.path.join(site, 'index.html')}")

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
+import math
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ...engine.errors import BadInput
 from ...engine.files import write_atomically
-from ...engine.metrics.parameters import MetricsParameters
 from ...engine.metrics.reference import is_reference
 from ...engine.parameters import validate
+from ...engine.results.fields import Author
+from ...engine.results.make import REFERENCE, Measured, make_result
+from ...engine.results.result import RESULT, Result
 from ...engine.structures import load_structures, read_npz, write_npz
 from ...engine.text import visible
 from ...engine.untrusted import read_object
-from ...engine.versions import versions
-from ..bundle.manifest import Author, entry
-from .result import Result
+from ..bundle.manifest import entry
+from ..bundle.people import authors_of
 
-REFERENCE = "reference.npz"
-PARTS = ("value", "lower", "upper", "floor")
-#: Models without learning.
-BASELINES = ("random", "resample")
+#: Numbers of two results agree within this share of them: databases keep fourteen digits.
+RELATIVE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Named:
         model: name of the model; None takes that of the training.
         summary: a sentence on it.
         link: to its code or paper.
-        authors: who ran it.
+        authors: who ran it; none takes those of the benchmark's own file, or its AiiDA user.
     """
 
     dataset: str
@@ -45,9 +45,24 @@ class Named:
     link: str | None
     authors: Sequence[Author]
 
+    def added_to(self, result: Result, where: str) -> Result:
+        """Return a result with what was said of it.
+
+        Raises:
+            BadInput: what does not fit into the format, such as a name with a slash.
+        """
+        values = result.model_dump(mode="json")
+        values["dataset"]["name"] = self.dataset
+        values |= {"summary": self.summary, "link": self.link}
+        values["authors"] = [author.model_dump() for author in self.authors]
+        return validate(Result, values, where)
+
 
 def gather(node: Any, folder: Path, about: Named) -> Result:
     """Write the files of a result into a folder, and return it.
+
+    A benchmark's own ``result.json`` is taken if it says what the graph says; of an evaluation, and of benchmarks from
+    before there were any, the same is made from the graph.
 
     Args:
         node: a finished process with metrics: a benchmark, a pipeline, an evaluation.
@@ -56,10 +71,12 @@ def gather(node: Any, folder: Path, about: Named) -> Result:
 
     Raises:
         BadInput: a process without metrics, metrics that no job of ours made, models that were measured against
-            different references, or no name for the model.
+            different references, no name for the model or its authors, or a ``result.json`` unlike the graph.
     """
-    from ...report.links import outputs_of
-    from ...report.origin import not_dft, origin_of
+    from ...calculations.functions.result import file_of, measured_of, nodes_of, reference_of
+    from ...data import StructureSetData
+    from ...dft.origin import not_dft, origin_of
+    from ...provenance import outputs_of
     from ...report.words import named
 
     outputs = outputs_of(node)
@@ -68,94 +85,75 @@ def gather(node: Any, folder: Path, about: Named) -> Result:
     if metrics is None:
         raise BadInput(f"{named(node)} has no metrics; give a finished benchmark, pipeline or evaluation")
     nodes = metrics if isinstance(metrics, dict) else {"model_0": metrics}
-    training = outputs.get("training") if isinstance(outputs.get("training"), dict) else {}
-    models, kinds, hashes, counts, trained = [], set(), set(), set(), set()
-    first = None
-    for name in sorted(nodes):
-        values, job = nodes[name].get_dict(), _job_of(nodes[name])
-        made = (training or {}).get(name)
-        about_training = made.get_dict() if made is not None else {}
-        trained.add(about_training.get("model"))
-        kinds.add(values.get("kind"))
-        hashes.add(values.get("reference_hash"))
-        counts.add(values.get("n_reference"))
-        models.append(_model(name, values, job, folder, about_training.get("seed")))
-        first = first or job
-    if len(hashes) > 1 or len(kinds) > 1:
-        raise BadInput(
-            f"{named(node)}: its models were measured against different references; give one evaluation each"
-        )
-    model = about.model or (trained.pop() if len(trained) == 1 else None)
-    if not model:
-        raise BadInput(f"{named(node)} does not say which model it is of; name it with --model")
-    assert first is not None
-    content = _write_reference(first, folder)
+    trained = outputs.get("training")
+    trained = trained if isinstance(trained, dict) else {}
+    parts = {name: nodes_of(nodes[name], trained.get(name)) for name in sorted(nodes)}
+    models = [measured_of(name, of_model) for name, of_model in parts.items()]
+    job = next(iter(parts.values()))["metrics"].creator
+    reference = reference_of(job)
+    for item in models:
+        _write(folder / item.structures, file_of(parts[item.name]["structures"]))
+    _write(folder / REFERENCE, reference.get_content(mode="rb"))
     origin = origin_of(node)
-    notes = [not_dft(origin.stand_ins)] if origin.stand_ins else []
-    values = {
-        "kind": kinds.pop(),
-        "dataset": {
-            "name": about.dataset,
-            "reference_hash": hashes.pop(),
-            "n_reference": counts.pop(),
-            "content_hash": content,
-        },
-        "model": model,
-        "summary": about.summary,
-        "link": about.link,
-        "baseline": model in BASELINES,
-        "authors": [author.model_dump() for author in about.authors],
-        "date": datetime.now(UTC).date().isoformat(),
-        "models": models,
-        "reference": REFERENCE,
-        "reference_sha256": entry(folder / REFERENCE).sha256,
-        "versions": versions(),
-        "origin": {"uuid": node.uuid, "type": str(node.process_label)},
-        "notes": [*notes, *origin.mixed_labels],
+    own = outputs.get("result")
+    owner = getattr(getattr(own, "creator", None), "caller", None) or node
+    said = {
+        "date": _today(),
+        "origin": {"uuid": owner.uuid, "type": str(owner.process_label)},
+        "notes": [*([not_dft(origin.stand_ins)] if origin.stand_ins else []), *origin.mixed_labels],
     }
-    return validate(Result, values, named(node))
+    training = job.inputs.reference
+    content = training.content_hash if isinstance(training, StructureSetData) else None
+    digest = entry(folder / REFERENCE).sha256
+    result = make_result(models, digest, content, said, named(node), about.model)
+    if own is not None:
+        result = _agreed(own, result, about.model, f"{RESULT} of {named(owner)}")
+    authors = about.authors or result.authors or authors_of((), [node.user])
+    return replace(about, authors=authors).added_to(result, named(node))
 
 
-def _job_of(metrics: Any) -> Any:
-    """Return the job that computed metrics.
+def _agreed(own: Any, found: Result, model: str | None, where: str) -> Result:
+    """Return the result that a benchmark has written, with the notes of the graph.
 
     Raises:
-        BadInput: another process, or none.
+        BadInput: it says something else than the graph.
     """
-    from ...report.words import named
+    content = own.get_content(mode="rb")
+    stated = validate(Result, read_object(content, where), where)
+    notes = list(dict.fromkeys([*stated.notes, *found.notes]))
+    if model is not None:  # the user names it otherwise
+        stated = stated.model_copy(update={"model": found.model, "baseline": found.baseline})
+    left_out = {"authors", "date", "notes", "versions"}
+    one, other = (item.model_dump(mode="json", exclude=left_out) for item in (stated, found))
+    for path, here, there in _differences(one, other):
+        raise BadInput(
+            f"{where}: {path} is {visible(here, 80)}, in the graph {visible(there, 80)}: not what the benchmark wrote"
+        )
+    return stated.model_copy(update={"notes": notes})
 
-    job = metrics.creator
-    if job is None or not str(job.process_type).endswith(":dismai.metrics"):
-        raise BadInput(f"{named(metrics)} was not made by a job `dismai.metrics`; only such results can be verified")
-    return job
+
+def _differences(one: Any, other: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Yield where two values of JSON differ: the place, and what stands there."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        for key in dict.fromkeys([*one, *other]):
+            yield from _differences(one.get(key), other.get(key), f"{path}.{key}" if path else key)
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        for place, (here, there) in enumerate(zip(one, other, strict=True)):
+            yield from _differences(here, there, f"{path}[{place}]")
+    elif one != other and not (_number(one) and _number(other) and math.isclose(one, other, rel_tol=RELATIVE)):
+        yield path, one, other
 
 
-def _model(name: str, values: dict[str, Any], job: Any, folder: Path, seed: Any) -> dict[str, Any]:
-    """Write the structures of a model, and return what the result says of it."""
-    structures = job.inputs.structures
-    path = folder / f"{name}.npz"
-    content = structures.base.repository.get_object_content("structures.npz", mode="rb")
+def _number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _write(path: Path, content: bytes) -> None:
     write_atomically(path, lambda handle: handle.write(content))
-    parameters = job.inputs.parameters.get_dict() if "parameters" in job.inputs else {}
-    given = validate(MetricsParameters, parameters, f"parameters of {job.process_label}<{job.pk}>")
-    return {
-        "name": name,
-        "seed": seed if isinstance(seed, int) else None,
-        "structures": path.name,
-        "sha256": entry(path).sha256,
-        "content_hash": structures.content_hash,
-        **{key: values.get(key) for key in ("n_generated", "n_given", "n_analysed")},
-        "parameters": given.model_dump(mode="json", exclude_unset=True),
-        "metrics": _measures(values),
-    }
 
 
-def _measures(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    return {
-        key: {part: item.get(part) for part in PARTS}
-        for key, item in values.items()
-        if isinstance(item, dict) and "value" in item
-    }
+def _today() -> str:
+    return datetime.now(UTC).date().isoformat()
 
 
 def gather_files(
@@ -183,51 +181,10 @@ def gather_files(
         raise BadInput(f"{visible(results)}: not the results of `dismai metrics`")
     given = read_object(parameters) if parameters is not None else {}
     given |= {"kind": values.get("kind"), "compat": values.get("compat", False)}
-    checked = validate(MetricsParameters, given, visible(parameters or results))
-    write_npz(load_structures(structures), folder / "model_0.npz")
+    path = folder / "model_0.npz"
+    write_npz(load_structures(structures), path)
     shutil.copyfile(reference, folder / REFERENCE)
-    model = {
-        "name": "model_0",
-        "structures": "model_0.npz",
-        "sha256": entry(folder / "model_0.npz").sha256,
-        "content_hash": read_npz(folder / "model_0.npz").content_hash,
-        **{key: values.get(key) for key in ("n_generated", "n_given", "n_analysed")},
-        "parameters": checked.model_dump(mode="json", exclude_unset=True),
-        "metrics": _measures(values),
-    }
-    content = {
-        "kind": values.get("kind"),
-        "dataset": {
-            "name": about.dataset,
-            "reference_hash": values.get("reference_hash"),
-            "n_reference": values.get("n_reference"),
-        },
-        "model": about.model,
-        "summary": about.summary,
-        "link": about.link,
-        "baseline": about.model in BASELINES,
-        "authors": [author.model_dump() for author in about.authors],
-        "date": datetime.now(UTC).date().isoformat(),
-        "models": [model],
-        "reference": REFERENCE,
-        "reference_sha256": entry(folder / REFERENCE).sha256,
-        "versions": values.get("versions") or {},
-    }
-    return validate(Result, content, visible(results))
-
-
-def _write_reference(job: Any, folder: Path) -> str | None:
-    """Write the reference of a job; returns the content hash of the training set, if it was a set of structures.
-
-    Raises:
-        BadInput: the job has kept none.
-    """
-    from ...data import StructureSetData
-
-    kept = job.outputs.reference if "reference" in job.outputs else None
-    if kept is None:
-        raise BadInput(f"{job.process_label}<{job.pk}> has kept no reference; run the metrics again")
-    content = kept.base.repository.get_object_content(kept.filename, mode="rb")
-    write_atomically(folder / REFERENCE, lambda handle: handle.write(content))
-    given = job.inputs.reference
-    return given.content_hash if isinstance(given, StructureSetData) else None
+    measured = Measured("model_0", values, given, entry(path).sha256, read_npz(path).content_hash)
+    said = {"date": _today()}
+    found = make_result([measured], entry(folder / REFERENCE).sha256, None, said, visible(results), about.model)
+    return about.added_to(found, visible(results))

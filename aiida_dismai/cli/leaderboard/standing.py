@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +9,8 @@ from typing import Any
 
 from ...engine.families.registry import find
 from ...engine.metrics.ranking import Score, rank_on
+from ...engine.results.result import Result
 from ...report.family import find_report
-from .result import Result
 
 
 @dataclass(frozen=True)
@@ -104,16 +103,6 @@ def _standing(kind: str, name: str, reference_hash: str, entries: list[Entry]) -
     }
     titles = {m: find_report(kind).metric(m).title or m for m in ranked}
     return Standing(kind, name, reference_hash, ranked, titles, rows, floors)
-
-
-def _main(row: Row, measure: str) -> float:
-    values = row.values.get(measure)
-    return math.inf if values is None else values[0]
-
-
-def _floor(known: Mapping[str, Mapping[str, Any]], measure: str) -> float | None:
-    floors = ((one.get(measure) or {}).get("floor") for one in known.values())
-    return next((floor for floor in floors if floor is not None), None)
 
 
 def measures_of(kind: str, known: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -1,33 +1,25 @@
-"""``result.json``: what one model got on one data set, with checksums of all that it was computed from."""
+"""The format of ``result.json``."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from ...engine.errors import BadInput
-from ...engine.families.registry import names as family_names
-from ...engine.parameters import Parameters, validate
-from ...engine.text import visible
-from ...engine.untrusted import read_object
-from ..bundle.manifest import Author, Digest, FileName, Uuid, entry, require_format
+from ..parameters import Parameters
+from .fields import Author, Digest, FileName, Uuid
 
 RESULT = "result.json"
 FORMAT = "dismai-result"
 VERSION = 1
-#: Folder of the entries in a leaderboard.
-ENTRIES = "results"
 #: Characters of an entry's checksum that stand in its name.
 SHORT = 8
-#: Entries of a leaderboard at most.
-MOST = 10_000
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+ -]{0,60}$")]
+NAME = r"[A-Za-z0-9][A-Za-z0-9_.+ -]{0,60}"
+Name = Annotated[str, Field(pattern=f"^{NAME}$")]
+NameOrNone = Annotated[str, Field(pattern=f"^({NAME})?$")]
 Text = Annotated[str, Field(max_length=2_000)]
 Address = Annotated[str, Field(pattern=r"^https://[A-Za-z0-9][^\s\"'<>\\]{2,400}$")]
 Number = Annotated[float, Field(ge=-1e12, le=1e12)] | None
@@ -81,14 +73,14 @@ class DataSetAbout(Parameters):
     """The data set.
 
     Attributes:
-        name: as people call it.
+        name: as people call it; empty in the file of a benchmark, which does not know it.
         reference_hash: of the training structures without their properties: entries are compared only if it is equal.
         n_reference: training structures that the reference holds.
         content_hash: of the training set with its properties, if it was a set of structures.
         doi: where it is published.
     """
 
-    name: Name
+    name: NameOrNone = ""
     reference_hash: Digest
     n_reference: Annotated[int, Field(ge=1)]
     content_hash: Digest | None = None
@@ -119,7 +111,7 @@ class Result(Parameters):
         summary: a sentence on it.
         link: to its code or paper, https.
         baseline: whether it is one of the models without learning, which are not ranked.
-        authors: who ran it.
+        authors: who ran it; none in the file of a benchmark whose AiiDA user has no name.
         date: of the result, ISO 8601.
         models: the trained models, at least one.
         reference: file of the reference, npz.
@@ -137,7 +129,7 @@ class Result(Parameters):
     summary: Text = ""
     link: Address | None = None
     baseline: bool = False
-    authors: Annotated[list[Author], Field(min_length=1)]
+    authors: list[Author] = []
     date: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]
     models: Annotated[list[ModelResult], Field(min_length=1, max_length=100)]
     reference: FileName
@@ -156,67 +148,12 @@ class Result(Parameters):
     @property
     def measures(self) -> dict[str, dict[str, Any]]:
         """Mean, minimum and maximum over the models of every measure, with interval and floor."""
-        from ...engine.metrics.aggregate import summarise
+        from ..metrics.aggregate import summarise
 
         results = [{name: item.model_dump() for name, item in model.metrics.items()} for model in self.models]
         found: dict[str, dict[str, Any]] = summarise(results)["metrics"]
         return found
 
-
-def read_result(folder: Path) -> Result:
-    """Read the result file of an entry.
-
-    Raises:
-        BadInput: no such file, not this format, of a newer version, incomplete, or of a family that is not installed.
-    """
-    path = folder / RESULT
-    content = read_object(path)
-    require_format(path, content, FORMAT, VERSION, "result")
-    result = validate(Result, content, str(path))
-    if result.kind not in family_names():
-        raise BadInput(f"{path}: the family '{result.kind}' is not installed here (`dismai families` lists them)")
-    files = [result.reference, *(item.structures for item in result.models)]
-    if len(set(files)) < len(files) or RESULT in files:
-        raise BadInput(f"{path}: two of its files have the same name")
-    return result
-
-
-def check_files(folder: Path, result: Result) -> Iterator[str]:
-    """Yield what is wrong with the files of an entry: missing, changed, added."""
-    stated = {item.structures: item.sha256 for item in result.models} | {result.reference: result.reference_sha256}
-    for name in sorted({path.name for path in folder.iterdir()} - {*stated, RESULT}):
-        yield f"{visible(name)}: a file that {RESULT} does not name; remove it"
-    for name, digest in stated.items():
-        try:
-            found = entry(folder / name).sha256
-        except BadInput as error:
-            yield str(error)
-            continue
-        if found != digest:
-            yield f"{name}: SHA-256 {found[:12]}… instead of {digest[:12]}…: changed, or not the file itself"
-
-
-def entries_of(board: Path) -> list[Path]:
-    """Return the folders of the entries of a leaderboard, in the order of their names; or that of a single entry.
-
-    Raises:
-        BadInput: no leaderboard, or a link in it.
-    """
-    if (board / RESULT).is_file():
-        return [board]
-    start = board / ENTRIES
-    if not start.is_dir():
-        raise BadInput(f"{visible(board)}: no leaderboard (no folder {ENTRIES} in it); `leaderboard add` begins one")
-    found = []
-    for path in sorted(start.glob(f"*/*/*/{RESULT}")):
-        if any(part.is_symlink() for part in (path, *path.parents) if part.is_relative_to(start)):
-            raise BadInput(f"{visible(path)}: a symbolic link, which is not followed; put the files there themselves")
-        found.append(path.parent)
-        if len(found) > MOST:
-            raise BadInput(f"{visible(board)}: more than {MOST} entries")
-    return found
-
-
-def place_of(board: Path, result: Result) -> Path:
-    """Return the folder of a result in a leaderboard."""
-    return board / ENTRIES / result.kind / result.dataset.name.replace(" ", "_") / result.identifier
+    def text(self) -> str:
+        """Return the file, as it is written."""
+        return self.model_dump_json(indent=2) + "\n"

@@ -15,13 +15,14 @@ from typing import Any
 
 from ..engine.methods import mixed
 from ..engine.text import visible
-from ..workchains.reasons import LIMIT
-from .links import inputs_of, outputs_of
+from ..provenance import inputs_of, outputs_of
 
 #: In the label of a code or in its executable, where a job has kept no output file that would say it.
 STAND_IN = ("standin", "stand-in", "stand_in")
 #: Jobs of one code that are looked into, evenly spread over all of them.
 LOOKED_INTO = 25
+#: Characters of a text that comes from weights.
+LIMIT = 1200
 #: Identifiers in one query; databases have limits.
 BATCH = 400
 
@@ -82,7 +83,7 @@ def _stands_for(label: str) -> str:
     """Return what a stand-in stands for; of one that this profile does not have, only that it is a DFT code."""
     from aiida.orm import AbstractCode, Computer, QueryBuilder
 
-    from ..dft import engine_of_plugin
+    from .registry import engine_of_plugin
 
     name, _, computer = label.rpartition("@")
     query = QueryBuilder().append(Computer, filters={"label": computer}, tag="computer")
@@ -217,7 +218,7 @@ def _says(job: Any) -> bool | None:
     """Whether a job's files say that a stand-in wrote them; None where it has kept none that could."""
     from aiida.common.exceptions import NotExistent
 
-    from ..dft.registry import job_types
+    from .registry import job_types
 
     try:
         return job_types()[job.process_type].written_by_stand_in(job.outputs.retrieved)
@@ -234,7 +235,7 @@ def _marked(text: str) -> bool:
 
 
 def _dft_types() -> set[str]:
-    from ..dft.registry import job_types
+    from .registry import job_types
 
     return set(job_types())
 
