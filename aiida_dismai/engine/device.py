@@ -1,12 +1,17 @@
-"""Where torch computes; it is imported only when asked for."""
+"""Where torch computes; it is imported only where it is needed, which takes seconds."""
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from .errors import BadInput
+
+#: Devices of AMD's driver and of GPUs in Windows' subsystem; NVIDIA's is found by its library.
+DRIVERS = ("/dev/kfd", "/dev/dxg")
 
 
 def choose_device(wanted: str = "auto") -> str:
@@ -15,8 +20,8 @@ def choose_device(wanted: str = "auto") -> str:
     Raises:
         BadInput: ``cuda`` is asked for, and there is none.
     """
-    if wanted == "cpu":
-        return wanted
+    if wanted == "cpu" or (wanted == "auto" and "torch" not in sys.modules and not has_driver()):
+        return "cpu"
     import torch
 
     available = torch.cuda.is_available()
@@ -28,13 +33,27 @@ def choose_device(wanted: str = "auto") -> str:
     return "cuda" if available else "cpu"
 
 
-def limit_threads(threads: int | None) -> None:
-    """Give torch this many CPU threads; None leaves ``OMP_NUM_THREADS`` or torch's own choice."""
-    if threads:
-        import torch
+def has_driver() -> bool:
+    """Return whether there is a driver of a GPU, without which torch finds none; True on systems other than Linux."""
+    if sys.platform != "linux" or any(map(os.path.exists, DRIVERS)):
+        return True
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False
+    return True
 
+
+def limit_threads(threads: int | None) -> None:
+    """Give libraries this many CPU threads; None leaves ``OMP_NUM_THREADS`` or their own choice.
+
+    Torch is given them if it is imported. Call it again after what may import it: not all builds of torch look at the
+    environment then.
+    """
+    if threads:
         os.environ["OMP_NUM_THREADS"] = str(threads)
-        torch.set_num_threads(threads)
+        if "torch" in sys.modules:
+            sys.modules["torch"].set_num_threads(threads)
 
 
 @contextmanager

@@ -58,6 +58,7 @@ def run(context: Context, parameters: RelaxParameters) -> dict[str, Any]:
     threads, workers, warnings = _processes(context, parameters, device, len(structures))
     limit_threads(threads)
     relaxer = Batches(tools) if parameters.mode == "batched" else OneByOne(tools, workers, threads or 1)
+    limit_threads(threads)  # of torch, too, if the calculator imports it
     potential_file = relaxer.potential_file
     owner = _owner(structures, parameters, potential, potential_file)
     store = Store.in_folder(context.checkpoint, owner, warn=context.warn)
@@ -147,3 +148,8 @@ def collect(structures: StructureSet, outcomes: list[Outcome]) -> tuple[Structur
         "timings": {"relax": float(np.sum(seconds))},
     }
     return relaxed, results
+
+
+def given_up(structures: StructureSet, reason: str) -> StructureSet:
+    """Return structures as they come out of a relaxation that was given up at its beginning, for a reason."""
+    return collect(structures, [Outcome(one.positions, one.cells[0], failure=reason) for one in structures])[0]
