@@ -27,6 +27,7 @@ from .scenes import scenes_of
 from .sets import listed, sets_behind
 from .stages import read_tree
 from .study import read_study
+from .study_scenes import study_scenes
 
 
 def collect(node: Any) -> Report:
@@ -42,6 +43,8 @@ def collect(node: Any) -> Report:
     report = Report(_process(node), paper=read_paper())
     _add_models(report, outputs["benchmark"] if isinstance(outputs.get("benchmark"), dict) else outputs)
     report.study = read_study(outputs)
+    if report.study:
+        report.scenes, report.study_analysed = study_scenes(report.study, outputs["summaries"])
     report.comparison, arrays = read_comparison(outputs)
     if arrays:
         report.arrays["comparison"] = arrays

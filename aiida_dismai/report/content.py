@@ -22,6 +22,7 @@ class Report:
         summary: ``n_models`` and ``metrics`` (mean, min, max, per model, noise floor); empty without models.
         models: one entry each.
         study: the table of a study, models by data sets with ranks; empty for other processes.
+        study_analysed: structures that were analysed in all benchmarks of a study; 0 for other processes.
         family: how the family of the models is shown; None without models.
         comparison: results of a structural comparison, and its ``arrays`` by the name ``comparison``; empty for others.
         datasets: the data set that the process has made, or that it was given; at most one of each family.
@@ -44,6 +45,7 @@ class Report:
     models: list[Model] = field(default_factory=list)
     study: dict[str, Any] = field(default_factory=dict)
     comparison: dict[str, Any] = field(default_factory=dict)
+    study_analysed: int = 0
     family: FamilyReport | None = None
     datasets: list[DataSetPart] = field(default_factory=list)
     potential: dict[str, Any] = field(default_factory=dict)
@@ -79,6 +81,11 @@ class Report:
         """Structures in the smallest training set that was compared with; None where it is not known."""
         counts = [model.metrics.get("n_reference") for model in self.models]
         return min((int(count) for count in counts if isinstance(count, int)), default=None)
+
+    @property
+    def n_analysed(self) -> int:
+        """Structures that were analysed, of which ``scenes`` has some."""
+        return self.study_analysed + sum(len(model.per_structure.get("index", ())) for model in self.models)
 
     def measures(self) -> list[str]:
         """Return the names of the measures, the important ones first."""

@@ -8,7 +8,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ..engine.files import plain, write_atomically
+from ..engine.files import plain, write_atomically, write_text
 from ..engine.text import visible
 from . import plots
 from .charts import chart_csv, file_name
@@ -20,8 +20,9 @@ from .lineage import to_svg
 from .numbers import number
 from .paper import paper_lines, paper_of_study
 from .parts import Headline
-from .scenes import viewer_data
+from .scenes import BY_EACH, viewer_data
 from .study import draw_ranks, study_tables
+from .study_scenes import CHOSEN
 from .table import (
     MARK,
     OUTSIDE,
@@ -40,13 +41,15 @@ from .verdict import verdict
 CONFIG = {"displayModeBar": False, "responsive": True}
 #: Characters of a text of the page at most.
 TEXT = 5000
+#: Files that pages of one site share.
+PLOTLY, VIEWER, LICENCE = "plotly-min.js", "3Dmol-min.js", "3Dmol-LICENSE.txt"
 #: Room that the title takes in a chart that stands alone, pixels.
 TITLE = 40
 
 
-def write_page(report: Report, path: Path) -> None:
-    """Write the page."""
-    content = page(report).encode()
+def write_page(report: Report, path: Path, libraries: str | None = None) -> None:
+    """Write the page; arguments as of :func:`page`."""
+    content = page(report, libraries).encode()
 
     def write(handle: BinaryIO) -> None:
         handle.write(content)
@@ -54,15 +57,27 @@ def write_page(report: Report, path: Path) -> None:
     write_atomically(path, write)
 
 
-def page(report: Report) -> str:
-    """Return the page as HTML."""
+def write_libraries(folder: Path) -> None:
+    """Write the scripts that pages share, with their licence, into a folder; see ``libraries`` of :func:`page`."""
+    for name, content in ((PLOTLY, _plotly()), (VIEWER, _part(VIEWER)), (LICENCE, _part(LICENCE))):
+        write_text(folder / name, content)
+
+
+def page(report: Report, libraries: str | None = None) -> str:
+    """Return the page as HTML.
+
+    Args:
+        report: what it shows.
+        libraries: the address of the folder in which :func:`write_libraries` has written, from the page, with a slash
+            at its end; without it, plotly.js and 3Dmol.js are in the page, which is then one file.
+    """
     from jinja2 import Environment, select_autoescape
 
     environment = Environment(
         autoescape=select_autoescape(default=True), trim_blocks=True, lstrip_blocks=True, finalize=_as_text
     )
     environment.filters |= {"duration": duration, "number": number}
-    viewer = viewer_data(report.scenes, report.family, report.models)
+    viewer = viewer_data(report.scenes, report.n_analysed, CHOSEN if report.study else BY_EACH)
     template = environment.from_string(_part("page.html"))
     text: str = template.render(
         report=report,
@@ -83,12 +98,15 @@ def page(report: Report) -> str:
         failures=failure_rows(report),
         failures_title=failures_title(report),
         sections=sections(report),
-        plotly=_plotly(),
+        libraries=libraries,
+        plotly_file=PLOTLY,
+        viewer_file=VIEWER,
+        plotly="" if libraries else _plotly(),
         lineage_svg=to_svg(report.lineage),
         lineage_part=_part("lineage.js"),
         viewer=viewer,
         viewer_json=_json(viewer),
-        viewer_script=f"{_part('3Dmol-min.js')}\n" if viewer else "",
+        viewer_script=f"{_part(VIEWER)}\n" if viewer and not libraries else "",
         viewer_part=_part("viewer.js") if viewer else "",
         style=_part("style.css"),
         script=_part("page.js"),
@@ -192,7 +210,9 @@ def _chart(figure: Any, number: int) -> dict[str, str]:
     title, numbers = str(figure.layout.title.text or ""), chart_csv(figure)
     top = max(int(figure.layout.margin.t or 0) - TITLE, 12)
     figure.update_layout(title_text="", margin_t=top, height=int(figure.layout.height) - TITLE)
-    drawn = figure.to_html(full_html=False, include_plotlyjs=False, config=CONFIG, default_width="100%")
+    drawn = figure.to_html(
+        full_html=False, include_plotlyjs=False, config=CONFIG, default_width="100%", div_id=f"chart-{number}"
+    )
     # nothing in it may end the script that it stands in
     return {
         "title": title,

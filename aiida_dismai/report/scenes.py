@@ -6,7 +6,7 @@ structure nearest to it. Only so many are kept that a page stays a page; the rep
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +31,8 @@ LEFT_OUT = "cos_"
 NOT_KEPT = "not known: the run has not kept it"
 NOT_RELAXED = "measured as it was generated, not relaxed"
 NO_TRAINING = "the training structures are not part of this report (the reference is a file of records)"
+#: Which structures a page shows, in words.
+BY_EACH = "by each distance the best, the median and the worst"
 
 
 @dataclass
@@ -62,6 +64,9 @@ class Scene:
         place: ``best``, ``median`` or ``worst``.
         title: which structure it is, and its numbers.
         panes: title, note, and structure (see :func:`drawn`; None for an empty pane) of each state.
+        label: of the measure, in words.
+        dataset: of a study, on which; empty for others.
+        order: scenes with smaller numbers are kept first, where not all find a place.
     """
 
     model: str
@@ -69,23 +74,41 @@ class Scene:
     place: str
     title: str
     panes: list[dict[str, Any]] = field(default_factory=list)
+    label: str = ""
+    dataset: str = ""
+    order: int = 0
 
 
-def scenes_of(model: Model, family: FamilyReport, sets: Sets) -> list[Scene]:
-    """Return the scenes of a model, by each of its distances that is known for every structure."""
+def measures_of(model: Model, family: FamilyReport) -> list[str]:
+    """Return the distances of a model that are known for every structure, the important ones first."""
+    arrays = model.per_structure
+    index = arrays.get("index")
+    names = [name for name in arrays if name.startswith(DISTANCES) and not name.startswith(LEFT_OUT)]
+    return family.ordered(name for name in names if index is not None and arrays[name].shape == index.shape)
+
+
+def scenes_of(model: Model, family: FamilyReport, sets: Sets, measures: Sequence[str] | None = None) -> list[Scene]:
+    """Return the scenes of a model.
+
+    Args:
+        model: with its numbers of every structure.
+        family: of its structures.
+        sets: these structures.
+        measures: by which scenes are chosen; without them, by all of :func:`measures_of`.
+    """
     arrays = model.per_structure
     index = arrays.get("index")
     if index is None or not len(index) or int(np.max(index)) >= len(sets.measured):
         return []
     source = arrays.get("source_index", index)
-    names = [name for name in arrays if name.startswith(DISTANCES) and not name.startswith(LEFT_OUT)]
     found = []
-    for name in family.ordered(name for name in names if arrays[name].shape == index.shape):
+    for order, name in enumerate(measures_of(model, family) if measures is None else measures):
         places = choose(np.asarray(arrays[name], dtype=float))
         nearest = _nearest(arrays, name, places)
         for label, place, near in zip(PLACES, places.tolist(), nearest, strict=False):
             scene = Scene(model.name, name, label, _title(model, family, sets, name, place, int(source[place])))
             scene.panes = _panes(sets, int(index[place]), int(source[place]), near)
+            scene.label, scene.order = family.metric(name).label, order
             found.append(scene)
     return found
 
@@ -172,19 +195,24 @@ def coordination(structure: StructureSet) -> NDArray[np.int64]:
     return np.asarray(counts)
 
 
-def viewer_data(scenes: Sequence[Scene], family: FamilyReport | None, models: Iterable[Model]) -> dict[str, Any]:
-    """Return what the page gives its viewer: as many scenes as a page can hold, those of the main measure first.
+def viewer_data(scenes: Sequence[Scene], analysed: int, chosen: str = BY_EACH) -> dict[str, Any]:
+    """Return what the page gives its viewer: as many scenes as a page can hold, in their order.
+
+    Args:
+        scenes: all that there are.
+        analysed: structures that they were chosen from.
+        chosen: how, in words.
 
     Returns:
-        ``scenes``, ``measures`` (name and label), ``colours`` and ``radii`` (Å) by element, and ``note``, which says
-        how many structures are shown of how many; empty without scenes.
+        ``scenes``, ``measures`` (name and label), ``datasets`` (empty unless of a study), ``colours`` and ``radii`` (Å)
+        by element, and ``note``, which says how many structures are shown of how many; empty without scenes.
     """
     from ase.data import atomic_numbers, covalent_radii
     from ase.data.colors import jmol_colors
 
-    if not scenes or family is None:
+    if not scenes:
         return {}
-    in_order = sorted(scenes, key=lambda scene: family.ordered({s.measure for s in scenes}).index(scene.measure))
+    in_order = sorted(scenes, key=lambda scene: scene.order)
     kept: list[Scene] = []
     atoms = 0
     for scene in in_order:
@@ -194,20 +222,20 @@ def viewer_data(scenes: Sequence[Scene], family: FamilyReport | None, models: It
         kept.append(scene)
     drawings = [pane["structure"] for scene in kept for pane in scene.panes if pane["structure"]]
     symbols = sorted({symbol for drawing in drawings for symbol in drawing["elements"]})
-    measures = {scene.measure: family.metric(scene.measure).label for scene in kept}
+    measures = {scene.measure: scene.label for scene in kept}
     return {
         "scenes": [vars(scene) for scene in kept],
         "measures": [{"name": name, "label": label} for name, label in measures.items()],
+        "datasets": list(dict.fromkeys(scene.dataset for scene in kept if scene.dataset)),
         "colours": {s: "#" + "".join(f"{round(255 * c):02x}" for c in jmol_colors[atomic_numbers[s]]) for s in symbols},
         "radii": {s: round(float(covalent_radii[atomic_numbers[s]]), 2) for s in symbols},
-        "note": _note(kept, scenes, models),
+        "note": _note(kept, scenes, analysed, chosen),
     }
 
 
-def _note(kept: Sequence[Scene], scenes: Sequence[Scene], models: Iterable[Model]) -> str:
-    total = sum(len(model.per_structure.get("index", ())) for model in models)
-    different = len({(scene.model, scene.title.partition(" · ")[0]) for scene in kept})
-    said = f"{different} of {total} analysed structures are shown: by each distance the best, the median and the worst"
+def _note(kept: Sequence[Scene], scenes: Sequence[Scene], analysed: int, chosen: str) -> str:
+    different = len({(scene.dataset, scene.model, scene.title.partition(" · ")[0]) for scene in kept})
+    said = f"{different} of {analysed} analysed structures are shown: {chosen}"
     if len(kept) < len(scenes):
         said += f"; {len(scenes) - len(kept)} more choices are left out, so that the page stays small"
     return f"{said}. Coordination counts atoms closer than {BONDED} times the sum of the covalent radii."

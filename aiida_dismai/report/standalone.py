@@ -64,7 +64,7 @@ def report_of_files(
         files: that were given, by what they are.
     """
     found = read_object(results)
-    model = Model("generated", found, per_structure=_arrays(arrays))
+    model = Model("generated", found, per_structure=read_arrays(arrays))
     model.energies = energies_of(measured)
     relaxation = next((task for task in tasks if task["name"] == "relax"), None)
     if relaxation is not None:
@@ -98,8 +98,8 @@ def _process(title: str, results: Path) -> dict[str, Any]:
     }
 
 
-def _arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """Return the arrays under the names that array nodes give them."""
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Return the numbers of every structure under the names that array nodes give them."""
     with open_arrays(path, "the measures of an evaluation") as archive:
         return {name.replace(".", "_"): archive.read(name) for name in archive.names()}
 

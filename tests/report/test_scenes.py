@@ -99,11 +99,11 @@ def test_three_thousand_structures_are_sampled_and_the_page_says_so():
     many = [model(3000, f"model_{i}") for i in range(20)]
     sets = Sets(structures(3000))
     scenes = [scene for one in many for scene in scenes_of(one, FAMILY, sets)]
-    found = viewer_data(scenes, FAMILY, many)
+    found = viewer_data(scenes, 60_000)
     assert len(found["scenes"]) == MAX_SCENES
     assert found["note"].startswith(f"{MAX_SCENES} of 60000 analysed structures are shown")
     assert "15 more choices are left out" in found["note"]
-    alone = viewer_data(scenes[:3], FAMILY, many[:1])
+    alone = viewer_data(scenes[:3], 3000)
     assert alone["note"].startswith("3 of 3000 analysed structures are shown: by each distance the best")
     assert alone["measures"] == [{"name": "d_all", "label": "fingerprint distance, all cations"}]
     assert set(alone["colours"]) == {"Li", "O", "Co"}
@@ -113,9 +113,9 @@ def test_large_structures_count_by_their_atoms():
     cell = np.diag([50.0] * 3)
     large = StructureSet.from_uniform(np.full(9000, 14), np.random.default_rng(0).uniform(0, 50, (5, 9000, 3)), cell)
     scenes = scenes_of(model(4), FAMILY, Sets(large, None, None))
-    found = viewer_data(scenes * 5, FAMILY, [model(4)])
+    found = viewer_data(scenes * 5, 4)
     assert len(found["scenes"]) == 6
 
 
 def test_nothing_to_show():
-    assert viewer_data([], FAMILY, []) == {}
+    assert viewer_data([], 0) == {}

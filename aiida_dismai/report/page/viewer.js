@@ -11,8 +11,28 @@
   const views = [];
 
   const fill = (select, entries) => entries.forEach(([value, text]) => select.add(new Option(text, value)));
-  fill(chosen.model, [...new Set(data.scenes.map((scene) => scene.model))].map((name) => [name, name.replace(/_/g, " ")]));
-  fill(chosen.measure, data.measures.map(({ name, label }) => [name, label ? `${name} (${label})` : name]));
+  // a study has data sets, each with models and a measure of its own
+  const keys = ["model", "measure", "place"];
+  if (at("dataset")) {
+    keys.push("dataset");
+    chosen.dataset = at("dataset");
+    fill(chosen.dataset, data.datasets.map((name) => [name, name.replace(/_/g, " ")]));
+    chosen.dataset.addEventListener("change", options);
+  }
+  options();
+
+  function options() {
+    const here = data.scenes.filter((scene) => !chosen.dataset || scene.dataset === chosen.dataset.value);
+    const refill = (select, entries) => {
+      const before = select.value;
+      select.replaceChildren();
+      fill(select, entries);
+      if (entries.some(([value]) => value === before)) select.value = before;
+    };
+    refill(chosen.model, [...new Set(here.map((scene) => scene.model))].map((name) => [name, name.replace(/_/g, " ")]));
+    refill(chosen.measure, data.measures.filter(({ name }) => here.some((scene) => scene.measure === name))
+      .map(({ name, label }) => [name, label ? `${name} (${label})` : name]));
+  }
 
   function shade(structure, i) {
     if (chosen.colour.value === "coordination") return SCALE[Math.min(structure.coordination[i], SCALE.length - 1)];
@@ -71,7 +91,7 @@
   }
 
   function show() {
-    const scene = data.scenes.find((one) => ["model", "measure", "place"].every((key) => one[key] === chosen[key].value));
+    const scene = data.scenes.find((one) => keys.every((key) => one[key] === chosen[key].value));
     at("title").textContent = scene ? scene.title : "this one is not among those that are shown";
     const structures = [];
     (scene ? scene.panes : []).forEach((pane, i) => {
