@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from ..data import StructureSetData
 from ..engine.generators.registry import find, parameter_model
 from ..workchains.protocols.files import parse
 
@@ -65,11 +66,24 @@ def cost_of(process: str, inputs: Mapping[str, Any]) -> Costs:
     """
     if process == "dismai.benchmark":
         return of_benchmark(inputs)
+    if process == "dismai.evaluate":
+        return of_evaluation(inputs)
     if process == "dismai.study":
         return of_study(inputs)
     if process == "dismai.compare":
         return of_compare(inputs)
     return {}
+
+
+def subject_of(process: str, inputs: Mapping[str, Any]) -> list[str]:
+    """Return lines that say what is computed on; none for what is made of nothing."""
+    if process != "dismai.evaluate":
+        return []
+    structures = inputs["structures"]
+    n, atoms = len(structures), structures.base.attributes.get("n_atoms_total", 0)
+    said = f"evaluates {n} structure{'s' if n != 1 else ''}, {atoms:,} atoms"
+    lost = structures.n_unread
+    return [f"{said}; {lost} more could not be read and count{'s' if lost == 1 else ''} as failed" if lost else said]
 
 
 def of_study(inputs: Mapping[str, Any]) -> Costs:
@@ -98,20 +112,18 @@ def of_benchmark(inputs: Mapping[str, Any]) -> Costs:
     weights = 0.0 if rate is None else rate["weights"] * _width(rate, hyper) ** 2
     chunks = _chunks(generated, inputs["sample"])
     found = {"train": _cost(1, training, weights), "sample": _cost(chunks, sampling, size)}
-    evaluate = inputs["evaluate"]
-    if "postprocess" in evaluate:
-        found["postprocess"] = _cost(1, 0.001 * generated, size)
-    if "relax" in evaluate:
-        found["relax"] = _relaxing(evaluate["relax"], generated, atoms)
-    metrics = evaluate["metrics"]
-    kind = metrics["job"]["parameters"].get_dict().get("kind", "interface")
-    per_structure = rates()["metrics"].get(kind, rates()["metrics"]["others"])
-    sets = [generated, len(train), len(inputs["validation"])]
-    jobs = 1 + sum(math.ceil(n / metrics["chunk_size"].value) for n in sets)
-    found["metrics"] = _cost(jobs, per_structure * sum(sets) + rates()["metrics"]["once"], size)
+    found |= _evaluating(inputs["evaluate"], generated, atoms, [len(train), len(inputs["validation"])])
     return {
         stage: Cost(models * one.jobs, _times(one.seconds, models), models * one.size) for stage, one in found.items()
     }
+
+
+def of_evaluation(inputs: Mapping[str, Any]) -> Costs:
+    """Return the costs of an evaluation; records of an earlier one, or the authors', need not be computed again."""
+    structures = inputs["structures"]
+    others = [inputs[name] for name in ("reference", "validation") if name in inputs]
+    sets = [len(one) for one in others if isinstance(one, StructureSetData)]
+    return _evaluating(inputs, len(structures), _atoms(structures), sets)
 
 
 def of_compare(inputs: Mapping[str, Any]) -> Costs:
@@ -157,6 +169,31 @@ def _atoms(structures: Any) -> float:
 
 def _size(structures: int, atoms: float) -> float:
     return structures * atoms * float(rates()["bytes_of_an_atom"])
+
+
+def _evaluating(inputs: Mapping[str, Any], generated: int, atoms: float, sets: Sequence[int]) -> Costs:
+    """Return the costs of evaluating generated structures.
+
+    Args:
+        inputs: of a ``dismai.evaluate``.
+        generated: number of structures.
+        atoms: of one of them.
+        sets: numbers of the structures that they are compared with, which are described too.
+    """
+    size = _size(generated, atoms)
+    found = {}
+    if "postprocess" in inputs:
+        found["postprocess"] = _cost(1, 0.001 * generated, size)
+    if "relax" in inputs:
+        found["relax"] = _relaxing(inputs["relax"], generated, atoms)
+    metrics = inputs["metrics"]
+    kind = metrics["job"]["parameters"].get_dict().get("kind", "interface")
+    per_structure = rates()["metrics"].get(kind, rates()["metrics"]["others"])
+    described, chunk = [generated, *sets], metrics["chunk_size"].value
+    jobs = 1 + sum(
+        math.ceil(n / chunk) for n in described if n > chunk
+    )  # smaller sets are described where they are compared
+    return found | {"metrics": _cost(jobs, per_structure * sum(described) + rates()["metrics"]["once"], size)}
 
 
 def _chunks(structures: int, inputs: Mapping[str, Any]) -> int:

@@ -151,6 +151,8 @@ def show_structures(node: Any) -> None:
         ("cell", "different" if cell is None else " | ".join(" ".join(f"{x:.4f}" for x in row) for row in cell)),
         ("content hash", node.content_hash),
     ]
+    if node.n_unread:
+        rows.append(("could not be read", f"{node.n_unread} more, which count as failed"))
     creator = node.creator
     rows.append(("made by", "imported" if creator is None else f"{creator.process_label}<{creator.pk}>"))
     screen = console()

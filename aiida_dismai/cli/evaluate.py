@@ -8,8 +8,7 @@ from typing import Any
 import click
 
 from ..engine.errors import BadInput
-from ..engine.gathering import gather
-from ..engine.text import visible
+from ..engine.gathering import read_given
 from ..report.links import split_name
 from .earlier import evaluated_by, find_split, kind_of_set
 from .inputs import reference_input, structures_input
@@ -17,9 +16,6 @@ from .launch import kind_option, states_of, states_option
 from .launching import dismai_code, launch_options, start
 from .profiles import is_file, load_node, load_profile
 from .small import is_small
-
-#: Files that could not be read, or are not read, and are named one by one.
-SAID = 3
 
 
 @click.command()
@@ -41,6 +37,11 @@ SAID = 3
 @states_option
 @click.option("--potential", metavar="NODE", help="Relaxes the structures; without it, that of the data set's process.")
 @click.option(
+    "--count-unreadable",
+    is_flag=True,
+    help="Count structures that cannot be read as failed; without it they are named, and nothing is done.",
+)
+@click.option(
     "--report",
     "page",
     type=click.Path(dir_okay=False),
@@ -56,6 +57,7 @@ def evaluate(
     kind: str | None,
     oxidation_states: str | None,
     potential: str | None,
+    count_unreadable: bool,
     page: str | None,
 ) -> None:
     """Evaluate the structures in GENERATED against a data set.
@@ -71,7 +73,7 @@ def evaluate(
     reference, default, process = reference_of(dataset)
     kind = kind_of_set(process, kind)
     found, given = evaluated_by(process, kind, potential)
-    structures = generated_input(generated)
+    structures = generated_input(generated, count_unreadable, "# " if how["dry_run"] else "")
     try:
         start(
             "dismai.evaluate",
@@ -91,28 +93,21 @@ def evaluate(
             _write_page(structures, page)
 
 
-def generated_input(path: str) -> Any:
+def generated_input(path: str, count_unreadable: bool = False, mark: str = "") -> Any:
     """Return a node of what a generator left; its structures know their file and frame.
 
+    Args:
+        path: of a file, a folder or an archive.
+        count_unreadable: whether structures that cannot be read go with the node, to be counted as failed.
+        mark: before the lines that are printed.
+
     Raises:
-        BadInput: structures that cannot be read: each is named.
+        BadInput: structures that cannot be read, and do not count.
     """
     from ..data import StructureSetData
 
-    given = gather(Path(path).expanduser())
-    if given.refused:
-        reasons = "; ".join(refusal.reason for refusal in given.refused[:SAID])
-        total = len(given.refused) + len(given.structures)
-        raise BadInput(
-            f"{len(given.refused)} of {total} structures cannot be read: {reasons}; mend or remove them (`dismai "
-            "evaluate --count-unreadable` can count them as failed)"
-        )
-    if given.ignored:
-        names = ", ".join(visible(name, 60) for name in given.ignored[:SAID])
-        click.echo(
-            f"not files of structures, and so not read: {names}{' …' if len(given.ignored) > SAID else ''}", err=True
-        )
-    node = StructureSetData(given.structures)
+    given = read_given(Path(path).expanduser(), count_unreadable, lambda line: click.echo(f"{mark}{line}", err=True))
+    node = StructureSetData(given.structures, [(item.file, item.frame, item.reason) for item in given.refused])
     node.label = Path(path).resolve().name
     return node
 

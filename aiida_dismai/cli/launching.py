@@ -11,7 +11,7 @@ import click
 
 from ..calculations.gpus import DEVICE, GPUS, gpu_problem, with_gpus
 from ..engine.errors import BadInput
-from .costs import cost_lines, cost_of
+from .costs import cost_lines, cost_of, subject_of
 from .executes import executed
 from .profiles import described, is_imported, load_code, visible_codes
 
@@ -197,7 +197,7 @@ def start(process: str, how: dict[str, Any], base: Mapping[str, Any] | None = No
         problems = problems_of(workflow, inputs)
     if problems:
         raise BadInput(text_of(problems))
-    costs = cost_lines(cost_of(process, inputs))
+    costs = [*subject_of(process, inputs), *cost_lines(cost_of(process, inputs))]
     for note in (*builder._notes, *(f"executes {line}" for line in executed(inputs)), *costs):
         # a comment to YAML
         click.echo(f"# {note}" if how["dry_run"] else note, err=not how["dry_run"])

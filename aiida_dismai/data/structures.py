@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,8 +24,14 @@ from ..engine.structures import (
     write_npz,
 )
 from ..engine.structures.npz import open_arrays
+from ..engine.text import visible
+from ..engine.untrusted import read_object
 
 FILE_NAME = "structures.npz"
+#: What could not be read of the files that a set was made of: ``file``, ``frame`` and ``reason`` of each.
+UNREAD_NAME = "unread.json"
+#: Characters of a reason, and of the name of a file.
+REASON, NAME = 300, 200
 #: Arrays that a TrajectoryData has of its own; a property of such a name gets another one there.
 TRAJECTORY_ARRAYS = ("positions", "cells", "steps", "times", "symbols", "velocities")
 #: Attribute of a TrajectoryData in which the names, levels and units of our properties are kept.
@@ -42,17 +49,29 @@ class StructureSetData(Data):
         >>> node.structures.values("energy")                    # doctest: +SKIP
     """
 
-    def __init__(self, structures: StructureSet | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, structures: StructureSet | None = None, unread: Sequence[tuple[str, int, str]] = (), **kwargs: Any
+    ) -> None:
         """Build a node.
 
         Args:
             structures: what it holds.
+            unread: file, frame and reason of each structure that was given with them and could not be read. They are
+                not part of the set; an evaluation of it counts them as failed.
             kwargs: those of :class:`aiida.orm.Data` (``label``, ``user``, …).
         """
         super().__init__(**kwargs)
         self._loaded: StructureSet | None = None
         if structures is not None:
             self._fill(structures)
+        if unread:
+            rows = [
+                {"file": visible(file, NAME), "frame": int(frame), "reason": visible(reason, REASON)}
+                for file, frame, reason in unread
+            ]
+            content = json.dumps({"unread": rows}, ensure_ascii=False).encode()
+            self.base.repository.put_object_from_bytes(content, UNREAD_NAME)
+            self.base.attributes.set("n_unread", len(rows))
 
     def _fill(self, structures: StructureSet) -> None:
         buffer = io.BytesIO()
@@ -112,6 +131,26 @@ class StructureSetData(Data):
         content = io.BytesIO(self.base.repository.get_object_content(FILE_NAME, mode="rb"))
         with open_arrays(content, "a set of structures") as archive:
             return archive.read(f"property.{name}")
+
+    @property
+    def n_unread(self) -> int:
+        """How many structures were given with these and could not be read."""
+        return int(self.base.attributes.get("n_unread", 0))
+
+    @property
+    def unread(self) -> list[dict[str, Any]]:
+        """What could not be read: ``file``, ``frame`` (from 0) and ``reason`` of each.
+
+        Raises:
+            BadInput: the stored list is none.
+        """
+        if not self.n_unread:
+            return []
+        content = read_object(self.base.repository.get_object_content(UNREAD_NAME, mode="rb"), UNREAD_NAME)
+        rows = content.get("unread")
+        if not isinstance(rows, list) or len(rows) != self.n_unread or not all(isinstance(row, dict) for row in rows):
+            raise BadInput(f"{UNREAD_NAME}: is not the list of {self.n_unread} structures that could not be read")
+        return [{name: row.get(name) for name in ("file", "frame", "reason")} for row in rows]
 
     def __len__(self) -> int:
         """Return the number of structures, without reading them."""

@@ -24,8 +24,8 @@ from .model import Model
 from .nodes import arrays_of, energies_of, relaxed_until
 from .paper import read_paper
 from .scenes import scenes_of
-from .sets import listed, sets_behind
-from .stages import read_tree
+from .sets import listed, sets_behind, unread_with
+from .stages import read_tree, unread_losses
 from .study import read_study
 from .study_scenes import study_scenes
 
@@ -57,6 +57,7 @@ def collect(node: Any) -> Report:
             "a pipeline, an evaluation, a data set, a potential or labels"
         )
     report.tree = read_tree(node)
+    report.tree.losses[:0] = unread_losses(report.models)
     report.lineage = lineage_of(node)
     report.again = _again(node)
     origin = origin_of(node)
@@ -125,7 +126,9 @@ def _add_models(report: Report, outputs: dict[str, Any]) -> None:
         report.family = find_report(str(kind))
         report.add_problem(report.family.problem)
         for model, metrics in zip(report.models, nodes, strict=True):
-            sets = sets_behind(metrics, model.nodes.get("generated"))
+            generated = model.nodes.get("generated")
+            model.unread = unread_with(metrics, generated)
+            sets = sets_behind(metrics, generated)
             if sets is not None:
                 report.scenes += scenes_of(model, report.family, sets)
                 model.listed = listed(model, sets)

@@ -146,11 +146,11 @@ def _structure_rows(report: Report) -> list[dict[str, Any]]:
         columns = per_structure(model)
         measured = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
         if not model.listed:
-            rows += [{"model": model.name, **row} for row in measured]
+            rows += [{"model": model.name, **row} for row in [*measured, *model.unread]]
             continue
         by_source = {int(row.get("source_index", row["index"])): row for row in measured}
-        for row in model.listed:
+        for row in [*model.listed, *model.unread]:
             about = {name: row.get(name) for name in ("file", "frame", "outcome", "stage", "reason")}
-            place = row["index"]
+            place = row.get("index")  # of what could not be read there is none
             rows.append({"model": model.name, "source_index": place, **about, **by_source.get(place, {})})
     return rows

@@ -25,6 +25,7 @@ class Model:
         energies: energy per atom of what it generated, after relaxation, eV (converged ones).
         listed: a row for each generated structure, see :func:`~aiida_dismai.engine.evaluation.listing.listing`; empty
             where the structures are not known.
+        unread: rows, as in ``listed``, of what was given with the structures and could not be read.
         fmax: force at which its relaxations ended, eV/Å; None where nothing is known of them.
     """
 
@@ -36,4 +37,5 @@ class Model:
     curves: Arrays = field(default_factory=dict)
     energies: NDArray[Any] = field(default_factory=lambda: np.array([]))
     listed: list[dict[str, Any]] = field(default_factory=list)
+    unread: list[dict[str, Any]] = field(default_factory=list)
     fmax: float | None = None

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.evaluation.listing import listing
+from ..engine.evaluation.listing import listing, unreadable
 from ..provenance import inputs_of
 from .model import Model
 from .nodes import relaxed_until
@@ -20,8 +20,6 @@ def sets_behind(metrics: Any, generated: int | None = None) -> Sets | None:
         metrics: the node of the results.
         generated: PK of what the model gave; without it, what the caller of the metrics was given is taken.
     """
-    from aiida.orm import load_node
-
     from ..data import StructureSetData
 
     maker = metrics.creator
@@ -29,7 +27,7 @@ def sets_behind(metrics: Any, generated: int | None = None) -> Sets | None:
     measured = given.get("structures")
     if not isinstance(measured, StructureSetData):
         return None
-    before = load_node(generated) if generated is not None else _given_to(maker.caller)
+    before = _generated(metrics, generated)
     training = given.get("reference")
     sets = Sets(measured.structures, relaxed=relaxed_until(measured) is not None)
     if isinstance(before, StructureSetData):
@@ -38,6 +36,27 @@ def sets_behind(metrics: Any, generated: int | None = None) -> Sets | None:
     if isinstance(training, StructureSetData):
         sets.training = training.structures
     return sets
+
+
+def unread_with(metrics: Any, generated: int | None = None) -> list[dict[str, Any]]:
+    """Return a row for each structure that was given with those of the metrics and could not be read.
+
+    Args:
+        metrics: the node of the results.
+        generated: as of :func:`sets_behind`.
+    """
+    before = _generated(metrics, generated)
+    rows = getattr(before, "unread", [])
+    return [unreadable(str(row["file"]), int(row["frame"]), str(row["reason"])) for row in rows]
+
+
+def _generated(metrics: Any, generated: int | None) -> Any:
+    """Return the node of what a model gave, or of what the evaluation was given; None if neither is known."""
+    from aiida.orm import load_node
+
+    if generated is not None:
+        return load_node(generated)
+    return None if metrics.creator is None else _given_to(metrics.creator.caller)
 
 
 def listed(model: Model, sets: Sets) -> list[dict[str, Any]]:

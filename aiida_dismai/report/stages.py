@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..calculations.functions.sets import count_as_failed
 from ..provenance import walk
 from ..workchains.reasons import reason_of, traceback_of
+from .model import Model
 
 #: Call labels that only number the parts of a stage: ``chunk_0003``, ``lane_000``, ``iteration_01``.
 COUNTERS = re.compile(r"^(chunk|lane|iteration|structure|run)_?\d+.*$|^CALL$")
@@ -36,6 +39,8 @@ LOSSES: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
 GONE_ON = (120, 140, 400, 420, 421, 422, 430)
 #: At most so many failures are listed.
 MAX_FAILURES = 50
+#: Structures that could not be read and are named; the list of structures has all.
+NAMED = 10
 #: Seeds of a stage that are listed.
 MAX_SEEDS = 20
 #: At most so many processes are listed; a paper-sized run has tens of thousands.
@@ -107,12 +112,29 @@ def read_tree(root: Any) -> Tree:
                 tree.failures.append(_failure(node, path))
         if isinstance(node, CalcJobNode):
             _add_job(tree, losses, node, " / ".join(path) or task_name(node))
+        elif node.process_label == count_as_failed.__name__:
+            given = node.inputs
+            entry = losses.setdefault((" / ".join(path), "lost with a job that failed"), [0, len(given.structures)])
+            entry[0] += given.stop.value - given.start.value
     tree.losses = [
         {"stage": stage, "what": what, "count": count, "of": total}
         for (stage, what), (count, total) in losses.items()
         if count
     ]
     return tree
+
+
+def unread_losses(models: Iterable[Model]) -> list[dict[str, Any]]:
+    """Return what was lost because it could not be read, as in :attr:`Tree.losses`; the first are named, with why."""
+    found = []
+    for model in models:
+        named = [str(row["reason"]) for row in model.unread[:NAMED]]
+        more = [f"and {len(model.unread) - NAMED} more"] if len(model.unread) > NAMED else []
+        if named:
+            what = f"could not be read: {'; '.join([*named, *more])}"
+            total = model.metrics.get("n_generated")
+            found.append({"stage": "reading", "what": what, "count": len(model.unread), "of": total})
+    return found
 
 
 def stage_of(labels: tuple[str, ...]) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ from .model import Model
 from .nodes import energies_of
 from .paper import read_paper
 from .scenes import Sets, scenes_of
-from .stages import LOSSES, Stage, Tree, add_seed
+from .stages import LOSSES, Stage, Tree, add_seed, unread_losses
 
 #: Bytes of a file that are hashed at once.
 BLOCK = 2**20
@@ -48,6 +48,7 @@ def report_of_files(
     measured: StructureSet,
     training: StructureSet | None,
     files: Mapping[str, Path],
+    unread: Sequence[Mapping[str, Any]] = (),
 ) -> Report:
     """Gather the report on an evaluation.
 
@@ -62,10 +63,12 @@ def report_of_files(
         measured: what the metrics were given.
         training: training structures; None where the reference holds none.
         files: that were given, by what they are.
+        unread: ``file``, ``frame`` and ``reason`` of each structure that could not be read.
     """
     found = read_object(results)
     model = Model("generated", found, per_structure=read_arrays(arrays))
     model.energies = energies_of(measured)
+    model.unread = [dict(row) for row in unread]
     relaxation = next((task for task in tasks if task["name"] == "relax"), None)
     if relaxation is not None:
         model.fmax = float(relaxation["parameters"].get("fmax", 0.05))
@@ -76,6 +79,7 @@ def report_of_files(
     sets = Sets(measured, generated, training, relaxation is not None, _names(before))
     report.scenes = scenes_of(model, report.family, sets)
     report.tree = _tree(tasks, found)
+    report.tree.losses[:0] = unread_losses(report.models)
     report.process["seconds"] = sum(stage.compute_seconds for stage in report.tree.stages.values()) or None
     report.lineage = _lineage(tasks, files, found)
     report.again = [("structures, metrics and this page", command)]

@@ -135,10 +135,12 @@ def _of_failures(models: Sequence[Model]) -> str:
         return f"None of the {total} generated structures failed."
     converged = sum(_count(model, "n_not_converged") for model in models)
     analysed = sum(_count(model, "n_not_analysed") for model in models)
-    before = max(failed - converged - analysed, 0)
+    unread = sum(len(model.unread) for model in models)
+    before = max(failed - unread - converged - analysed, 0)
     parts = [
         f"{count} {what}"
         for count, what in (
+            (unread, "could not be read"),
             (before, "before the relaxation (not a structure, or atoms that could not be pushed apart)"),
             (converged, "in the relaxation (not down to the force tolerance)"),
             (analysed, f"in the analysis{_most_often(models)}"),

@@ -111,7 +111,10 @@ class EvaluateWorkChain(ProtocolMixin, CheckedWorkChain):
         """Declare ports, outline and exit codes."""
         super().define(spec)
         spec.input(
-            "structures", valid_type=StructureSetData, validator=validate_not_empty, help="Generated structures."
+            "structures",
+            valid_type=StructureSetData,
+            validator=validate_not_empty,
+            help="Generated structures; those that could not be read with them count as failed.",
         )
         spec.input(
             "reference",
@@ -266,13 +269,13 @@ class EvaluateWorkChain(ProtocolMixin, CheckedWorkChain):
         return None
 
     def run_metrics(self) -> ToContext:
-        """Compare with the data set; the number generated counts, not the number left."""
+        """Compare with the data set; the number generated counts (what could not be read, too), not the number left."""
         inputs = AttributeDict(self.exposed_inputs(MetricsWorkChain, namespace="metrics"))
         inputs.structures = self.ctx.structures
         inputs.reference = self.inputs.reference
         if "validation" in self.inputs:
             inputs.validation = self.inputs.validation
-        total = {"generated_total": len(self.inputs.structures)}
+        total = {"generated_total": len(self.inputs.structures) + self.inputs.structures.n_unread}
         inputs.job.parameters = Dict(inputs.job.parameters.get_dict() | total)
         inputs.metadata.call_link_label = "metrics"
         return ToContext(metrics=self.submit(MetricsWorkChain, **inputs))

@@ -17,7 +17,7 @@ from ..families.contract import FamilySpec
 from ..families.option import FamilyName
 from ..families.oxidation import OPTION
 from ..families.registry import find, table_model
-from ..gathering import Given, gather
+from ..gathering import Given, read_given
 from ..metrics.command import (
     alone_in,
     complete_ions,
@@ -51,8 +51,6 @@ STRUCTURES, RESULTS, ARRAYS, LISTING, RELAXED, WORK = (
 )
 #: The calculator that reads a trained potential of this project.
 OWN_CALCULATOR = "m3gnet"
-#: Files that could not be read and are named one by one.
-SAID = 3
 
 
 @click.command()
@@ -121,7 +119,7 @@ def evaluate(
     relaxation = _relaxation(family, as_is, potential, calculator, {"fmax": fmax, "steps": steps})
     _check_places(output, page, generated)
     given = _read(generated, count_unreadable)
-    values = read_parameters(parameters) | {"kind": kind, "generated_total": len(given.structures) + len(given.refused)}
+    values = read_parameters(parameters) | {"kind": kind, "generated_total": given.total}
     if small is not None:
         values[kind] = {**small.metrics.get(kind, {}), **dict(values.get(kind) or {})}
     if not output.resolve().parent.is_dir():
@@ -192,17 +190,7 @@ def _check_places(output: Path, page: Path | None, generated: Path) -> None:
 
 def _read(generated: Path, count_unreadable: bool) -> Given:
     """Read the structures; say what is ignored, and refuse (or count) what cannot be read."""
-    given = gather(generated)
-    if given.ignored:
-        names = ", ".join(visible(name, 60) for name in given.ignored[:SAID])
-        _say(f"not files of structures, and so not read: {names}{' …' if len(given.ignored) > SAID else ''}")
-    if given.refused:
-        reasons = "; ".join(refusal.reason for refusal in given.refused[:SAID])
-        total = len(given.refused) + len(given.structures)
-        said = f"{len(given.refused)} of {total} structures cannot be read: {reasons}"
-        if not count_unreadable:
-            raise BadInput(f"{said}; mend or remove them, or let them count as failed with --count-unreadable")
-        _say(f"{said}; they count as failed")
+    given = read_given(generated, count_unreadable, _say)
     _say(f"{len(given.structures)} structures in {len(set(given.files))} file(s)")
     return given
 
@@ -254,7 +242,12 @@ def rows_of(given: Given, output: Path) -> list[dict[str, Any]]:
         read_npz(relaxed) if relaxed.is_file() else None,
         read_object(pushed).get("failed_indices") or () if pushed.is_file() else (),
     )
-    return [*rows, *(unreadable(refusal.file, refusal.frame, refusal.reason) for refusal in given.refused)]
+    return [*rows, *unread_rows(given)]
+
+
+def unread_rows(given: Given) -> list[dict[str, Any]]:
+    """Return the rows of the structures that could not be read."""
+    return [unreadable(refusal.file, refusal.frame, refusal.reason) for refusal in given.refused]
 
 
 def _write_page(page: Path, generated: Path, reference: Path, given: Given, course: list[Task], output: Path) -> None:
@@ -270,6 +263,7 @@ def _write_page(page: Path, generated: Path, reference: Path, given: Given, cour
         arrays=output / ARRAYS,
         tasks=[{**asdict(task), "folder": str(output / WORK / task.name)} for task in course],
         generated=given.structures,
+        unread=unread_rows(given),
         measured=load_structures(course[-1].inputs["structures"]),
         training=load_structures(reference) if training else None,
         files=files,

@@ -63,6 +63,11 @@ class Given:
     ignored: list[str] = field(default_factory=list)
 
     @property
+    def total(self) -> int:
+        """How many structures were given, those that cannot be read among them."""
+        return len(self.structures) + len(self.refused)
+
+    @property
     def files(self) -> list[str]:
         """The file of each structure, relative to the folder or archive."""
         return [str(name) for name in self.structures.values("file")]
