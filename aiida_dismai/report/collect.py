@@ -12,8 +12,9 @@ from ..dft.origin import origin_of
 from ..engine.errors import BadInput
 from ..engine.families.parameters import DescribeParameters
 from ..engine.metrics.aggregate import summarise
-from ..provenance import outputs_of
+from ..provenance import inputs_of, outputs_of
 from ..workchains.reasons import reason_of
+from .axis import read_axis
 from .cautions import notes
 from .comparison import read_comparison
 from .content import Report
@@ -45,6 +46,8 @@ def collect(node: Any) -> Report:
     report.study = read_study(outputs)
     if report.study:
         report.scenes, report.study_analysed = study_scenes(report.study, outputs["summaries"])
+        report.varied = read_axis(report.study, outputs["summaries"])
+        report.axis = str(inputs_of(node)["axis"]["name"]) if "axis" in inputs_of(node) else "value"
     report.comparison, arrays = read_comparison(outputs)
     if arrays:
         report.arrays["comparison"] = arrays

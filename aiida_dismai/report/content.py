@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from .axis import Varied
 from .family import FamilyReport
 from .lineage import Lineage
 from .model import Arrays, Model
@@ -22,6 +23,8 @@ class Report:
         summary: ``n_models`` and ``metrics`` (mean, min, max, per model, noise floor); empty without models.
         models: one entry each.
         study: the table of a study, models by data sets with ranks; empty for other processes.
+        varied: of a study that varies a hyper-parameter, what each value gave; empty for others.
+        axis: name of that hyper-parameter.
         study_analysed: structures that were analysed in all benchmarks of a study; 0 for other processes.
         family: how the family of the models is shown; None without models.
         comparison: results of a structural comparison, and its ``arrays`` by the name ``comparison``; empty for others.
@@ -44,6 +47,8 @@ class Report:
     summary: dict[str, Any] = field(default_factory=dict)
     models: list[Model] = field(default_factory=list)
     study: dict[str, Any] = field(default_factory=dict)
+    varied: list[Varied] = field(default_factory=list)
+    axis: str = ""
     comparison: dict[str, Any] = field(default_factory=dict)
     study_analysed: int = 0
     family: FamilyReport | None = None

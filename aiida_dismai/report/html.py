@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 from ..engine.files import plain, write_atomically, write_text
 from ..engine.text import visible
 from . import plots
+from .axis import draw_axis
 from .charts import chart_csv, file_name
 from .comparison import comparison_tables, draw_distributions
 from .content import Report
@@ -177,6 +178,7 @@ def figures_of(report: Report) -> dict[str, list[Any]]:
     family = report.family
     layout = [
         ("Ranks", [draw_ranks(report.study)]),
+        (f"Varied: {report.axis}", list(draw_axis(report.varied, report.axis))),
         ("Radial distributions", draw_distributions(report.arrays.get("comparison", {}))),
         ("Generated structures", [plots.energies(report), plots.distances(report), plots.steps(report)]),
         ("Distributions", [plots.curve(report, spec) for spec in (family.spec.curves if family else ())]),

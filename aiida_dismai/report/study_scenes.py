@@ -26,7 +26,7 @@ ORDER = {"median": 0, "best": 1, "worst": 2}
 
 
 @dataclass
-class _Trained:
+class Trained:
     """One trained model of a benchmark."""
 
     run: str
@@ -49,24 +49,29 @@ def study_scenes(study: Mapping[str, Any], summaries: Mapping[str, Any]) -> tupl
     for dataset, entry in study["datasets"].items():
         family = find_report(entry["family"])
         for row in entry["rows"]:
-            trained = [one for run in row["runs"] if run in summaries for one in _trained(run, summaries[run])]
+            trained = [one for run in row["runs"] if run in summaries for one in trained_of(run, summaries[run])]
             analysed += sum(int(one.metrics.get_dict().get("n_analysed") or 0) for one in trained)
             found += _of_row(dataset, str(row["name"]), trained, family)
     return found, analysed
 
 
-def _trained(run: str, summary: Any) -> Iterator[_Trained]:
+def benchmark_of(summary: Any) -> Any:
+    """Return the process of the benchmark that a summary is from; None if it is not in this profile."""
+    return None if summary.creator is None else summary.creator.caller
+
+
+def trained_of(run: str, summary: Any) -> Iterator[Trained]:
     """Yield the trained models of the benchmark that a summary is from."""
-    benchmark = None if summary.creator is None else summary.creator.caller
+    benchmark = benchmark_of(summary)
     if benchmark is None:
         return
     outputs = outputs_of(benchmark)
     for name, metrics in sorted((outputs.get("metrics") or {}).items()):
         beside = ((outputs.get(group) or {}).get(name) for group in ("per_structure", "generated"))
-        yield _Trained(run, name, metrics, *beside)
+        yield Trained(run, name, metrics, *beside)
 
 
-def _of_row(dataset: str, name: str, trained: list[_Trained], family: FamilyReport) -> list[Scene]:
+def _of_row(dataset: str, name: str, trained: list[Trained], family: FamilyReport) -> list[Scene]:
     values = [(one.metrics.get_dict().get(family.main) or {}).get("value") for one in trained]
     places = choose(np.array([np.nan if value is None else value for value in values], dtype=float))
     if not len(places):

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from aiida.common import AttributeDict
 from aiida.engine import ExitCode, ToContext
-from aiida.orm import AbstractCode, Int, to_aiida_type
+from aiida.orm import AbstractCode, Float, Int, to_aiida_type
 
 from ..calculations.functions.sets import concatenate_structures
 from ..data import StructureSetData
@@ -123,9 +123,13 @@ class ChunkedStructuresWorkChain(ChunkedWorkChain):
     def finish(self) -> ExitCode | None:
         """Join what the chunks gave."""
         good, failure = self.gather("structures")
+        self.join(good)
+        return failure
+
+    def join(self, good: Mapping[str, StructureSetData]) -> None:
+        """Give out the structures of chunks, by their names, as one set."""
         if good:
             self.out("structures", next(iter(good.values())) if len(good) == 1 else concatenate_structures(**good))
-        return failure
 
 
 def fill_chunks(port: Any, code: AbstractCode, inputs: Mapping[str, Any], options: Mapping[str, Any] | None) -> None:
@@ -133,3 +137,5 @@ def fill_chunks(port: Any, code: AbstractCode, inputs: Mapping[str, Any], option
     fill_job(port["job"], code, inputs, options)
     port["chunk_size"] = Int(inputs["chunk_size"])
     port["max_concurrent"] = Int(inputs["max_concurrent"])
+    if "max_lost_share" in inputs:
+        port["max_lost_share"] = Float(inputs["max_lost_share"])

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from aiida.common import AttributeDict
-from aiida.engine import ProcessBuilder
-from aiida.orm import AbstractCode, Int
+from aiida.engine import ExitCode, ProcessBuilder
+from aiida.orm import AbstractCode, Float, Int, Str, to_aiida_type
 
-from ..calculations.functions.sets import slice_structures
+from ..calculations.functions.sets import count_as_failed, slice_structures
 from ..calculations.relax import OWN_CALCULATOR, validate_inputs, validate_periodic
 from ..data import PotentialData, StructureSetData
 from ..engine.families.registry import find
+from .bounds import share_below_one
 from .checked import CheckedSpec
 from .checks import below, calculator_problems, elements_of
 from .chunks import ChunkedStructuresWorkChain, fill_chunks
@@ -20,6 +21,7 @@ from .jobs import RelaxChunkWorkChain
 from .problems import Problem, answer
 from .protocols import ProtocolMixin
 from .protocols.names import job
+from .reasons import reason_of
 from .request import Request
 
 
@@ -34,7 +36,11 @@ def _validate(inputs: dict[str, Any], port: Any) -> str | None:
 
 
 class RelaxWorkChain(ProtocolMixin, ChunkedStructuresWorkChain):
-    """Relax a set of structures chunk by chunk, at most ``max_concurrent`` chunks at once."""
+    """Relax a set of structures chunk by chunk, at most ``max_concurrent`` chunks at once.
+
+    The structures of a chunk whose job has failed for good, restarts included, are given out unrelaxed, with the reason
+    as ``failure``, as long as they are no more than ``max_lost_share`` of all.
+    """
 
     _protocol_file = "relax.yaml"
     _override_names = job("relax")
@@ -47,6 +53,15 @@ class RelaxWorkChain(ProtocolMixin, ChunkedStructuresWorkChain):
         spec.input("structures", valid_type=StructureSetData, validator=validate_periodic, help="Structures to relax.")
         spec.input("potential", valid_type=PotentialData, required=False, help="For the calculator 'm3gnet'.")
         spec.expose_inputs(RelaxChunkWorkChain, namespace="job", exclude=("structures", "potential", "parent_folder"))
+        spec.input(
+            "max_lost_share",
+            valid_type=Float,
+            serializer=to_aiida_type,
+            validator=share_below_one,
+            default=lambda: Float(0.1),
+            help="Largest share of the structures that may be lost with failed jobs and count as failed; above it the "
+            "process fails.",
+        )
         spec.inputs.validator = _validate
 
     @classmethod
@@ -93,6 +108,21 @@ class RelaxWorkChain(ProtocolMixin, ChunkedStructuresWorkChain):
         if "potential" in self.inputs:
             inputs.potential = self.inputs.potential
         return inputs
+
+    def finish(self) -> ExitCode | None:
+        """Join the chunks; structures that were lost with their jobs are counted as failed, up to a share."""
+        good, failure = self.gather("structures")
+        chunks = {f"chunk_{index:04d}": bounds for index, bounds in enumerate(self.ctx.chunks)}
+        lost = {name: bounds for name, bounds in chunks.items() if name not in good}
+        number = sum(stop - start for start, stop in lost.values())
+        if good and lost and number <= self.inputs.max_lost_share.value * self.count():
+            for name, (start, stop) in lost.items():
+                reason = Str(f"job failed: {name}: {reason_of(self.ctx[name])}")
+                good[name] = count_as_failed(self.inputs.structures, Int(start), Int(stop), reason)
+            self.report(f"{number} of {self.count()} structures were lost with failed jobs and are counted as failed")
+            failure = None
+        self.join(good)
+        return failure
 
 
 def relax_inputs(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aiida.engine import calcfunction
-from aiida.orm import Dict, Float, Int
+from aiida.orm import Dict, Float, Int, Str
 
 from ...data import StructureSetData
 from ...engine.structures import StructureSet
@@ -22,6 +22,14 @@ def slice_structures(structures: StructureSetData, start: Int, stop: Int) -> Str
 def concatenate_structures(**sets: StructureSetData) -> StructureSetData:
     """Join sets in the order of their names (``chunk_0000``, ``chunk_0001``, …)."""
     return StructureSetData(StructureSet.concatenate([sets[name].structures for name in sorted(sets)]))
+
+
+@calcfunction
+def count_as_failed(structures: StructureSetData, start: Int, stop: Int, reason: Str) -> StructureSetData:
+    """Return the structures from ``start`` up to, and without, ``stop`` as a relaxation gives out what it gave up."""
+    from ...engine.potentials.outcomes import given_up
+
+    return StructureSetData(given_up(structures.structures[start.value : stop.value], reason.value))
 
 
 @calcfunction

@@ -23,8 +23,9 @@ from ..memory import first_line, is_out_of_memory
 from ..structures import StructureSet
 from .contract import Evaluator
 from .optimisers import OPTIMISERS, BatchOptimiser, NoDescent
+from .outcomes import Outcome
 from .parameters import RelaxParameters
-from .relaxation import Outcome, RelaxationError, require_apart, require_sane_end, require_sound, require_together
+from .relaxation import RelaxationError, require_apart, require_sane_end, require_sound, require_together
 
 #: Begins the names of an optimiser's state beside those of the outcome.
 STATE = "optimiser_"

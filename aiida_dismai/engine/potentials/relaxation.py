@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..errors import DismaiError
 from ..memory import is_out_of_memory
 from ..neighbours import shortest_distance
+from .outcomes import Outcome
 from .parameters import RelaxParameters
 
 #: Overlap threshold (Å): closer atoms mean invalid input or a potential without short-range repulsion, Å.
@@ -31,35 +32,6 @@ UPHILL = 1.0
 
 class RelaxationError(Exception):
     """This structure cannot be relaxed further; the text says why."""
-
-
-@dataclass
-class Outcome:
-    """How one relaxation ended.
-
-    Attributes:
-        positions: the last ones with finite energy and forces, Å, ``(m, 3)``.
-        cell: likewise, Å, ``(3, 3)``.
-        energy_initial: eV, NaN when it could not be computed.
-        energy: of ``positions``, eV, NaN when it could not be computed.
-        fmax: largest norm of a force on an atom, eV/Å, NaN when it could not be computed.
-        steps: steps of the optimiser.
-        converged: whether the criterion was met.
-        failure: empty, or why the relaxation was given up.
-        seconds: wall time.
-        evaluations: of energy and forces.
-    """
-
-    positions: NDArray[np.float64]
-    cell: NDArray[np.float64]
-    energy_initial: float = math.nan
-    energy: float = math.nan
-    fmax: float = math.nan
-    steps: int = 0
-    converged: bool = False
-    failure: str = ""
-    seconds: float = 0.0
-    evaluations: int = 0
 
 
 class Watched(Calculator):

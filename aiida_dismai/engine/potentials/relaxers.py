@@ -20,8 +20,9 @@ from ..structures import StructureSet, to_ase
 from ..workers import Died, map_items
 from .batched import Batch, Relaxing
 from .calculators import make_calculator, make_evaluator
+from .outcomes import Outcome
 from .parameters import RelaxParameters
-from .relaxation import Outcome, relax_one
+from .relaxation import relax_one
 
 #: Begins the key of the state of a structure that was stopped half-way.
 PARTIAL = "partial"
