@@ -173,7 +173,7 @@ def _energies(varied: Sequence[Varied], dataset: str, model: str, name: str) -> 
     if not ours:
         return None
     everything = np.concatenate([values for one in ours for values in one.energies])
-    low, high = np.percentile(everything, [0.5, 99.5])  # a few that have exploded would hide all others
+    low, high = np.percentile(everything, [0.5, 99.5])  # those beyond are in the first and the last bin
     low, high = (low, high) if high > low else (low - 0.5, high + 0.5)
     edges = np.linspace(low, high, BINS + 1)
     centres = (edges[:-1] + edges[1:]) / 2
@@ -181,7 +181,7 @@ def _energies(varied: Sequence[Varied], dataset: str, model: str, name: str) -> 
     title = f"{label_of(dataset)}, {label_of(model)}: {energy.label} after the relaxation"
     figure = new_figure(title, f"{energy.label}, {energy.unit}", "structures, %")
     for index, one in enumerate(ours):
-        shares = np.array([100 * np.histogram(values, edges)[0] / len(values) for values in one.energies])
+        shares = np.array([_shares(values, edges) for values in one.energies])
         shade = colour(index)
         if len(shares) > 1:
             band = {
@@ -198,3 +198,9 @@ def _energies(varied: Sequence[Varied], dataset: str, model: str, name: str) -> 
         line = {"color": shade, "width": 1.8}
         figure.add_trace(go.Scatter(x=centres, y=shares.mean(axis=0), name=label, mode="lines", line=line))
     return figure
+
+
+def _shares(values: NDArray[Any], edges: NDArray[Any]) -> NDArray[Any]:
+    """Return the shares of values in bins, %; those beyond all bins are in the nearest one."""
+    counts: NDArray[Any] = np.histogram(np.clip(values, edges[0], edges[-1]), edges)[0]
+    return 100 * counts / len(values)
