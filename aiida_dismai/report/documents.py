@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 
 from ..engine.text import visible
@@ -14,6 +15,7 @@ from .verdict import verdict
 
 #: Characters of a cell at most.
 CELL = 600
+DIGITS = ("ZERO", "ONE", "TWO", "THREE", "FOUR", "FIVE", "SIX", "SEVEN", "EIGHT", "NINE")
 #: Characters that Markdown gives a meaning to in the midst of a line.
 MARKED = re.compile(r"([\\`*_{}\[\]<>|~#$])")
 #: What LaTeX gives a meaning to, and characters that its fonts lack without further packages.
@@ -46,13 +48,34 @@ LATEX = {
     "…": r"\dots{}",
     "✓": r"$\checkmark$",
     "→": r"$\to$",
-    "α": r"$\alpha$",
-    "χ": r"$\chi$",
+    "≈": r"$\approx$",
+    "∞": r"$\infty$",
+    "µ": r"$\mu$",
+    "`": r"\textasciigrave{}",
+    "\0": "{}",
+    # after the end of a row, these would be its options
+    "[": "{[}",
+    "*": "{*}",
 }
+#: Greek letters, by their names; those that look like Latin ones have none.
+GREEK = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau phi chi psi omega"
+LATEX |= {
+    unicodedata.lookup(f"GREEK {case} LETTER {name.replace('lambda', 'lamda').upper()}"): f"$\\{written}$"
+    for name in GREEK.split()
+    for case, written in (("SMALL", name), ("CAPITAL", name.capitalize()))
+    if case == "SMALL" or name in ("gamma", "delta", "theta", "lambda", "xi", "pi", "sigma", "phi", "psi", "omega")
+}
+LATEX |= {unicodedata.lookup(f"SUBSCRIPT {name}"): f"$_{i}$" for i, name in enumerate(DIGITS)}
+#: The last letter that LaTeX's fonts have without further packages (Latin Extended-A).
+LAST = "\u017f"
 PREAMBLE = (
-    "% Tables of a Dismai-Bench report. They need \\usepackage{booktabs}, \\usepackage{amssymb} and\n"
-    "% \\usepackage[T1]{fontenc}.\n"
+    "% Tables of a Dismai-Bench report. They need \\usepackage{array}, \\usepackage{booktabs},\n"
+    "% \\usepackage{graphicx}, \\usepackage{amssymb} and \\usepackage[T1]{fontenc}.\n"
 )
+#: What is wider than the line is made smaller.
+FITTED = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
+#: Characters of the longest cell above which a column breaks its lines, and the share of the line that it then has.
+BROKEN, SHARE = 36, 0.42
 
 
 def to_markdown(report: Report) -> str:
@@ -107,26 +130,44 @@ def _md_row(cells: Sequence[str | None]) -> str:
 
 
 def _latex_table(table: TextTable) -> str:
-    columns = "l" + "r" * (len(table.columns) - 1)
+    columns = _latex_columns(table)
     head = [" & ".join(_tex(name) for name in table.columns) + r" \\", r"\midrule"] if any(table.columns) else []
     rows = [" & ".join("--" if cell is None else _tex(cell) for cell in row) + r" \\" for row in table.rows]
     notes = " ".join(_tex(note) for note in table.notes)
-    caption = _tex(table.title[:1].upper() + table.title[1:]) + (f". {notes}" if notes else "")
+    caption = _tex(table.title[:1].upper() + table.title[1:]) + (f"; {notes}" if notes else "")
     return "\n".join(
         [
             r"\begin{table}",
+            r"\centering",
             rf"\caption{{{caption}}}",
+            FITTED,
             rf"\begin{{tabular}}{{{columns}}}",
             r"\toprule",
             *head,
             *rows,
             r"\bottomrule",
-            r"\end{tabular}",
+            r"\end{tabular}}",
             r"\end{table}",
             "",
         ]
     )
 
 
+def _latex_columns(table: TextTable) -> str:
+    """Return the columns of a table: text on the left, numbers on the right, lines of long texts broken."""
+    lengths = [max(len(str(row[i] or "")) for row in table.rows) for i in range(len(table.columns))]
+    long = [i for i, length in enumerate(lengths) if length > BROKEN]
+    width = f"{SHARE if len(long) < 2 else 2 * SHARE / len(long):.2f}"
+    broken = rf">{{\raggedright\arraybackslash}}p{{{width}\linewidth}}"
+    return "".join(broken if i in long else "lr"[i > 0] for i in range(len(lengths)))
+
+
 def _tex(text: object) -> str:
-    return "".join(LATEX.get(character, character) for character in visible(text, CELL))
+    parted = re.sub("-(?=-)", "-\0", visible(text, CELL))  # two hyphens would become a dash
+    return "".join(map(_tex_character, parted))
+
+
+def _tex_character(character: str) -> str:
+    if character in LATEX:
+        return LATEX[character]
+    return character if character <= LAST else rf"\texttt{{U+{ord(character):04X}}}"

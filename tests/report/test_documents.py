@@ -1,6 +1,8 @@
 """The report as Markdown, LaTeX, SVG and PDF."""
 
 import re
+import shutil
+import subprocess
 import xml.etree.ElementTree as ElementTree
 
 import pytest
@@ -9,6 +11,7 @@ from support import handmade
 from aiida_dismai.engine.errors import BadInput
 from aiida_dismai.report.collect import collect
 from aiida_dismai.report.content import Report
+from aiida_dismai.report.documents import _tex as to_tex
 from aiida_dismai.report.documents import to_latex, to_markdown
 from aiida_dismai.report.html import figures_of
 from aiida_dismai.report.paper import read_paper
@@ -56,10 +59,56 @@ def test_latex_tables_are_closed_and_nothing_is_a_command(report):
     assert text.count(r"\begin{table}") == text.count(r"\end{table}") > 5
     assert r"50\% \textbackslash{}input\{x\} \& \#1\_a\textasciicircum{}b\textasciitilde{}" in text
     assert not re.search(r"^(?!%).*\\input", text, re.MULTILINE)
-    for body in re.findall(r"\\begin\{tabular\}\{(l?r*)\}(.*?)\\end\{tabular\}", text, re.DOTALL):
-        for line in body[1].splitlines():
+    tables = re.findall(r"\\begin\{tabular\}\{([^\n]*)\}\n(.*?)\\end\{tabular\}", text, re.DOTALL)
+    assert len(tables) == text.count(r"\begin{table}")
+    for columns, body in tables:
+        columns = re.sub(r">\{\\raggedright\\arraybackslash\}p\{[\d.]+\\linewidth\}", "l", columns)
+        assert re.fullmatch("[lr]+", columns)
+        for line in body.splitlines():
             if line.endswith(r"\\"):
-                assert len(re.findall(r"(?<!\\)&", line)) == len(body[0]) - 1
+                assert len(re.findall(r"(?<!\\)&", line)) == len(columns) - 1
+
+
+#: What is legal in names and messages, and ill-treated by LaTeX if it is written as it is.
+ODD = r"""[300] *starred* --steps a`b "c" <d> 50% {e} \input{f} g_h^i~ é ß Ł ů µ μ α Ω Å ² ₂ ≤ → ✓ – … 中 😀 |"""
+
+
+def test_odd_characters_are_written_for_latex():
+    assert to_tex("--steps ---") == "-{}-steps -{}-{}-"
+    assert to_tex("[3] *") == "{[}3] {*}"
+    assert to_tex("α Σ λ₂ é") == r"$\alpha$ $\Sigma$ $\lambda$$_2$ é"
+    assert to_tex("中") == r"\texttt{U+4E2D}"
+
+
+def test_latex_is_compiled(report, tmp_path):
+    """By pdflatex if it is here; what it would stumble over is tested above in any case."""
+    latex = shutil.which("pdflatex")
+    if latex is None:
+        pytest.skip("pdflatex is not installed (apt-get install texlive-latex-base texlive-fonts-recommended)")
+    report.models[0].training["model"] = ODD
+    report.tree.losses.append({"stage": ODD, "what": 5 * ODD, "count": 1, "of": 2})
+    report.notes.append(ODD)
+    try:
+        text = to_latex(report)
+    finally:
+        report.models[0].training["model"] = "cryingan"
+        report.tree.losses.pop()
+        report.notes.pop()
+    packages = "".join(re.findall(r"\\usepackage(?:\[\w+\])?\{\w+\}", text.partition("\n\n")[0]))
+    document = rf"\documentclass{{article}}{packages}\begin{{document}}{text}\end{{document}}"
+    (tmp_path / "tables.tex").write_text(document)
+    done = subprocess.run(
+        [latex, "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "tables.tex"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        errors="replace",
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert (tmp_path / "tables.pdf").read_bytes().startswith(b"%PDF")
+    assert "Missing character" not in done.stdout
+    wide = [float(points) for points in re.findall(r"Overfull \\hbox \(([\d.]+)pt too wide\)", done.stdout)]
+    assert max(wide, default=0) < 5, "a table leaves the line"
 
 
 def test_charts_as_svg_have_their_marks(report, tmp_path):
