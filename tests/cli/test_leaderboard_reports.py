@@ -110,6 +110,7 @@ def test_the_report_in_a_browser(pages):
           empty: charts.filter((one) => !one.querySelector(".scatterlayer path, .barlayer path")).length,
           models: [...document.getElementById("viewer-model").options].map((option) => option.value),
           title: document.getElementById("viewer-title").textContent,
+          drawn: document.getElementById("undrawn").hidden,
           scripts: [...document.scripts].map((one) => one.getAttribute("src")).filter(Boolean),
           atoms: dismaiViews[0].view.selectedAtoms({}).length,
           text: document.body.textContent };
@@ -117,6 +118,7 @@ def test_the_report_in_a_browser(pages):
     )
     assert (told["errors"], told["blocked"]) == ([], [])
     assert told["scripts"] == ["../../libraries/plotly-min.js", "../../libraries/3Dmol-min.js"]
+    assert told["drawn"] is True
     assert told["charts"] >= 2
     assert told["empty"] == 0
     assert "noise floor" in told["verdict"]
@@ -149,3 +151,11 @@ def test_the_page_of_an_entry_shows_its_report(pages, width):
     assert told["src"] == "report.html"
     assert sorted(told["sandbox"]) == ["allow-downloads", "allow-scripts"]  # not same-origin: it can reach nothing
     assert told["wide"] <= 0
+
+
+def test_a_report_whose_scripts_are_not_loaded_says_so(pages):
+    """A browser may refuse them to a page in a frame that was opened from a disk."""
+    chromium()
+    shutil.rmtree(pages.parents[1] / "libraries")
+    script = 'return { hidden: document.getElementById("undrawn").hidden };'
+    assert visit(pages / "report.html", script)["hidden"] is False

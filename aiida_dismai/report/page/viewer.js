@@ -131,7 +131,7 @@
       } catch (error) {
         place.view = null;
       }
-      if (!place.view) place.canvas.textContent = "this browser has no WebGL: structures cannot be drawn";
+      if (!place.view) place.canvas.textContent = window.$3Dmol ? "this browser has no WebGL: structures cannot be drawn" : "not drawn: the script for it was not loaded";
       views.push(place);
     }
     const made = views.map((place) => place.view).filter(Boolean);
