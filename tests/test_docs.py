@@ -75,6 +75,20 @@ def test_tasks_on_pages_are_accepted(page):
         find_task(content["task"]).validate(content.get("parameters") or {})
 
 
+def test_the_package_of_metrics_says_what_its_modules_are():
+    """All modules of the folder are named, and what is named is there."""
+    import aiida_dismai
+    from aiida_dismai.engine import metrics
+
+    engine = Path(aiida_dismai.__file__).parent / "engine"
+    modules = {path.stem for path in (engine / "metrics").glob("*.py")} - {"__init__"}
+    named = set(re.findall(r"``([\w.]+)``", metrics.__doc__))
+    assert {name for name in named if "." not in name} == modules
+    for name in named - modules:
+        place = engine.joinpath(*name.split(".")[1:])
+        assert place.is_dir() or place.with_suffix(".py").is_file(), name
+
+
 def test_a_page_does_not_change_the_readers_default_profile():
     """`verdi presto` makes its profile the default; a page that calls it chooses a configuration of its own before."""
     for page in PAGES:

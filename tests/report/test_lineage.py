@@ -1,9 +1,12 @@
 """The graph of a report: alike is one box, nothing is lost between a metric and the crystals."""
 
+import sys
 import xml.etree.ElementTree as ElementTree
 from datetime import datetime
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from support import handmade
 
 from aiida_dismai.report.layers import place
@@ -11,6 +14,7 @@ from aiida_dismai.report.lineage import Box, Lineage, collapse, lineage_of, to_s
 from aiida_dismai.report.upstream import Row, Upstream
 
 NOW = datetime(2026, 1, 1)
+DOCS = Path(__file__).parent.parent.parent / "docs"
 
 
 def row(pk, node_type, name=None):
@@ -99,3 +103,24 @@ def test_columns_follow_the_arrows_and_nothing_overlaps():
     assert len(set(placed.at)) == 7
     through = [station for stations in placed.routes.values() for station in stations[1:-1]]
     assert not set(through) & set(placed.at)
+
+
+def test_the_script_of_the_docs_draws_a_picture_that_stands_by_itself(aiida_profile, monkeypatch, tmp_path):
+    """As the one in docs/concepts.md, which the script made of a job of `make demo-dft`."""
+    monkeypatch.syspath_prepend(str(DOCS))
+    import make_provenance_picture
+
+    graph = handmade.fresh(aiida_profile, tmp_path)
+    job = next(node for node in graph.pipeline.called_descendants if node.process_label == "BuildInterfacesCalculation")
+    result = CliRunner().invoke(make_provenance_picture.main, [str(job.pk), "--output", str(tmp_path / "graph.svg")])
+    assert result.exit_code == 0, result.output
+    for path in (tmp_path / "graph.svg", DOCS / "pictures" / "provenance.svg"):
+        root = ElementTree.parse(path).getroot()
+        space = {"svg": root.tag.partition("}")[0].strip("{")}
+        assert root.get("viewBox") == f"0 0 {root.get('width')} {root.get('height')}"
+        assert root.find("svg:style", space).text == make_provenance_picture.STYLE
+        titles = [one.text for one in root.iterfind(".//svg:g[@class='node process']/svg:text", space)]
+        assert "BuildInterfaces" in titles
+        data = [one for one in root.iter() if (one.get("class") or "").startswith("node data")]
+        assert len(data) >= 2  # the crystals
+    sys.modules.pop("make_provenance_picture")
