@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import Any
 
 import click
 
-from ..engine.files import plain
 from ..engine.text import visible
-from ..terminal import console, table
+from ..terminal import table
 from .profiles import load_profile
 from .report import odd_nodes
-from .trace import find_traced
+from .trace import find_traced, show
 
 #: What a first difference is, by its kind.
 KINDS = {
@@ -44,13 +41,8 @@ def compare(one: str, other: str, as_json: bool) -> None:
     nodes = [find_traced(one), find_traced(other)]
     with odd_nodes(nodes[0]):
         found = gather(*nodes)
-    if as_json:
-        click.echo(json.dumps(plain(asdict(found)), indent=2))
-        return
-    screen = console()
-    for part in _parts(found):
-        screen.print(part)
-    if not found.first and not found.only:
+    show(found, as_json, _parts)
+    if not as_json and not found.first and not found.only:
         click.echo("They hold the same: no difference upstream.")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -37,14 +37,19 @@ def trace(pk: str, as_json: bool) -> None:
     node = find_traced(pk)
     with odd_nodes(node):
         found = gather(node)
+    show(found, as_json, _tables)
+    for note in () if as_json else found.notes:
+        click.echo(f"! {visible(note, 1000)}", err=True)
+
+
+def show(found: Any, as_json: bool, tables: Callable[[Any], Iterable[Any]]) -> None:
+    """Print what was gathered (a dataclass) as JSON, or the tables that are made of it."""
     if as_json:
         click.echo(json.dumps(plain(asdict(found)), indent=2))
         return
     screen = console()
-    for part in _tables(found):
-        screen.print(part)
-    for note in found.notes:
-        click.echo(f"! {visible(note, 1000)}", err=True)
+    for table_of_it in tables(found):
+        screen.print(table_of_it)
 
 
 def find_traced(identifier: str) -> Any:
