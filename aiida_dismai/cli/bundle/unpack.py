@@ -10,19 +10,19 @@ import urllib.parse
 import urllib.request
 import zipfile
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ...engine.errors import BadInput
 from ...engine.files import write_atomically
+from ...engine.gathering.archive import Bounds
+from ...engine.gathering.archive import unpack as unpack_archive
 from ...engine.structures.source import refuse_what_is_no_data
 from ...engine.text import visible
 from .manifest import MANIFEST
 
-#: A zip file may unpack to so many bytes, or to so many times its size, whichever is more.
-MAX_UNPACKED = 512 * 2**20
-MAX_RATIO = 50
-MAX_FILES = 1000
+#: What a bundle may unpack to: so many bytes, or so many times its size, whichever is more.
+BOUNDS = Bounds(members=1000, size=512 * 2**20, ratio=50)
 #: Bytes of a download at most, unless the user says so.
 MAX_DOWNLOAD = 50 * 2**30
 PIECE = 2**20
@@ -104,7 +104,7 @@ def kind_of(path: Path) -> str:
         raise BadInput(f"{visible(path)}: neither a bundle (a folder or zip file with {MANIFEST}) nor an AiiDA archive")
     try:
         with zipfile.ZipFile(path) as archive:
-            names = {Path(name).name for name in archive.namelist()[: MAX_FILES * 1000]}
+            names = {Path(name).name for name in archive.namelist()[: BOUNDS.members * 1000]}
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise BadInput(f"{visible(path)}: a damaged zip file ({visible(error, 120)}); download it again") from error
     return "bundle" if MANIFEST in names else "archive"
@@ -121,61 +121,19 @@ def unpack(path: Path, folder: Path) -> Path:
         The folder in which the manifest is.
 
     Raises:
-        BadInput: it would write outside, holds links, or unpacks to too much, whatever its header says.
+        BadInput: it would write outside, holds links, or unpacks to too much, whatever its header says; or it holds no
+            manifest, or several.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            files = [info for info in archive.infolist() if not info.is_dir()]
-            _refuse(path, files)
-            top = {Path(info.filename).parent.as_posix() for info in files if Path(info.filename).name == MANIFEST}
-            if len(top) != 1:
-                raise BadInput(f"{visible(path)}: holds {len(top)} files {MANIFEST}, not one")
-            inside = top.pop()
-            for info in files:
-                if Path(info.filename).parent.as_posix() == inside:
-                    _extract(path, archive, info, folder / Path(info.filename).name)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError) as error:
-        raise BadInput(f"{visible(path)}: a damaged zip file ({visible(error, 120)}); download it again") from error
+
+    def beside_the_manifest(names: list[str]) -> dict[str, str]:
+        paths = [PurePosixPath(name) for name in names]
+        folders = {inside.parent for inside in paths if inside.name == MANIFEST}
+        if len(folders) != 1:
+            raise BadInput(f"{visible(path)}: holds {len(folders)} files {MANIFEST}, not one")
+        return {name: inside.name for name, inside in zip(names, paths, strict=True) if inside.parent in folders}
+
+    unpack_archive(path, folder, BOUNDS, beside_the_manifest)
     return folder
-
-
-def _refuse(path: Path, files: list[zipfile.ZipInfo]) -> None:
-    if len(files) > MAX_FILES:
-        raise BadInput(f"{visible(path)}: holds {len(files)} files, more than {MAX_FILES}; not unpacked")
-    for info in files:
-        name = info.filename
-        if name.startswith(("/", "\\")) or ":" in name or "\\" in name or ".." in Path(name).parts:
-            raise BadInput(f"{visible(path)}: '{visible(name, 80)}' in it would be written outside; not unpacked")
-        if info.external_attr >> 28 == 0o12:
-            raise BadInput(f"{visible(path)}: '{visible(name, 80)}' in it is a symbolic link; not unpacked")
-        if info.flag_bits & 1:
-            raise BadInput(f"{visible(path)}: '{visible(name, 80)}' in it is encrypted; not unpacked")
-    size, limit = sum(info.file_size for info in files), _limit(path)
-    if size > limit:
-        raise BadInput(
-            f"{visible(path)}: unpacks to {size / 1e9:.1f} GB, more than {MAX_RATIO} times its size; not unpacked"
-        )
-
-
-def _limit(path: Path) -> int:
-    return max(MAX_UNPACKED, MAX_RATIO * path.stat().st_size)
-
-
-def _extract(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path) -> None:
-    left = min(info.file_size, _limit(path))
-
-    def copy(handle: Any) -> None:
-        nonlocal left
-        with archive.open(info) as member:
-            while content := member.read(PIECE):
-                left -= len(content)
-                if left < 0:
-                    raise BadInput(
-                        f"{visible(path)}: '{visible(info.filename, 80)}' is longer than it says; not unpacked"
-                    )
-                handle.write(content)
-
-    write_atomically(target, copy)
 
 
 def pack(folder: Path, path: Path) -> None:

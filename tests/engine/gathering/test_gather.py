@@ -175,7 +175,7 @@ def test_partial_occupancies_of_pymatgen(tmp_path):
         ("g.db", b"no database", "not a database of ASE"),
         ("gen.pt", b"PK\x03\x04", "dismai converter > convert.py"),
         ("gen.pkl", b"\x80\x04", "never loaded"),
-        ("g.zip", b"PK\x03\x04 not a zip", "not readable as a zip archive"),
+        ("g.zip", b"PK\x03\x04 not a zip", "a damaged zip archive"),
         ("g.csv", b"a,b\n1,2\n", "has no column 'cif'"),
         ("g.json", b'[{"lattice": 1}]', "not a structure of pymatgen"),
         ("g.json", b'{"@module": "x", "n": 1}', "neither a structure of pymatgen nor a list"),
@@ -214,7 +214,7 @@ def archive_with(path: Path, *members):
 @pytest.mark.parametrize("name", ["../out.cif", "/tmp/out.cif", "a/../../out.cif", "C:\\out.cif"])
 def test_archives_that_lead_outside(tmp_path, name):
     archive_with(tmp_path / "g.zip", (name, b"x"))
-    with pytest.raises(BadInput, match="leads out of the archive's folder"):
+    with pytest.raises(BadInput, match="would be written outside of the folder"):
         gather(tmp_path / "g.zip")
     assert not (tmp_path.parent / "out.cif").exists()
 
@@ -223,7 +223,7 @@ def test_archives_with_links(tmp_path):
     link = zipfile.ZipInfo("g.cif")
     link.external_attr = 0o120777 << 16
     archive_with(tmp_path / "g.zip", (link, "/etc/passwd"))
-    with pytest.raises(BadInput, match="is a link"):
+    with pytest.raises(BadInput, match="is a symbolic link"):
         gather(tmp_path / "g.zip")
 
 
@@ -237,7 +237,7 @@ def test_archives_that_unpack_to_much_more_than_they_are(tmp_path, monkeypatch):
     place = content.rindex(b"PK\x01\x02")
     content[place + 24 : place + 28] = (1000).to_bytes(4, "little")
     (tmp_path / "g.zip").write_bytes(content)
-    with pytest.raises(BadInput, match=r"unpacks to more|not readable as a zip archive"):
+    with pytest.raises(BadInput, match=r"unpacks to more|a damaged zip archive"):
         gather(tmp_path / "g.zip")
 
 
