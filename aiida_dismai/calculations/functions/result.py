@@ -60,7 +60,7 @@ def reference_of(job: Any) -> SinglefileData:
     return reference
 
 
-def nodes_of(metrics: Any, training: Any = None) -> dict[str, Data]:
+def nodes_of(metrics: Any, training: Any = None) -> dict[str, Any]:
     """Return the nodes of a model that its result is made from, by their roles.
 
     Args:
