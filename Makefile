@@ -20,7 +20,7 @@ LIGHT := .venv-light
 # pw.x of Quantum ESPRESSO 7.2, from the wheel of qepy, which needs an older NumPy
 PW := .venv-pw/bin/pw.x
 
-.PHONY: help setup pw demo demo-dft test test-fast test-services coverage docs fuzz lint format benchmarks clean
+.PHONY: help setup pw demo demo-dft test test-fast test-services coverage wheel docs fuzz lint format benchmarks clean
 help:            ## list the targets
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -72,6 +72,9 @@ coverage: setup  ## the tests with their coverage
 $(VENV)/.docs: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e '.[docs]'
 	@touch $@
+
+wheel:           ## build the distribution and install it into an empty environment
+	.ci/wheel
 
 docs: $(VENV)/.docs ## build the pages into docs/_build/html, check links inside them, run their examples and the notebook
 	$(BIN)/python -m sphinx -W --keep-going -n -q -b html docs docs/_build/html

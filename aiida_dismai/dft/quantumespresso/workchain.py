@@ -9,9 +9,13 @@ from __future__ import annotations
 
 from aiida.engine import ProcessHandlerReport, process_handler
 from aiida.orm import CalcJobNode
-from aiida_quantumespresso.calculations.pw import PwCalculation
-from aiida_quantumespresso.common.types import RestartType
-from aiida_quantumespresso.workflows.pw.base import PwBaseWorkChain
+
+try:
+    from aiida_quantumespresso.calculations.pw import PwCalculation
+    from aiida_quantumespresso.common.types import RestartType
+    from aiida_quantumespresso.workflows.pw.base import PwBaseWorkChain
+except ModuleNotFoundError as error:
+    raise ImportError("aiida-quantumespresso is not installed: pip install 'aiida-dismai[qe]'") from error
 
 
 class PwStageWorkChain(PwBaseWorkChain):
