@@ -1,19 +1,24 @@
 """A shrunken benchmark through the daemon: two small crystals, tiny networks, every step of the real line."""
 
-import subprocess
+import html
+import re
+import shutil
 import sys
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 from aiida import orm
 from aiida.common import LinkType
+from support.results import SCHEMA
 
-from aiida_dismai.cli.archive.commands import check_archive, write_archive
 from aiida_dismai.data.structures import set_to_structure_data
+from aiida_dismai.demo.results import write_results
 from aiida_dismai.engine.structures import from_pymatgen
+from aiida_dismai.engine.untrusted import read_object
 from aiida_dismai.report.collect import collect
-from aiida_dismai.report.graph import draw_provenance
+from aiida_dismai.report.verdict import verdict
 from aiida_dismai.workchains.pipeline import PipelineWorkChain
 
 pytestmark = pytest.mark.engine
@@ -189,11 +194,26 @@ def test_from_crystals_to_metrics_through_the_daemon(dismai_code, vasp, crystals
     assert built.inputs.slab_b.uuid == crystals[1].uuid
     assert training <= set(known)
 
-    assert "d_all" in collect(node).measures()
-    if subprocess.run(["which", "dot"], capture_output=True).returncode == 0:
-        assert draw_provenance(node, tmp_path / "graph.svg") > 50
-        assert "<svg" in (tmp_path / "graph.svg").read_text()
-    counts = write_archive(node, tmp_path / "benchmark.aiida")
-    assert counts["nodes"] > 200
-    findings = check_archive(tmp_path / "benchmark.aiida")
-    assert all(finding["passed"] for finding in findings), findings
+    # what the demo leaves of such a run
+    said: list[str] = []
+    assert write_results(node, tmp_path / "demo", said.append) == []
+    report = collect(node)
+    assert "d_all" in report.measures()
+    result = read_object(tmp_path / "demo" / "result.json")
+    jsonschema.validate(result, SCHEMA)
+    assert result["origin"]["uuid"] == node.outputs.benchmark.result.creator.caller.uuid
+    assert [item["name"] for item in result["models"]] == sorted(node.outputs.benchmark.metrics)
+    assert any("is a stand-in for VASP" in note for note in result["notes"])
+    page = (tmp_path / "demo" / "report.html").read_text()
+    assert verdict(report)[0].startswith("The generated interfaces of cryingan are ")
+    assert html.escape(verdict(report)[0]) in page
+    measured = any(len(arrays.get_array("index")) for arrays in node.outputs.benchmark.per_structure.values())
+    assert ('id="viewer-data"' in page) is measured
+    assert measured or "no generated structure could be measured" in page
+    boxes = re.findall(r'<g class="node (data|process|result)"', page)
+    assert boxes.count("process") >= 10
+    if shutil.which("dot"):
+        assert int(re.search(r"provenance\.svg \((\d+) nodes", " ".join(said))[1]) > 50
+        assert "<svg" in (tmp_path / "demo" / "provenance.svg").read_text()
+    assert int(re.search(r"benchmark\.aiida \((\d+) nodes", " ".join(said))[1]) > 200
+    assert "imported into an empty profile" in said[-1]
