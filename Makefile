@@ -48,7 +48,7 @@ setup: $(STAMP)  ## install everything into .venv
 demo: setup      ## the whole benchmark once, small, in a quarter of an hour
 	$(BIN)/python -m aiida_dismai.demo
 
-demo-dft: setup pw ## the whole line on real DFT with pw.x, small, in under twenty minutes
+demo-dft: setup pw ## the whole line on real DFT with pw.x, small, in about ten minutes
 	$(BIN)/python -m aiida_dismai.demo.dft
 
 test: setup      ## the tests
