@@ -152,5 +152,6 @@ def _structure_rows(report: Report) -> list[dict[str, Any]]:
         for row in [*model.listed, *model.unread]:
             about = {name: row.get(name) for name in ("file", "frame", "outcome", "stage", "reason")}
             place = row.get("index")  # of what could not be read there is none
-            rows.append({"model": model.name, "source_index": place, **about, **by_source.get(place, {})})
+            own = {} if place is None else by_source.get(int(place), {})
+            rows.append({"model": model.name, "source_index": place, **about, **own})
     return rows

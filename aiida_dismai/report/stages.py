@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..calculations.functions.sets import count_as_failed
 from ..provenance import walk
 from ..workchains.reasons import reason_of, traceback_of
 from .model import Model
@@ -35,6 +34,8 @@ LOSSES: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
     ),
     "metrics": ("n_given", (("n_not_analysed", "could not be analysed"),)),
 }
+#: The calcfunction that counts structures as failed whose job has failed (``calculations.functions.sets``).
+LOST = "count_as_failed"
 #: Exit codes that are no failures: the job went on in the next one.
 GONE_ON = (120, 140, 400, 420, 421, 422, 430)
 #: At most so many failures are listed.
@@ -112,7 +113,7 @@ def read_tree(root: Any) -> Tree:
                 tree.failures.append(_failure(node, path))
         if isinstance(node, CalcJobNode):
             _add_job(tree, losses, node, " / ".join(path) or task_name(node))
-        elif node.process_label == count_as_failed.__name__:
+        elif node.process_label == LOST:
             given = node.inputs
             entry = losses.setdefault((" / ".join(path), "lost with a job that failed"), [0, len(given.structures)])
             entry[0] += given.stop.value - given.start.value
