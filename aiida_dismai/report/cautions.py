@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..dft.origin import not_dft
 from ..engine.text import visible
 from ..workchains.reasons import LIMIT
 from .content import Report
@@ -17,6 +16,8 @@ def notes(report: Report) -> list[str]:
     """Return the warnings of a report: no DFT, labels of several methods, not finished, small."""
     found = []
     if report.stand_ins:
+        from ..dft.origin import not_dft  # needs AiiDA, which reports of files do without
+
         found.append(not_dft(report.stand_ins))
     found += [f"Mixed labels: {line}." for line in report.mixed_labels]
     if report.study.get("mixed_labels"):
