@@ -9,7 +9,6 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from ..data import StructureSetData
 from ..engine.generators.registry import find, parameter_model
 from ..workchains.protocols.files import parse
 
@@ -122,6 +121,8 @@ def of_evaluation(inputs: Mapping[str, Any]) -> Costs:
     """Return the costs of an evaluation; records of an earlier one, or the authors', need not be computed again."""
     structures = inputs["structures"]
     others = [inputs[name] for name in ("reference", "validation") if name in inputs]
+    from ..data import StructureSetData
+
     sets = [len(one) for one in others if isinstance(one, StructureSetData)]
     return _evaluating(inputs, len(structures), _atoms(structures), sets)
 
