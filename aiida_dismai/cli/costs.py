@@ -119,10 +119,10 @@ def of_benchmark(inputs: Mapping[str, Any]) -> Costs:
 
 def of_evaluation(inputs: Mapping[str, Any]) -> Costs:
     """Return the costs of an evaluation; records of an earlier one, or the authors', need not be computed again."""
-    structures = inputs["structures"]
-    others = [inputs[name] for name in ("reference", "validation") if name in inputs]
     from ..data import StructureSetData
 
+    structures = inputs["structures"]
+    others = [inputs[name] for name in ("reference", "validation") if name in inputs]
     sets = [len(one) for one in others if isinstance(one, StructureSetData)]
     return _evaluating(inputs, len(structures), _atoms(structures), sets)
 

@@ -40,6 +40,10 @@ class Origin:
     stand_ins: list[str]
     mixed_labels: list[str]
 
+    def notes(self) -> list[str]:
+        """Return what must stand beside numbers of this origin; empty for labels of one method from DFT."""
+        return [*([not_dft(self.stand_ins)] if self.stand_ins else []), *self.mixed_labels]
+
 
 def origin_of(process: Any) -> Origin:
     """Return the origin of what a process was given, computed, or gave out.

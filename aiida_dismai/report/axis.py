@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from ..engine.families.contract import COMMON_PROPERTIES, ENERGIES, PropertySpec
 from ..provenance import outputs_of
-from .drawing import DATA, colour, label_of, new_figure, transparent
+from .drawing import DATA, add_band, colour, label_of, new_figure
 from .family import find_report
-from .nodes import arrays_of
 from .study_scenes import Trained, benchmark_of, trained_of
 
 if TYPE_CHECKING:
@@ -86,9 +85,10 @@ def _add_trained(one: Varied, trained: Trained) -> None:
     metrics = trained.metrics.get_dict()
     if metrics.get("n_generated") and metrics.get("n_not_converged") is not None:
         one.not_converged.append(100 * metrics["n_not_converged"] / metrics["n_generated"])
-    known = {} if trained.per_structure is None else arrays_of(trained.per_structure)
     key = "energy_per_atom" if one.energy is COMMON_PROPERTIES[0] else f"property_{one.energy.name}"
-    values = known.get(key, np.array([]))
+    if trained.per_structure is None or key not in trained.per_structure.get_arraynames():
+        return
+    values = trained.per_structure.get_array(key)
     if np.isfinite(values).any():
         one.energies.append(values[np.isfinite(values)])
 
@@ -184,16 +184,7 @@ def _energies(varied: Sequence[Varied], dataset: str, model: str, name: str) -> 
         shares = np.array([_shares(values, edges) for values in one.energies])
         shade = colour(index)
         if len(shares) > 1:
-            band = {
-                "x": np.concatenate([centres, centres[::-1]]),
-                "y": np.concatenate([shares.max(axis=0), shares.min(axis=0)[::-1]]),
-                "fill": "toself",
-                "fillcolor": transparent(shade, 0.18),
-                "line": {"width": 0},
-                "hoverinfo": "skip",
-                "showlegend": False,
-            }
-            figure.add_trace(go.Scatter(**band))
+            add_band(figure, centres, shares.min(axis=0), shares.max(axis=0), shade, 0.18)
         label = f"{label_of(name)} {label_of(one.value)} ({len(shares)} models)"
         line = {"color": shade, "width": 1.8}
         figure.add_trace(go.Scatter(x=centres, y=shares.mean(axis=0), name=label, mode="lines", line=line))

@@ -47,7 +47,8 @@ def collect(node: Any) -> Report:
     if report.study:
         report.scenes, report.study_analysed = study_scenes(report.study, outputs["summaries"])
         report.varied = read_axis(report.study, outputs["summaries"])
-        report.axis = str(inputs_of(node)["axis"]["name"]) if "axis" in inputs_of(node) else "value"
+        axis = inputs_of(node).get("axis")
+        report.axis = "value" if axis is None else str(axis["name"])
     report.comparison, arrays = read_comparison(outputs)
     if arrays:
         report.arrays["comparison"] = arrays

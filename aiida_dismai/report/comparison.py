@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .drawing import COLOURS, DATA, label_of, new_figure, transparent
+from .drawing import COLOURS, DATA, add_band, label_of, new_figure
 from .nodes import arrays_of
 from .numbers import number
 from .parts import TextTable
@@ -107,8 +107,7 @@ def draw_distributions(arrays: Mapping[str, Any]) -> list[Figure]:
                 continue
             value, lower, upper = curve
             r = arrays["r"]
-            band = {"x": [*r, *r[::-1]], "y": [*upper, *lower[::-1]], "hoverinfo": "skip", "showlegend": False}
-            figure.add_trace(go.Scatter(**band, fill="toself", fillcolor=transparent(shade, 0.2), line={"width": 0}))
+            add_band(figure, r, lower, upper, shade, 0.2)
             figure.add_trace(go.Scatter(x=r, y=value, name=label_of(title), mode="lines", line={"color": shade}))
         figures.append(figure)
     return figures

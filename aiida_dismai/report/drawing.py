@@ -104,6 +104,32 @@ def stairs(edges: NDArray[Any], heights: NDArray[Any]) -> dict[str, NDArray[Any]
     return {"x": x, "y": np.concatenate([[0.0, 0.0], np.repeat(heights, 2), [0.0, 0.0]])}
 
 
+def add_band(figure: Figure, x: Any, lower: Any, upper: Any, shade: str, alpha: float) -> None:
+    """Fill what is between two lines over the same points, without an entry in the legend.
+
+    Args:
+        figure: the chart.
+        x: of the points, ``(n,)``.
+        lower: lower line, ``(n,)``.
+        upper: upper line, ``(n,)``.
+        shade: colour, ``#rrggbb``.
+        alpha: its opacity.
+    """
+    import plotly.graph_objects as go
+
+    figure.add_trace(
+        go.Scatter(
+            x=np.concatenate([x, x[::-1]]),
+            y=np.concatenate([upper, lower[::-1]]),
+            fill="toself",
+            fillcolor=transparent(shade, alpha),
+            line={"width": 0},
+            hoverinfo="skip",
+            showlegend=False,
+        )
+    )
+
+
 def transparent(shade: str, alpha: float) -> str:
     """Return a colour (``#rrggbb``) with an opacity."""
     red, green, blue = (int(shade[i : i + 2], 16) for i in (1, 3, 5))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..engine.families.contract import CurveSpec
 from .content import Report
-from .drawing import DATA, HEIGHT, SETS, add_histograms, colour, label_of, new_figure, title_of, transparent
+from .drawing import DATA, HEIGHT, SETS, add_band, add_histograms, colour, label_of, new_figure, title_of, transparent
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -262,16 +262,7 @@ def curve(report: Report, spec: CurveSpec) -> Figure | None:
             figure.add_trace(go.Scatter(x=x, y=training, name="training set", mode="lines", line=line))
         if not np.isfinite(value).all():
             continue  # nothing of this model could be analysed
-        band = {
-            "x": np.concatenate([x, x[::-1]]),
-            "y": np.concatenate([upper, lower[::-1]]),
-            "fill": "toself",
-            "fillcolor": transparent(colour(i), 0.25),
-            "line": {"width": 0},
-            "hoverinfo": "skip",
-            "showlegend": False,
-        }
-        figure.add_trace(go.Scatter(**band))
+        add_band(figure, x, lower, upper, colour(i), 0.25)
         line = {"color": colour(i), "width": 1.6}
         figure.add_trace(go.Scatter(x=x, y=value, name=title_of(model.name), mode="lines", line=line))
     return figure

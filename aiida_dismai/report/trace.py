@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..dft.origin import not_dft, origin_of_data
+from ..dft.origin import origin_of_data
 from ..engine.errors import BadInput, nearest
 from ..engine.methods import METHOD
 from ..engine.text import visible
@@ -110,9 +110,7 @@ def trace(node: Any) -> Trace:
     found.people = _people([*graph.rows.values()])
     found.times = _times(graph)
     found.counts = {"data": len(graph.data), "calculations": len(graph.calculations)}
-    origin = origin_of_data(end.pk for end in ends)
-    found.notes = [not_dft(origin.stand_ins)] if origin.stand_ins else []
-    found.notes += origin.mixed_labels
+    found.notes = origin_of_data(end.pk for end in ends).notes()
     return found
 
 

@@ -16,7 +16,7 @@ from ..calculations.functions.result import job_of, nodes_of, reference_of, writ
 from ..calculations.functions.statistics import aggregate_metrics
 from ..calculations.generators import validate_atoms
 from ..data import GeneratorData, PotentialData, StructureSetData
-from ..dft.origin import not_dft, origin_of_data
+from ..dft.origin import origin_of_data
 from ..engine.errors import BadInput
 from ..exit_codes import BENCHMARK, declare
 from .bounds import positive
@@ -285,9 +285,7 @@ class BenchmarkWorkChain(ProtocolMixin, CheckedWorkChain):
             pks: of what it is made from.
             n_models: models in it.
         """
-        user, origin = self.node.user, origin_of_data(pks)
-        notes = [*([not_dft(origin.stand_ins)] if origin.stand_ins else []), *origin.mixed_labels]
-        total = self.inputs.n_models.value
+        user, notes, total = self.node.user, origin_of_data(pks).notes(), self.inputs.n_models.value
         if n_models < total:
             notes.append(f"{total - n_models} of {total} models failed and are not in this result.")
         # the name that people have chosen for themselves in this profile, never their address

@@ -66,6 +66,10 @@ class ChunkedWorkChain(CheckedWorkChain):
         self.ctx.chunks = self.chunks()
         self.ctx.launched = 0
 
+    def by_name(self) -> dict[str, tuple[Any, ...]]:
+        """Return the chunks by the names that their jobs have, in order."""
+        return {f"chunk_{index:04d}": chunk for index, chunk in enumerate(self.ctx.chunks)}
+
     def has_more(self) -> bool:
         """Whether there are chunks that were not launched."""
         return bool(self.ctx.launched < len(self.ctx.chunks))
@@ -74,9 +78,8 @@ class ChunkedWorkChain(CheckedWorkChain):
         """Launch the next chunks."""
         jobs = {}
         last = min(self.ctx.launched + self.inputs.max_concurrent.value, len(self.ctx.chunks))
-        for index in range(self.ctx.launched, last):
-            name = f"chunk_{index:04d}"
-            inputs = self.chunk_inputs(*self.ctx.chunks[index])
+        for name, chunk in list(self.by_name().items())[self.ctx.launched : last]:
+            inputs = self.chunk_inputs(*chunk)
             inputs.metadata.call_link_label = name
             jobs[name] = self.submit(self._chunk_class, **inputs)
         self.ctx.launched = last
@@ -85,7 +88,7 @@ class ChunkedWorkChain(CheckedWorkChain):
 
     def gather(self, output: str) -> tuple[dict[str, Any], ExitCode | None]:
         """Return an output of the chunks that ended well, by name, and the exit code if not all did."""
-        names = [f"chunk_{index:04d}" for index in range(len(self.ctx.chunks))]
+        names = self.by_name()
         failed = [name for name in names if not self.ctx[name].is_finished_ok]
         good = {name: self.ctx[name].outputs[output] for name in names if name not in failed}
         for name in failed:

@@ -112,8 +112,7 @@ class RelaxWorkChain(ProtocolMixin, ChunkedStructuresWorkChain):
     def finish(self) -> ExitCode | None:
         """Join the chunks; structures that were lost with their jobs are counted as failed, up to a share."""
         good, failure = self.gather("structures")
-        chunks = {f"chunk_{index:04d}": bounds for index, bounds in enumerate(self.ctx.chunks)}
-        lost = {name: bounds for name, bounds in chunks.items() if name not in good}
+        lost = {name: bounds for name, bounds in self.by_name().items() if name not in good}
         number = sum(stop - start for start, stop in lost.values())
         if good and lost and number <= self.inputs.max_lost_share.value * self.count():
             for name, (start, stop) in lost.items():

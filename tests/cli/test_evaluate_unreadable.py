@@ -8,6 +8,7 @@ from aiida import orm
 from ase.io import write
 from click.testing import CliRunner
 from support import handmade
+from support.cifs import PARTIAL
 from support.commands import refused, run
 
 from aiida_dismai.data import StructureSetData
@@ -19,23 +20,6 @@ from aiida_dismai.report.collect import collect
 from aiida_dismai.report.documents import to_markdown
 from aiida_dismai.report.export import to_csv
 from aiida_dismai.report.verdict import verdict
-
-PARTIAL = """data_x
-_cell_length_a 5
-_cell_length_b 5
-_cell_length_c 5
-_cell_angle_alpha 90
-_cell_angle_beta 90
-_cell_angle_gamma 90
-_symmetry_space_group_name_H-M 'P 1'
-loop_
-_atom_site_type_symbol
-_atom_site_fract_x
-_atom_site_fract_y
-_atom_site_fract_z
-_atom_site_occupancy
-Si 0 0 0 0.5
-"""
 
 
 def break_two(folder):

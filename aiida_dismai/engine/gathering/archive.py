@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -81,11 +81,9 @@ def unpack(
         raise BadInput(f"{name}: cannot be unpacked ({visible(error, 120)})") from error
 
 
-def _refuse(name: str, listed: Iterable[zipfile.ZipInfo], bounds: Bounds, bound: int) -> None:
+def _refuse(name: str, listed: Sequence[zipfile.ZipInfo], bounds: Bounds, bound: int) -> None:
     """Refuse an archive by what it says of its members."""
-    number = stated = 0
     for member in listed:
-        number, stated = number + 1, stated + member.file_size
         inside = PurePosixPath(member.filename)
         shown = visible(member.filename, 120)
         if inside.is_absolute() or ".." in inside.parts or "\\" in member.filename or ":" in member.filename:
@@ -94,8 +92,9 @@ def _refuse(name: str, listed: Iterable[zipfile.ZipInfo], bounds: Bounds, bound:
             raise BadInput(f"{name}: '{shown}' in it is a symbolic link; not unpacked, pack the file itself")
         if member.flag_bits & 1:
             raise BadInput(f"{name}: '{shown}' in it is encrypted; not unpacked")
-    if number > bounds.members:
-        raise BadInput(f"{name}: {number} files in this archive, at most {bounds.members} are read; not unpacked")
+    if len(listed) > bounds.members:
+        raise BadInput(f"{name}: {len(listed)} files in this archive, at most {bounds.members} are read; not unpacked")
+    stated = sum(member.file_size for member in listed)
     if stated > bound:
         raise BadInput(_too_much(name, stated, bound))
 

@@ -12,6 +12,7 @@ import pytest
 from ase.build import bulk
 from ase.io import read, write
 from click.testing import CliRunner
+from support.cifs import PARTIAL
 
 from aiida_dismai.engine.evaluation import course
 from aiida_dismai.engine.main import cli, main
@@ -29,24 +30,6 @@ def silicon(n, seed, rattle=0.1):
         atoms.rattle(rattle, seed=seed + i)
         found.append(atoms)
     return found
-
-
-PARTIAL = """data_x
-_cell_length_a 5
-_cell_length_b 5
-_cell_length_c 5
-_cell_angle_alpha 90
-_cell_angle_beta 90
-_cell_angle_gamma 90
-_symmetry_space_group_name_H-M 'P 1'
-loop_
-_atom_site_type_symbol
-_atom_site_fract_x
-_atom_site_fract_y
-_atom_site_fract_z
-_atom_site_occupancy
-Si 0 0 0 0.5
-"""
 
 
 @pytest.fixture

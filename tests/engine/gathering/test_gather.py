@@ -12,6 +12,7 @@ import pytest
 from ase.build import bulk
 from ase.db import connect
 from ase.io import write
+from support.cifs import PARTIAL_LABELLED
 
 from aiida_dismai.engine.errors import BadInput
 from aiida_dismai.engine.gathering import gather
@@ -125,29 +126,9 @@ def test_our_own_file_keeps_what_the_metrics_read(tmp_path):
     assert given.structures.values("energy").tolist() == [0, 1, 2]
 
 
-PARTIAL = """data_x
-_cell_length_a 5
-_cell_length_b 5
-_cell_length_c 5
-_cell_angle_alpha 90
-_cell_angle_beta 90
-_cell_angle_gamma 90
-_symmetry_space_group_name_H-M 'P 1'
-loop_
-_atom_site_label
-_atom_site_type_symbol
-_atom_site_fract_x
-_atom_site_fract_y
-_atom_site_fract_z
-_atom_site_occupancy
-Na1 Na 0 0 0 0.5
-Cl1 Cl 0.5 0.5 0.5 1
-"""
-
-
 def test_what_cannot_be_read_is_named_with_its_reason(tmp_path):
     folder = folder_of(tmp_path, "cif", "g{i}.cif")
-    (folder / "g15.cif").write_text(PARTIAL)
+    (folder / "g15.cif").write_text(PARTIAL_LABELLED)
     given = gather(folder)
     check(given, [("g0.cif", 0), ("g10.cif", 0), ("g20.cif", 0)])
     (refusal,) = given.refused
@@ -252,7 +233,7 @@ def test_links_out_of_a_folder(tmp_path):
 def test_a_csv_in_which_one_row_is_broken(tmp_path):
     folder = folder_of(tmp_path, "cif", "{i}.cif")
     good = (folder / "0.cif").read_text().replace('"', '""')
-    (tmp_path / "gen.csv").write_text(f'id,cif\n1,"{good}"\n2,"data_nothing"\n3,"{PARTIAL}"\n')
+    (tmp_path / "gen.csv").write_text(f'id,cif\n1,"{good}"\n2,"data_nothing"\n3,"{PARTIAL_LABELLED}"\n')
     given = gather(tmp_path / "gen.csv")
     assert given.frames == [0]
     assert [refusal.frame for refusal in given.refused] == [1, 2]
